@@ -1,0 +1,131 @@
+// Names and text formats of a lane's state in Redis and Kafka, as docs/state.md has them.
+
+/** Plain form of the contract's LaneId. */
+export interface LaneId {
+  readonly uid: string
+  readonly cluster: string
+  readonly topic: string
+  readonly partition: number
+}
+
+/** `{uid}/{cluster}/{topic}/{partition}`: one word for a lane in maps, logs and keys. Topics hold no slash. */
+export const laneKey = (id: LaneId): string => `${id.uid}/${id.cluster}/${id.topic}/${id.partition}`
+
+export interface LaneKeys {
+  readonly lane: string
+  readonly parked: string
+  readonly bytes: string
+  readonly inbox: string
+}
+
+/** The lane's Redis keys; the braces put them into one hash slot. */
+export function laneKeys(id: LaneId): LaneKeys {
+  const prefix = `ferry:{${laneKey(id)}}:`
+  return { lane: `${prefix}lane`, parked: `${prefix}parked`, bytes: `${prefix}bytes`, inbox: `${prefix}inbox` }
+}
+
+export const leaseKey = (instance: string): string => `ferry:{worker/${instance}}:lease`
+
+/** The Kafka group that mirrors a use case's floors. `name` is `namespaces/{namespace}/useCases/{id}`. */
+export function groupId(name: string, uid: string): string {
+  const [, namespace, , id] = name.split('/')
+  return `ferry.${namespace}.${id}.${uid}`
+}
+
+/** P waits for its next attempt, B behind an earlier record of its key, X is out of retries, S is on its way. */
+export type ParkedState = 'P' | 'B' | 'X' | 'S'
+
+export interface ParkedEntry {
+  readonly state: ParkedState
+  /** 53-bit hash of the key; undefined without a key or in an unordered lane. */
+  readonly keyHash: number | undefined
+  readonly attempts: number
+  readonly firstMs: number
+  readonly lastMs: number
+  readonly dueMs: number
+  readonly round: number
+  readonly bytes: number
+  /** R: the packed record is in Redis; K: in Kafka or, where Kafka no longer has it, in the log's payloads. */
+  readonly where: 'R' | 'K'
+  readonly batch: string | undefined
+  readonly stale: boolean
+}
+
+export function writeParked(entry: ParkedEntry): string {
+  const { state, keyHash, attempts, firstMs, lastMs, dueMs, round, bytes, where, batch, stale } = entry
+  return `${state} ${keyHash ?? '-'} ${attempts} ${firstMs} ${lastMs} ${dueMs} ${round} ${bytes} ${where} ${batch ?? '-'} ${stale ? 1 : 0}`
+}
+
+/** Throws on a text that is none: lane state that cannot be read must stop the lane, not be guessed at. */
+export function readParked(text: string): ParkedEntry {
+  const words = text.split(' ')
+  const [state, keyHash, attempts, firstMs, lastMs, dueMs, round, bytes, where, batch, stale] = words
+  if (words.length !== 11 || !/^[PBXS]$/.test(state!) || !/^[RK]$/.test(where!))
+    throw new Error(`not a parked entry: ${JSON.stringify(text)}`)
+  return {
+    state: state as ParkedState,
+    keyHash: keyHash === '-' ? undefined : Number(keyHash),
+    attempts: Number(attempts),
+    firstMs: Number(firstMs),
+    lastMs: Number(lastMs),
+    dueMs: Number(dueMs),
+    round: Number(round),
+    bytes: Number(bytes),
+    where: where as 'R' | 'K',
+    batch: batch === '-' ? undefined : batch,
+    stale: stale === '1',
+  }
+}
+
+/** What one retry batch asks for one offset: to open the round after `round`. */
+export interface InboxItem {
+  readonly batch: string
+  /** Round of the outcome that was selected. */
+  readonly round: number
+  /** It is to end SUPERSEDED: a newer record of its key was delivered. */
+  readonly stale: boolean
+}
+
+export const writeInboxItem = (item: InboxItem): string => `${item.batch}:${item.round}:${item.stale ? 1 : 0}`
+
+export function readInbox(text: string): InboxItem[] {
+  return text.split(',').map((each) => {
+    const [batch, round, stale] = each.split(':')
+    return { batch: batch!, round: Number(round), stale: stale === '1' }
+  })
+}
+
+/** Offsets one after the other, both ends included. */
+export interface Run {
+  readonly first: number
+  readonly last: number
+}
+
+export const writeRuns = (runs: readonly Run[]): string => runs.map((run) => `${run.first}-${run.last}`).join(',')
+
+export function readRuns(text: string): Run[] {
+  if (text === '') return []
+  return text.split(',').map((each) => {
+    const [first, last] = each.split('-')
+    return { first: Number(first), last: Number(last) }
+  })
+}
+
+/** What the group commit of a lane carries beside its offset, the floor. */
+export interface GroupMetadata {
+  readonly cursor: number
+  /** Offsets below the cursor that have not ended. */
+  readonly open: readonly Run[]
+}
+
+/** At most `bytesMax` long: undefined when it would be longer, then the cursor must be given as the floor. */
+export function writeGroupMetadata(metadata: GroupMetadata, bytesMax: number): string | undefined {
+  const text = `1;${metadata.cursor};${writeRuns(metadata.open)}`
+  return text.length <= bytesMax ? text : undefined
+}
+
+/** Answers undefined for metadata that Ferry did not write: then the offset alone counts. */
+export function readGroupMetadata(text: string): GroupMetadata | undefined {
+  const match = /^1;(\d+);([\d,-]*)$/.exec(text)
+  return match ? { cursor: Number(match[1]), open: readRuns(match[2]!) } : undefined
+}

@@ -1,0 +1,40 @@
+import { ConfigError } from './config.ts'
+
+const exitCodes = { drained: 0, crash: 1, badConfiguration: 2 } as const
+
+/** Something that runs until it is told to stop. */
+export interface Running {
+  /** Resolves when everything is drained; the process ends then. */
+  stop(): Promise<void>
+}
+
+/**
+ * Runs a process: exit 0 when drained after SIGTERM or SIGINT, 1 on a crash, 2 on a bad configuration.
+ * A second signal, or stopTimeoutMs, ends it at once with 1.
+ */
+export async function runProcess(start: () => Promise<Running>, stopTimeoutMs: number): Promise<void> {
+  process.on('warning', () => {}) // kafkajs' negative timeouts on Node 24
+  const crash = (error: unknown): never => {
+    if (error instanceof ConfigError) {
+      process.stderr.write(`${error.message}\n`)
+      process.exit(exitCodes.badConfiguration)
+    }
+    process.stderr.write(`crashed: ${error instanceof Error ? error.stack : String(error)}\n`)
+    process.exit(exitCodes.crash)
+  }
+  process.on('uncaughtException', crash)
+  process.on('unhandledRejection', crash)
+  const running = await start().catch(crash)
+  let stopping = false
+  const stop = (): void => {
+    if (stopping) process.exit(exitCodes.crash)
+    stopping = true
+    setTimeout(() => {
+      process.stderr.write(`not drained within ${stopTimeoutMs} ms: giving up\n`)
+      process.exit(exitCodes.crash)
+    }, stopTimeoutMs).unref()
+    running.stop().then(() => process.exit(exitCodes.drained), crash)
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+}
