@@ -32,12 +32,12 @@ export function defineScript(
   return async (redis, keys, args) => {
     if (sha !== undefined) {
       try {
-        return await redis.evalshaBuffer(sha, keys.length, ...keys, ...args)
+        return await redis.callBuffer('EVALSHA', sha, keys.length, ...keys, ...args)
       } catch (error) {
         if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
       }
     }
     sha = (await redis.script('LOAD', source)) as string
-    return redis.evalshaBuffer(sha, keys.length, ...keys, ...args)
+    return redis.callBuffer('EVALSHA', sha, keys.length, ...keys, ...args)
   }
 }
