@@ -40,6 +40,8 @@ export interface ParkedEntry {
   /** 53-bit hash of the key; undefined without a key or in an unordered lane. */
   readonly keyHash: number | undefined
   readonly attempts: number
+  /** Of the attempts, those that cost no retry: Ferry itself aborted them. */
+  readonly unpaid: number
   readonly firstMs: number
   readonly lastMs: number
   readonly dueMs: number
@@ -52,20 +54,21 @@ export interface ParkedEntry {
 }
 
 export function writeParked(entry: ParkedEntry): string {
-  const { state, keyHash, attempts, firstMs, lastMs, dueMs, round, bytes, where, batch, stale } = entry
-  return `${state} ${keyHash ?? '-'} ${attempts} ${firstMs} ${lastMs} ${dueMs} ${round} ${bytes} ${where} ${batch ?? '-'} ${stale ? 1 : 0}`
+  const { state, keyHash, attempts, unpaid, firstMs, lastMs, dueMs, round, bytes, where, batch, stale } = entry
+  return `${state} ${keyHash ?? '-'} ${attempts} ${unpaid} ${firstMs} ${lastMs} ${dueMs} ${round} ${bytes} ${where} ${batch ?? '-'} ${stale ? 1 : 0}`
 }
 
 /** Throws on a text that is none: lane state that cannot be read must stop the lane, not be guessed at. */
 export function readParked(text: string): ParkedEntry {
   const words = text.split(' ')
-  const [state, keyHash, attempts, firstMs, lastMs, dueMs, round, bytes, where, batch, stale] = words
-  if (words.length !== 11 || !/^[PBXS]$/.test(state!) || !/^[RK]$/.test(where!))
+  const [state, keyHash, attempts, unpaid, firstMs, lastMs, dueMs, round, bytes, where, batch, stale] = words
+  if (words.length !== 12 || !/^[PBXS]$/.test(state!) || !/^[RK]$/.test(where!))
     throw new Error(`not a parked entry: ${JSON.stringify(text)}`)
   return {
     state: state as ParkedState,
     keyHash: keyHash === '-' ? undefined : Number(keyHash),
     attempts: Number(attempts),
+    unpaid: Number(unpaid),
     firstMs: Number(firstMs),
     lastMs: Number(lastMs),
     dueMs: Number(dueMs),

@@ -447,7 +447,7 @@ export const Reason = {
   CONNECTION_RESET: 7,
 
   /**
-   * The answer is not HTTP, or too large to be read to its end.
+   * The answer is not HTTP.
    *
    * @generated from enum value: REASON_INVALID_RESPONSE = 8;
    */

@@ -534,7 +534,8 @@ export type LogPolicy = Message<"ferry.v1.LogPolicy"> & {
   requestBodyBytesMax?: number | undefined;
 
   /**
-   * Longer answers are cut in the log; the rest is read and dropped, up to 1 MiB, then the connection is closed.
+   * Longer answers are cut in the log; the rest is read and dropped, up to 1 MiB, then the
+   * connection is closed and the status decides.
    * Not set means 4 KiB.
    *
    * @generated from field: optional int32 response_body_bytes_max = 3;
