@@ -1,0 +1,82 @@
+/** 53-bit hash of a record's key: two FNV-1a hashes, of 32 and 21 bits. Keys that meet in one hash only delay each other. */
+export function hashKey(key: Uint8Array): number {
+  let low = 0x811c9dc5
+  let high = 0x01000193
+  for (let i = 0; i < key.length; i++) {
+    low = Math.imul(low ^ key[i]!, 0x01000193)
+    high = Math.imul(high ^ key[i]!, 0x85ebca6b)
+  }
+  return ((high ^ (high >>> 15)) & 0x1fffff) * 0x100000000 + ((low ^ (low >>> 15)) >>> 0)
+}
+
+/**
+ * Which records of the window must wait for an earlier one of their key. Chains in hash buckets: a bucket holds the last
+ * slot of its chain, a slot its follower. No map and no object per record; two keys in one bucket only delay each other.
+ */
+export class KeyOrder {
+  readonly #bucketMask: number
+  readonly #last: Int32Array
+  readonly #bucketOf: Int32Array
+  readonly #follower: Int32Array
+  readonly #hash: Float64Array
+
+  /** window: slots of the lane's tracker, a power of two. */
+  constructor(window: number) {
+    this.#bucketMask = window * 4 - 1
+    this.#last = new Int32Array(window * 4).fill(-1)
+    this.#bucketOf = new Int32Array(window).fill(-1)
+    this.#follower = new Int32Array(window).fill(-1)
+    this.#hash = new Float64Array(window)
+  }
+
+  /** Appends the slot to its chain; answers whether it may go at once. */
+  enter(slot: number, keyHash: number): boolean {
+    const bucket = (keyHash & this.#bucketMask) >>> 0
+    const last = this.#last[bucket]!
+    this.#last[bucket] = slot
+    this.#bucketOf[slot] = bucket
+    this.#follower[slot] = -1
+    this.#hash[slot] = keyHash
+    if (last < 0) return true
+    this.#follower[last] = slot
+    return false
+  }
+
+  /** The slot has no key, or an end that came with the takeover: nothing waits for it. */
+  bypass(slot: number): void {
+    this.#bucketOf[slot] = -1
+    this.#hash[slot] = 0
+  }
+
+  /** The slot no longer holds its chain: answers the slot that may go now, or -1. */
+  leave(slot: number): number {
+    const bucket = this.#bucketOf[slot]!
+    if (bucket < 0) return -1
+    this.#bucketOf[slot] = -1
+    const follower = this.#follower[slot]!
+    if (follower < 0) this.#last[bucket] = -1
+    return follower
+  }
+
+  hashOf(slot: number): number {
+    return this.#hash[slot]!
+  }
+
+  /** Whether a record of the window holds this key's chain. */
+  busy(keyHash: number): boolean {
+    return this.#last[(keyHash & this.#bucketMask) >>> 0]! >= 0
+  }
+
+  /** For Tracker.endedRuns: refuses an end that has an unended record of its bucket before it. */
+  prefixCounter(): (slot: number, ended: boolean) => boolean {
+    const open = new Set<number>()
+    const mask = this.#bucketMask
+    return (slot, ended) => {
+      const hash = this.#hash[slot]!
+      if (hash === 0) return ended
+      const bucket = (hash & mask) >>> 0
+      if (!ended) open.add(bucket)
+      return ended && !open.has(bucket)
+    }
+  }
+}
