@@ -1,0 +1,87 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { PartSpec } from './part.ts'
+import { StackError } from './stack-error.ts'
+
+/** Jars from deploy/local/kafka/pom.xml, copied there by the set-up. */
+const jarDir = join(import.meta.dirname, '../../.local/kafka/lib')
+const clusterId = 'FerryLocalStackAAAAAAA'
+
+/** Short starts rather than top speed; the log level lets one line through that says when the broker is ready. */
+const javaArgs = [
+  ...['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto'],
+  ...['-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info'],
+  ...['-cp', `${jarDir}/*`],
+]
+
+/** One KRaft node, broker and controller in one; formats its directory when it is new. `properties` go over the ones below. */
+export async function kafkaSpec(
+  dataDir: string,
+  port: number,
+  controllerPort: number,
+  properties: Readonly<Record<string, string>>,
+): Promise<Omit<PartSpec, 'onDeath'>> {
+  if (!existsSync(jarDir)) {
+    throw new StackError('MISSING_PROGRAM', `Kafka is not set up in ${jarDir}. Run: node deploy/local/run.mjs setup`)
+  }
+  const dir = join(dataDir, 'kafka')
+  mkdirSync(dir, { recursive: true })
+  const file = join(dir, 'server.properties')
+  const lines = Object.entries({ ...serverProperties(dir, port, controllerPort), ...properties })
+  writeFileSync(file, lines.map(([name, value]) => `${name}=${value}\n`).join(''))
+  if (!existsSync(join(dir, 'logs/meta.properties'))) await format(file)
+  return {
+    name: 'kafka',
+    port,
+    command: 'java',
+    args: ['-Xms128m', '-Xmx512m', ...javaArgs, 'kafka.Kafka', file],
+    logFile: join(dataDir, 'kafka.log'),
+    isReady: (printed) => printed.includes('Kafka Server started'),
+  }
+}
+
+function serverProperties(dir: string, port: number, controllerPort: number): Record<string, string> {
+  const one = ['offsets.topic', 'transaction.state.log', 'share.coordinator.state.topic'].flatMap((topic) => [
+    [`${topic}.num.partitions`, '1'],
+    [`${topic}.replication.factor`, '1'],
+  ])
+  return {
+    'process.roles': 'broker,controller',
+    'node.id': '1',
+    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT',
+    'controller.listener.names': 'CONTROLLER',
+    'inter.broker.listener.name': 'PLAINTEXT',
+    'log.dirs': join(dir, 'logs'),
+    'auto.create.topics.enable': 'false',
+    'log.retention.ms': '-1',
+    ...Object.fromEntries(one),
+    'transaction.state.log.min.isr': '1',
+    'share.coordinator.state.topic.min.isr': '1',
+    'group.initial.rebalance.delay.ms': '0',
+    'group.min.session.timeout.ms': '1000',
+    'num.network.threads': '2',
+    'num.io.threads': '4',
+    'background.threads': '2',
+    // The default takes 128 MiB of a small heap.
+    'log.cleaner.dedupe.buffer.size': '8388608',
+    'log.cleaner.backoff.ms': '500',
+    // A broker that was killed can come back only when its old registration has expired: 9 s by default.
+    'broker.session.timeout.ms': '2000',
+    'broker.heartbeat.interval.ms': '500',
+  }
+}
+
+async function format(file: string): Promise<void> {
+  const args = ['-Xmx128m', ...javaArgs, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', file]
+  const child = spawn('java', args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  let printed = ''
+  child.stdout.on('data', (chunk) => (printed += chunk))
+  child.stderr.on('data', (chunk) => (printed += chunk))
+  const [code] = await once(child, 'close').catch((error: Error) => [error.message])
+  if (code !== 0) throw new StackError('DID_NOT_START', `cannot format Kafka's directory (${code}):\n${printed}`)
+}

@@ -1,0 +1,115 @@
+import { mkdirSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { clickhouseSpec } from './clickhouse.ts'
+import { freePort, isPortFree } from './free-port.ts'
+import { kafkaSpec } from './kafka.ts'
+import { Part, type PartSpec } from './part.ts'
+import { redisSpec } from './redis.ts'
+import { StackError } from './stack-error.ts'
+
+type Name = PartSpec['name']
+
+export interface StackOptions {
+  /** Everything the parts keep; made when it is not there. A stack on the same directory finds the data of the last one. */
+  readonly dataDir: string
+  /** Which parts to run: those that are true; when none is, all but those that are false. */
+  readonly kafka?: boolean
+  readonly redis?: boolean
+  readonly clickhouse?: boolean
+  /** A part without one gets a random free port. */
+  readonly ports?: { readonly [N in Name]?: number }
+  /** Over the broker's server.properties. */
+  readonly kafkaProperties?: Readonly<Record<string, string>>
+  readonly log?: (line: string) => void
+  /** A part ended by itself. Default: a line in the log. */
+  readonly onDeath?: (message: string) => void
+}
+
+const names = ['kafka', 'redis', 'clickhouse'] as const
+const portTries = 5
+
+/** The parts of a stack that run, with their addresses. Asking for one that was not started throws. */
+export class Stack {
+  readonly #parts: ReadonlyMap<Name, Part>
+
+  constructor(parts: ReadonlyMap<Name, Part>) {
+    this.#parts = parts
+  }
+
+  get kafka(): Part {
+    return this.#part('kafka')
+  }
+
+  get redis(): Part {
+    return this.#part('redis')
+  }
+
+  get clickhouse(): Part {
+    return this.#part('clickhouse')
+  }
+
+  get kafkaBrokers(): string[] {
+    return [`127.0.0.1:${this.kafka.port}`]
+  }
+
+  get redisUrl(): string {
+    return `redis://127.0.0.1:${this.redis.port}`
+  }
+
+  get clickhouseUrl(): string {
+    return `http://127.0.0.1:${this.clickhouse.port}`
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#parts.values()].map((part) => part.stop()))
+  }
+
+  #part(name: Name): Part {
+    const part = this.#parts.get(name)
+    if (part === undefined) throw new Error(`this stack was started without ${name}`)
+    return part
+  }
+}
+
+/** Starts the parts side by side and resolves when all answer. When one cannot start, stops the others and throws its StackError. */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const dataDir = resolve(options.dataDir)
+  mkdirSync(dataDir, { recursive: true })
+  const wanted = names.some((name) => options[name])
+    ? names.filter((name) => options[name])
+    : names.filter((name) => options[name] !== false)
+  const results = await Promise.allSettled(wanted.map((name) => startPart(name, dataDir, options)))
+  const parts = new Map<Name, Part>()
+  for (const [index, result] of results.entries()) if (result.status === 'fulfilled') parts.set(wanted[index]!, result.value)
+  const stack = new Stack(parts)
+  const failure = results.find((result) => result.status === 'rejected')
+  if (failure === undefined) return stack
+  await stack.stop()
+  throw failure.reason
+}
+
+async function startPart(name: Name, dataDir: string, options: StackOptions): Promise<Part> {
+  const log = options.log ?? (() => {})
+  const onDeath = options.onDeath ?? log
+  const fixed = options.ports?.[name]
+  if (fixed !== undefined && !(await isPortFree(fixed))) {
+    throw new StackError('PORT_TAKEN', `${name} cannot have port ${fixed}: another process listens there`)
+  }
+  for (let tries = 1; ; tries++) {
+    const startedMs = performance.now()
+    const part = new Part({ ...(await specOf(name, dataDir, fixed ?? (await freePort()), options)), onDeath })
+    try {
+      await part.start()
+      log(`${name} is up on port ${part.port} (${((performance.now() - startedMs) / 1000).toFixed(1)} s)`)
+      return part
+    } catch (error) {
+      const another = error instanceof StackError && error.code === 'PORT_TAKEN' && fixed === undefined && tries < portTries
+      if (!another) throw error
+    }
+  }
+}
+
+async function specOf(name: Name, dataDir: string, port: number, options: StackOptions): Promise<Omit<PartSpec, 'onDeath'>> {
+  if (name === 'kafka') return kafkaSpec(dataDir, port, await freePort(), options.kafkaProperties ?? {})
+  return name === 'redis' ? redisSpec(dataDir, port) : clickhouseSpec(dataDir, port)
+}
