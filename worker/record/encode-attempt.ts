@@ -84,4 +84,5 @@ export function encodeAttempt(out: FastBuffer, start: number, lane: EncodedLane,
 }
 
 const cut = (body: Buffer, bytesMax: number): Buffer => (body.length <= bytesMax ? body : body.subarray(0, bytesMax))
-const isCookie = (name: Buffer): boolean => name.length === SET_COOKIE.length && name.latin1Slice().toLowerCase() === SET_COOKIE
+const isCookie = (name: Buffer): boolean =>
+  name.length === SET_COOKIE.length && name.toString('latin1').toLowerCase() === SET_COOKIE

@@ -1,0 +1,173 @@
+import { Client, type Dispatcher } from 'undici'
+
+const NO_HEADERS: readonly Buffer[] = []
+const NO_BODY = Buffer.alloc(0)
+
+/** Where requests go, and within which limits. */
+export interface Target {
+  readonly origin: string
+  readonly path: string
+  readonly method: 'POST' | 'PUT' | 'PATCH'
+  readonly requestTimeoutMs: number
+  readonly connectTimeoutMs: number
+  /** So much of an answer's body is kept. */
+  readonly responseBodyBytesMax: number
+}
+
+/** An answer's body is read so far; then the connection is closed and the status decides. */
+const READ_BYTES_MAX = 1 << 20
+/** An idle connection is kept so long, unless the endpoint says less. */
+const KEEP_ALIVE_MS = 60_000
+
+/** Why Ferry itself ended a request. */
+export type Cut = 'TIMEOUT' | 'ABORTED'
+
+interface Controller {
+  readonly rawHeaders?: readonly Buffer[] | null
+}
+
+/** undici's handler of one Client. A Client that was dropped still reports its end: by then nobody listens. */
+class Listener<L> {
+  flight: Flight<L> | undefined
+  constructor(flight: Flight<L>) {
+    this.flight = flight
+  }
+  onRequestStart(): void {}
+  onResponseStart(controller: Controller, status: number): void {
+    if (status >= 200) this.flight?.answering(status, controller.rawHeaders ?? NO_HEADERS)
+  }
+  onResponseData(_controller: Controller, chunk: Buffer): void {
+    this.flight?.reading(chunk)
+  }
+  onResponseEnd(): void {
+    this.flight?.land()
+  }
+  onResponseError(_controller: Controller, error: unknown): void {
+    this.flight?.fail(error)
+  }
+}
+
+/**
+ * One request slot: an undici Client of its own with one connection, and one options object, reused for every
+ * request. What it carries (`load`) is the lane's; the flight knows nothing of it.
+ */
+export class Flight<L> {
+  load: L
+  /** 0: there was no answer, `error` or `cut` says why. */
+  status = 0
+  error: unknown
+  cut: Cut | undefined
+  responseHeaders: readonly Buffer[] = NO_HEADERS
+  responseBody: Buffer = NO_BODY
+  responseBytes = 0
+  /** By performance.now(). */
+  sentAt = 0
+  endedAt = 0
+  busy = false
+  readonly #landed: (flight: Flight<L>) => void
+  readonly #options: { origin: string; path: string; method: Target['method']; headers: string[]; body: Buffer }
+  #target: Target
+  #client: Client | undefined
+  #clientOf: Target | undefined
+  #listener: Listener<L>
+
+  constructor(target: Target, load: L, landed: (flight: Flight<L>) => void) {
+    this.load = load
+    this.#target = target
+    this.#landed = landed
+    this.#listener = new Listener(this)
+    this.#options = { origin: target.origin, path: target.path, method: target.method, headers: [], body: NO_BODY }
+  }
+
+  /** Sends a request; `landed` is called once, when its answer is whole or it failed. `headers` is flat and may be reused after that. */
+  send(target: Target, headers: string[], body: Buffer, now: number): void {
+    this.#target = target
+    this.status = 0
+    this.error = undefined
+    this.cut = undefined
+    this.responseHeaders = NO_HEADERS
+    this.responseBody = NO_BODY
+    this.responseBytes = 0
+    this.sentAt = now
+    this.busy = true
+    const options = this.#options
+    options.origin = target.origin
+    options.path = target.path
+    options.method = target.method
+    options.headers = headers
+    options.body = body
+    this.#connect(target).dispatch(options, this.#listener as unknown as Dispatcher.DispatchHandler)
+  }
+
+  /** Ends a request that has taken longer than its target allows. */
+  expire(now: number): void {
+    if (this.busy && now - this.sentAt > this.#target.requestTimeoutMs) this.abort('TIMEOUT')
+  }
+
+  /** Ends the request on its way, if there is one; it lands with status 0 and this cut. Its connection is not used again. */
+  abort(cut: Cut): void {
+    if (!this.busy) return
+    this.cut = cut
+    this.status = 0
+    this.#drop()
+    this.land()
+  }
+
+  close(): void {
+    this.#drop()
+  }
+
+  #connect(target: Target): Client {
+    if (this.#client !== undefined && this.#clientOf === target) return this.#client
+    this.#drop()
+    this.#client = new Client(target.origin, {
+      pipelining: 1,
+      connectTimeout: target.connectTimeoutMs,
+      // The flight's owner sweeps for requests that take too long: no timer per request.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+    })
+    this.#clientOf = target
+    return this.#client
+  }
+
+  #drop(): void {
+    const client = this.#client
+    this.#client = undefined
+    this.#listener.flight = undefined
+    this.#listener = new Listener(this)
+    client?.destroy().catch(() => {})
+  }
+
+  answering(status: number, headers: readonly Buffer[]): void {
+    this.status = status
+    this.responseHeaders = headers
+  }
+
+  reading(chunk: Buffer): void {
+    const room = this.#target.responseBodyBytesMax - this.responseBytes
+    this.responseBytes += chunk.length
+    if (room > 0) {
+      const part = chunk.length > room ? chunk.subarray(0, room) : chunk
+      this.responseBody = this.responseBody.length === 0 ? part : Buffer.concat([this.responseBody, part])
+    }
+    if (this.responseBytes > READ_BYTES_MAX) {
+      this.#drop()
+      this.land()
+    }
+  }
+
+  fail(error: unknown): void {
+    this.status = 0
+    this.error = error
+    this.land()
+  }
+
+  land(): void {
+    if (!this.busy) return
+    this.busy = false
+    this.endedAt = performance.now()
+    this.#landed(this)
+  }
+}
