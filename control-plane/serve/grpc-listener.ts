@@ -1,0 +1,66 @@
+import type { Interceptor } from '@connectrpc/connect'
+import { Server, ServerCredentials } from '@grpc/grpc-js'
+import { addService } from './grpc-adapter.ts'
+import { ListenError } from './listen-error.ts'
+import type { ServiceEntry } from './service-entry.ts'
+
+export type GrpcListenerOptions = {
+  readonly host: string
+  /** 0 takes any free port. */
+  readonly port: number
+  readonly services: readonly GrpcService[]
+  readonly limits: GrpcLimits
+}
+
+export type GrpcService = ServiceEntry & { readonly interceptors: Interceptor[] }
+
+export type GrpcLimits = {
+  readonly requestBytesMax: number
+  readonly responseBytesMax: number
+  /** A connection that was silent so long is pinged. */
+  readonly keepaliveTimeMs: number
+  /** A ping that has no answer after so long ends the connection and all its calls. */
+  readonly keepaliveTimeoutMs: number
+  /** Calls at once on one connection. */
+  readonly callsPerConnectionMax: number
+}
+
+export type Listener = {
+  readonly port: number
+  /** Takes no new calls, lets those on the way end, and cuts what is left at the deadline. Answers whether all ended by themselves. */
+  stop(deadlineMs: number): Promise<boolean>
+}
+
+/** gRPC over HTTP/2, without TLS. Throws ListenError when the address cannot be had. */
+export async function startGrpcListener({ host, port, services, limits }: GrpcListenerOptions): Promise<Listener> {
+  const server = new Server({
+    'grpc.max_receive_message_length': limits.requestBytesMax,
+    'grpc.max_send_message_length': limits.responseBytesMax,
+    'grpc.keepalive_time_ms': limits.keepaliveTimeMs,
+    'grpc.keepalive_timeout_ms': limits.keepaliveTimeoutMs,
+    'grpc.max_concurrent_streams': limits.callsPerConnectionMax,
+    'grpc.enable_channelz': 0,
+  })
+  for (const { service, implementation, interceptors } of services) addService(server, service, implementation, interceptors)
+  const bound = await new Promise<number>((resolve, reject) => {
+    const address = `${host.includes(':') ? `[${host}]` : host}:${port}`
+    server.bindAsync(address, ServerCredentials.createInsecure(), (error, actual) => {
+      if (error) reject(new ListenError('gRPC', host, port, error))
+      else resolve(actual)
+    })
+  })
+  return { port: bound, stop: (deadlineMs) => stop(server, deadlineMs) }
+}
+
+function stop(server: Server, deadlineMs: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      server.forceShutdown()
+      resolve(false)
+    }, deadlineMs)
+    server.tryShutdown(() => {
+      clearTimeout(timer)
+      resolve(true)
+    })
+  })
+}

@@ -1,0 +1,18 @@
+const name = '1 to 63 lower-case letters, digits and dashes that start with a letter'
+
+/** What each pattern of the contract asks for, as the end of "must ...". A test holds that no pattern is missing here. */
+export const patternWords: ReadonlyMap<string, string> = new Map([
+  [
+    '^namespaces/[a-z][a-z0-9-]{0,62}/useCases/[a-z][a-z0-9-]{0,62}$',
+    `be namespaces/{namespace}/useCases/{id}, where namespace and id are ${name} (such as namespaces/billing/useCases/invoices)`,
+  ],
+  ['^(namespaces/[a-z][a-z0-9-]{0,62})?$', `be namespaces/{namespace}, where namespace is ${name}, or empty`],
+  ['^([a-z][a-z0-9-]{0,62})?$', `be ${name}, or empty`],
+  ['^[a-zA-Z0-9._-]+$', 'be made of letters, digits, dots, underscores and dashes only'],
+  ['^([0-9a-f]{64})?$', 'be a SHA-256 in 64 lower-case hexadecimal digits, or empty'],
+  ['^[1-5][0-9]{2}(-[1-5][0-9]{2})?$', 'be an HTTP status such as 200 or a range such as 200-299'],
+  [
+    '^!?[1-5][0-9]{2}(-[1-5][0-9]{2})?$',
+    'be an HTTP status such as 503 or a range such as 500-599, with ! in front to exclude it (such as !501)',
+  ],
+])

@@ -1,0 +1,98 @@
+import type { DescService } from '@bufbuild/protobuf'
+import type { Interceptor, ServiceImpl } from '@connectrpc/connect'
+import { file_google_rpc_error_details } from '../../proto/gen/google/rpc/error_details_pb.ts'
+import { Health } from '../../proto/gen/grpc/health/v1/health_pb.ts'
+import { ServerReflection } from '../../proto/gen/grpc/reflection/v1/reflection_pb.ts'
+import { boundCall } from './bound-call.ts'
+import { startGrpcListener } from './grpc-listener.ts'
+import { createHealth, type HealthOptions } from './health.ts'
+import type { Probes } from './http-answers.ts'
+import { startHttpListener } from './http-listener.ts'
+import type { Log } from './log.ts'
+import { logRequest } from './log-request.ts'
+import { createReflection, describeReflectionV1Alpha } from './reflection.ts'
+import { defaultServeLimits, type ServeLimits } from './serve-limits.ts'
+import { type ServiceEntry, serviceEntry } from './service-entry.ts'
+import { validateRequest } from './validate-request.ts'
+
+type Address = { readonly host: string; readonly port: number }
+
+export type ServeOptions<S extends readonly DescService[]> = Probes & {
+  /** Each descriptor with its implementation. A method that is left out answers UNIMPLEMENTED. */
+  readonly services: { readonly [I in keyof S]: readonly [S[I], Partial<ServiceImpl<S[I]>>] }
+  readonly grpc: Address
+  readonly http: Address
+  readonly log: Log
+  readonly limits?: Partial<ServeLimits>
+  /** Run after logging and before validation: who calls, and may they. */
+  readonly interceptors?: readonly Interceptor[]
+}
+
+export type ServeHandle = {
+  readonly grpcPort: number
+  readonly httpPort: number
+  /**
+   * Not ready at once; streams end with UNAVAILABLE; unary calls on the way end by themselves or are cut at the deadline.
+   * Answers whether nothing had to be cut.
+   */
+  stop(deadlineMs: number): Promise<boolean>
+}
+
+/** Serves one implementation of each service twice: gRPC with reflection and health, and Connect over HTTP/1.1 beside the probes. */
+export async function serve<const S extends readonly DescService[]>(options: ServeOptions<S>): Promise<ServeHandle> {
+  const limits = { ...defaultServeLimits, ...options.limits }
+  const { log, grpc, http, registry } = options
+  const pairs: readonly (readonly [DescService, object])[] = options.services
+  const services = pairs.map(([service, implementation]) => serviceEntry(service, implementation))
+  const stopping = new AbortController()
+  const ready = (): readonly string[] => (stopping.signal.aborted ? ['the server is stopping'] : readReasons(options.ready, log))
+
+  const logging = logRequest({ log, slowMs: limits.slowCallMs })
+  const bounding = boundCall({ callTimeoutMs: limits.callTimeoutMs, stopping: stopping.signal })
+  const interceptors = [logging, bounding, ...(options.interceptors ?? []), validateRequest]
+  const { health, reflections } = createOwnServices(services, { ready, stopping: stopping.signal, pollMs: limits.healthPollMs })
+  const grpcListener = await startGrpcListener({
+    ...grpc,
+    services: [
+      ...services.map((entry) => ({ ...entry, interceptors })),
+      // Without bound: health ends its watchers itself, after it has told them that the server stops.
+      { ...health, interceptors: [logging] },
+      ...reflections.map((entry) => ({ ...entry, interceptors: [logging, bounding] })),
+    ],
+    limits,
+  })
+  const httpListener = await startHttpListener({ ...http, services, interceptors, limits, log, registry, ready }).catch(
+    async (error) => {
+      await grpcListener.stop(0)
+      throw error
+    },
+  )
+  return {
+    grpcPort: grpcListener.port,
+    httpPort: httpListener.port,
+    async stop(deadlineMs) {
+      stopping.abort()
+      const drained = await Promise.all([grpcListener.stop(deadlineMs), httpListener.stop(deadlineMs)])
+      return drained.every((each) => each)
+    },
+  }
+}
+
+function createOwnServices(services: readonly ServiceEntry[], health: Omit<HealthOptions, 'services'>) {
+  const reflectionV1Alpha = describeReflectionV1Alpha()
+  const all = [...services.map((entry) => entry.service), Health, ServerReflection, reflectionV1Alpha]
+  const reflection = serviceEntry(ServerReflection, createReflection(all, [file_google_rpc_error_details]))
+  return {
+    health: serviceEntry(Health, createHealth({ ...health, services: all })),
+    reflections: [reflection, { ...reflection, service: reflectionV1Alpha }],
+  }
+}
+
+function readReasons(ready: () => readonly string[], log: Log): readonly string[] {
+  try {
+    return ready()
+  } catch (reason) {
+    log.error({ error: String(reason) }, 'the readiness check itself failed')
+    return ['the readiness check itself failed; see the log']
+  }
+}
