@@ -1,13 +1,4 @@
-/** A Kafka record's own bytes, as they are kept while its delivery waits. */
-export interface KafkaRecord {
-  /** Decimal text, as Kafka's client gives it: it goes into headers as it is. */
-  readonly offset: string
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-  /** Unix ms, decimal text. */
-  readonly timestamp: string
-  readonly headers: Record<string, Buffer | string | (Buffer | string)[] | undefined>
-}
+import type { KafkaRecord } from '../source/kafka-record.ts'
 
 const asBuffer = (value: Buffer | string): Buffer => (typeof value === 'string' ? Buffer.from(value) : value)
 

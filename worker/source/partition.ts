@@ -1,0 +1,53 @@
+import type { KafkaRecord } from './kafka-record.ts'
+
+/** Offsets that are no record to deliver, and why. */
+export interface Hole {
+  readonly first: number
+  readonly last: number
+  readonly kind: 'COMPACTED' | 'TRANSACTION' | 'RETENTION'
+}
+
+/** Records one after the other without a hole between them, and the hole before the first, if there is one. */
+export interface Chunk {
+  readonly hole: Hole | undefined
+  readonly records: readonly KafkaRecord[]
+}
+
+/** What a reader tells about one partition; called synchronously from its fetch loop. */
+export interface PartitionSink {
+  /** All offsets from the position up to, not including, `next`. endOffset: what the next appended record will get. */
+  read(chunks: readonly Chunk[], next: number, endOffset: number): void
+  /** The position is outside of what Kafka has. Answers where to go on, or undefined to stop reading. */
+  outOfRange(position: number, earliest: number, latest: number): number | undefined
+  /** The partition alone cannot be read; tried again from time to time. Undefined: it can again. */
+  trouble(message: string | undefined): void
+}
+
+/** A partition that is being read, from one position on. */
+export class Partition {
+  readonly topic: string
+  readonly partition: number
+  readonly readCommitted: boolean
+  readonly sink: PartitionSink
+  position: number
+  paused = false
+  closed = false
+  leader = -1
+  /** Fetches in a row that brought nothing although there is something: the next batch may be larger than what was asked for. */
+  stuck = 0
+  /** Alone unreadable: left out until then, by performance.now(). */
+  quarantinedUntil = 0
+  troubled = false
+
+  constructor(topic: string, partition: number, position: number, readCommitted: boolean, sink: PartitionSink) {
+    this.topic = topic
+    this.partition = partition
+    this.position = position
+    this.readCommitted = readCommitted
+    this.sink = sink
+  }
+
+  get key(): string {
+    return `${this.topic}/${this.partition}`
+  }
+}
