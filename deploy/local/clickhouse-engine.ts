@@ -1,7 +1,6 @@
 // Process of its own: ClickHouse's engine, a shared library, run as `clickhouse local` with its own HTTP listener.
 // Started with EngineOptions as JSON. Ends when standard input closes, or at once on SIGTERM and SIGINT.
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { DataType, load, open } from 'ffi-rs'
 
 export interface EngineOptions {
@@ -28,8 +27,7 @@ function engineArgs({ dir, port, configFile }: EngineOptions): string[] {
 }
 
 async function runEngine(options: EngineOptions): Promise<void> {
-  const manifest = createRequire(import.meta.url).resolve('@chdb/lib-linux-x64-gnu/package.json')
-  open({ library, path: join(dirname(manifest), 'libchdb.so') })
+  open({ library, path: fileURLToPath(import.meta.resolve('@chdb/lib-linux-x64-gnu/libchdb.so')) })
   const off = { paramsType: [DataType.I32], paramsValue: [0] }
   load({ library, funcName: 'chdb_set_signal_handlers_enabled', retType: DataType.Void, ...off })
   // An orderly end would wait for the read of standard input, which nothing can interrupt. A kill loses no acknowledged insert.
