@@ -8,6 +8,7 @@ export default defineConfig({
     globalSetup: ['test/global-setup.ts'],
     pool: 'forks',
     maxWorkers,
+    teardownTimeout: 30_000,
     projects: [
       {
         test: {

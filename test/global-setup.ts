@@ -25,7 +25,7 @@ let starting: Promise<Stack> | undefined
 let server: Server
 
 async function sharedAddresses(): Promise<StackAddresses> {
-  dataDir ??= mkdtempSync(join(tmpdir(), 'ferry-test-'))
+  dataDir ??= mkdtempSync(join(tmpdir(), `ferry-test-${process.pid}-`))
   starting ??= startStack({ dataDir, onDeath: (message) => console.error(`the shared stack is broken: ${message}`) })
   const { kafkaBrokers, redisUrl, clickhouseUrl } = await starting
   return { kafkaBrokers, redisUrl, clickhouseUrl }

@@ -15,7 +15,7 @@ export async function sharedStack(): Promise<StackAddresses> {
 
 /** Parts for this test alone, to break. `await using` stops them and removes their data. */
 export async function privateStack(options: Omit<StackOptions, 'dataDir'>): Promise<Stack & AsyncDisposable> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'ferry-test-'))
+  const dataDir = mkdtempSync(join(tmpdir(), `ferry-test-${process.pid}-`))
   const remove = (): void => rmSync(dataDir, { recursive: true, force: true })
   const stack = await startStack({ ...options, dataDir }).catch((error: unknown) => {
     remove()

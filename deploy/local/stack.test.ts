@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import kafkajs from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { isAlive } from '../../test/is-alive.ts'
 import { clickhouseSpec } from './clickhouse.ts'
 import { freePort, isPortFree } from './free-port.ts'
 import { kafkaSpec } from './kafka.ts'
@@ -17,14 +18,6 @@ import { type Stack, startStack } from './stack.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'ferry-stack-'))
 afterAll(() => rmSync(root, { recursive: true, force: true }))
-
-const isAlive = (pid: number): boolean => {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
-}
 
 describe('a whole stack', () => {
   let stack: Stack
