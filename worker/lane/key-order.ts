@@ -48,6 +48,12 @@ export class KeyOrder {
     this.#hash[slot] = 0
   }
 
+  /** The slot holds no chain, but its record has a key: ends of later records of it do not count while it is open. */
+  remember(slot: number, keyHash: number): void {
+    this.#bucketOf[slot] = -1
+    this.#hash[slot] = keyHash
+  }
+
   /** The slot no longer holds its chain: answers the slot that may go now, or -1. */
   leave(slot: number): number {
     const bucket = this.#bucketOf[slot]!

@@ -65,6 +65,12 @@ export class Parking {
   readonly #entries = new Map<number, Parked>()
   readonly #queues = new Map<number, Parked[]>()
   readonly #due = new TinyQueue<{ atMs: number; entry: Parked }>([], (a, b) => a.atMs - b.atMs)
+  /** Entries that Redis does not have, or has as they were. */
+  readonly dirty = new Set<Parked>()
+  /** Packed bytes of entries that are to be kept in Redis. */
+  redisBytes = 0
+  /** Packed bytes that only this process has. */
+  unstoredBytes = 0
   /** Offsets of ended entries that Redis still has. */
   readonly #removals = new Map<number, Parked>()
 
@@ -89,6 +95,11 @@ export class Parking {
   add(entry: Parked): void {
     this.#entries.set(entry.offset, entry)
     this.#removals.delete(entry.offset)
+    if (!entry.stored) this.dirty.add(entry)
+    if (entry.where === 'R') {
+      this.redisBytes += entry.bytes
+      if (!entry.stored) this.unstoredBytes += entry.bytes
+    }
     if (entry.keyHash !== undefined) {
       const queue = this.#queues.get(entry.keyHash)
       if (queue === undefined) this.#queues.set(entry.keyHash, [entry])
@@ -109,7 +120,25 @@ export class Parking {
     entry.dueMs = dueMs
     entry.sending = false
     entry.generation++
+    this.dirty.add(entry)
     if (state !== 'B' && !entry.ended) this.#due.push({ atMs: dueMs, entry })
+  }
+
+  /** Gives back what was taken, for later, without a change worth storing. */
+  defer(entry: Parked, dueMs: number): void {
+    entry.dueMs = dueMs
+    entry.sending = false
+    this.#due.push({ atMs: dueMs, entry })
+  }
+
+  /** Redis has the entry as it was at that generation. */
+  storedAs(entry: Parked, generation: number): void {
+    const here = this.#entries.get(entry.offset)
+    if (here === entry && !entry.stored && entry.where === 'R') this.unstoredBytes -= entry.bytes
+    entry.stored = true
+    entry.storedGeneration = generation
+    if (entry.generation === generation) this.dirty.delete(entry)
+    if (here === undefined) this.#removals.set(entry.offset, entry)
   }
 
   /** When the next entry is due, Unix ms; Infinity when none is. */
@@ -145,7 +174,13 @@ export class Parking {
 
   /** Ended and durable: it is no longer here, and Redis must forget it if it has it. */
   remove(entry: Parked): void {
-    if (this.#entries.get(entry.offset) === entry) this.#entries.delete(entry.offset)
+    if (this.#entries.get(entry.offset) !== entry) return
+    this.#entries.delete(entry.offset)
+    this.dirty.delete(entry)
+    if (entry.where === 'R') {
+      this.redisBytes -= entry.bytes
+      if (!entry.stored) this.unstoredBytes -= entry.bytes
+    }
     if (entry.stored) this.#removals.set(entry.offset, entry)
   }
 

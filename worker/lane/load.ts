@@ -1,0 +1,79 @@
+import { createHeaderSlots, fillHeaders, PER_RECORD_ENTRIES } from '../deliver/request-headers.ts'
+import type { Route } from '../deliver/route.ts'
+import { readTraceContext } from '../deliver/trace-context.ts'
+import type { Attempt } from '../record/attempt.ts'
+import type { KafkaRecord } from '../source/kafka-record.ts'
+import type { Lane } from './lane.ts'
+import type { Parked } from './parking.ts'
+
+const NOTHING = Buffer.alloc(0)
+
+/** What a flight carries: one delivery of one lane. One object per request slot, filled again for every request. */
+export class Load {
+  lane: Lane | undefined
+  /** The record's slot in its lane's window; -1 for what comes out of parking. */
+  slot = -1
+  entry: Parked | undefined
+  record: KafkaRecord | undefined
+  /** The breaker's, to be brought back with the answer. */
+  ticket = 0
+  /** Flat; the flight sends them. */
+  headers: string[] = []
+  body: Buffer = NOTHING
+  #route: Route | undefined
+  #logged: string[] = []
+  readonly row: Attempt = {
+    offset: 0,
+    round: 0,
+    attempt: 0,
+    trigger: 0,
+    outcome: 0,
+    reason: 0,
+    retryBatch: '',
+    requestId: 0,
+    status: 0,
+    sentMs: 0,
+    latencyUs: 0,
+    recordMs: 0,
+    key: null,
+    keyHash: 0,
+    requestHeaders: [],
+    requestBody: NOTHING,
+    responseHeaders: [],
+    responseBody: NOTHING,
+    responseBytes: 0,
+    error: '',
+    packed: NOTHING,
+  }
+
+  /** Writes the headers for the record that it carries now. */
+  address(route: Route, lane: Lane, round: number, attempt: number): void {
+    if (this.#route !== route) {
+      this.#route = route
+      this.headers = createHeaderSlots(route.plan)
+      const constant = this.headers.length - route.plan.headers.length
+      this.#logged =
+        route.loggedHeaders === undefined ? this.headers : [...this.headers.slice(0, constant), ...route.loggedHeaders]
+    }
+    const record = this.record!
+    fillHeaders(this.headers, route.headersLength, lane.headers, record.offset, round, attempt, readTraceContext(record.headers))
+    if (this.#logged !== this.headers) {
+      this.#logged.length = route.headersLength
+      for (let i = 0; i < PER_RECORD_ENTRIES; i++) this.#logged[i] = this.headers[i]!
+      for (let i = route.headersLength; i < this.headers.length; i++) this.#logged.push(this.headers[i]!)
+    }
+    this.row.requestHeaders = this.#logged
+  }
+
+  release(): void {
+    this.lane = undefined
+    this.entry = undefined
+    this.record = undefined
+    this.body = NOTHING
+    const { row } = this
+    row.key = null
+    row.requestBody = row.responseBody = row.packed = NOTHING
+    row.responseHeaders = []
+    row.error = ''
+  }
+}

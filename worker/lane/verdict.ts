@@ -1,0 +1,47 @@
+import { Outcome, Reason } from '../../proto/gen/ferry/v1/delivery_pb.ts'
+import type { ParkedState } from '../../runtime/lane-keys.ts'
+import { payGiveUp } from '../deliver/credit.ts'
+import { type FailedAttempt, nextAttempt, nextExhaustedAttempt, type RetryPlan } from '../deliver/retry-policy.ts'
+
+// What becomes of a delivery whose attempt did not succeed.
+//
+//   answer    | policy    | credit | row                        | next
+//   aborted   |           |        | RETRY ABORTED              | parked P, due at once; costs no retry
+//   retryable | goes on   |        | RETRY its reason           | parked P, due by the policy
+//   retryable | exhausted | paid   | FAILED MAX_...             | ended
+//   retryable | exhausted | none   | RETRY its reason           | parked X, due at maximum_interval
+//   final     |           | paid   | FAILED NON_RETRYABLE_STATUS| ended
+//   final     |           | none   | RETRY NON_RETRYABLE_STATUS | parked X, due at maximum_interval
+
+export type Answer = 'ABORTED' | 'RETRYABLE' | 'FINAL'
+
+export interface Rules {
+  readonly retry: RetryPlan
+  readonly giveUpFunded: boolean
+}
+
+export interface Verdict {
+  readonly outcome: typeof Outcome.FAILED | typeof Outcome.RETRY
+  readonly reason: number
+  /** How it waits; undefined when it has ended. */
+  readonly state: ParkedState | undefined
+  readonly dueMs: number
+  readonly credit: number
+}
+
+/** `failed.attempts` counts only attempts that cost a retry, the one that has just failed included. */
+export function judge(
+  rules: Rules,
+  answer: Answer,
+  reason: number,
+  speaksOfRecord: boolean,
+  failed: FailedAttempt,
+  credit: number,
+): Verdict {
+  if (answer === 'ABORTED') return { outcome: Outcome.RETRY, reason, state: 'P', dueMs: failed.nowMs, credit }
+  const due = answer === 'FINAL' ? -Reason.NON_RETRYABLE_STATUS : nextAttempt(rules.retry, failed)
+  if (due >= 0) return { outcome: Outcome.RETRY, reason, state: 'P', dueMs: due, credit }
+  const rest = rules.giveUpFunded ? payGiveUp(credit, speaksOfRecord) : credit
+  if (rest >= 0) return { outcome: Outcome.FAILED, reason: -due, state: undefined, dueMs: 0, credit: rest }
+  return { outcome: Outcome.RETRY, reason, state: 'X', dueMs: nextExhaustedAttempt(rules.retry, failed), credit }
+}
