@@ -2,7 +2,7 @@
 -- Workers insert into attempt_inserts only: one insert with one deduplication token reaches attempts, outcomes and payloads
 -- (docs/decisions/0002), so that an acknowledgement means all three have the rows, and a repeated insert changes none of them.
 
-CREATE TABLE attempt_inserts
+CREATE TABLE IF NOT EXISTS attempt_inserts
 (
     -- the same for all rows of a lane
     uid String, namespace String, use_case String, revision UInt64,
@@ -28,7 +28,7 @@ ENGINE = Null
 
 -- One row per record and HTTP request, for as long as its use case asks.
 -- retention_class keeps rows that expire together in the same parts, so that whole parts are dropped.
-CREATE TABLE attempts
+CREATE TABLE IF NOT EXISTS attempts
 (
     uid LowCardinality(String), namespace LowCardinality(String), use_case LowCardinality(String), revision UInt64 CODEC(ZSTD(1)),
     cluster LowCardinality(String), topic LowCardinality(String), partition UInt32 CODEC(ZSTD(1)), replay LowCardinality(String),
@@ -62,7 +62,7 @@ SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 60, non_replicated_de
 ;
 
 -- What ended: certificates, takeovers and retry batches ask here. Kept 400 days, longer than any attempt.
-CREATE TABLE outcomes
+CREATE TABLE IF NOT EXISTS outcomes
 (
     uid LowCardinality(String), cluster LowCardinality(String), topic LowCardinality(String), partition UInt32, replay LowCardinality(String),
     offset UInt64 CODEC(Delta, ZSTD(1)), round UInt32 CODEC(ZSTD(1)), epoch UInt64 CODEC(ZSTD(1)), attempt UInt32 CODEC(ZSTD(1)),
@@ -83,7 +83,7 @@ SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000, f
 ;
 
 -- Raw bytes of what failed, so that it can be sent again when Kafka no longer has it. Not for analysts.
-CREATE TABLE payloads
+CREATE TABLE IF NOT EXISTS payloads
 (
     uid LowCardinality(String), cluster LowCardinality(String), topic LowCardinality(String), partition UInt32,
     offset UInt64 CODEC(Delta, ZSTD(1)), end_time DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
@@ -97,7 +97,7 @@ SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fs
 ;
 
 -- Offsets that have no attempt, and why. runs are (first, last), both included.
-CREATE TABLE ranges
+CREATE TABLE IF NOT EXISTS ranges
 (
     uid LowCardinality(String), cluster LowCardinality(String), topic LowCardinality(String), partition UInt32, replay LowCardinality(String),
     kind Enum8('FILTERED' = 1, 'TOMBSTONE' = 2, 'COMPACTED' = 3, 'TRANSACTION' = 4, 'RETENTION' = 5, 'TRUNCATED' = 6,
@@ -112,14 +112,14 @@ TTL toDateTime(range_time) + INTERVAL 400 DAY
 SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
 ;
 
-CREATE MATERIALIZED VIEW attempt_inserts_to_attempts TO attempts AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS attempt_inserts_to_attempts TO attempts AS
 SELECT uid, namespace, use_case, revision, cluster, topic, partition, replay, offset, round, epoch, attempt, purpose, trigger, retry_batch,
     request_id, item, outcome, reason, status, attempt_time, expire_time, latency_us, record_time, key, key_hash, method, url,
     request_headers, request_bytes, request_body, response_headers, response_bytes, response_body, error, worker
 FROM attempt_inserts
 ;
 
-CREATE MATERIALIZED VIEW attempt_inserts_to_outcomes TO outcomes AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS attempt_inserts_to_outcomes TO outcomes AS
 SELECT uid, cluster, topic, partition, replay, offset, round, epoch, attempt, outcome, reason, status, retry_batch, key_hash,
     attempt_time + toIntervalMillisecond(intDiv(latency_us, 1000)) AS end_time, record_time,
     if(outcome = 'DELIVERED', '', leftUTF8(if(error != '', error, response_body), 200)) AS text
@@ -127,18 +127,18 @@ FROM attempt_inserts
 WHERE outcome != 'RETRY' AND purpose = 'DELIVER'
 ;
 
-CREATE MATERIALIZED VIEW attempt_inserts_to_payloads TO payloads AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS attempt_inserts_to_payloads TO payloads AS
 SELECT uid, cluster, topic, partition, offset, attempt_time + toIntervalMillisecond(intDiv(latency_us, 1000)) AS end_time, expire_time, packed_record
 FROM attempt_inserts
 WHERE packed_record != ''
 ;
 
 -- What analysts ask: attempts without those that have expired to the second.
-CREATE VIEW attempts_live AS SELECT * FROM attempts WHERE expire_time > now()
+CREATE VIEW IF NOT EXISTS attempts_live AS SELECT * FROM attempts WHERE expire_time > now()
 ;
 
 -- The audit: every accepted change of a use case.
-CREATE TABLE use_case_changes
+CREATE TABLE IF NOT EXISTS use_case_changes
 (
     change_id UInt64, change_time DateTime64(3, 'UTC'), actor String, action LowCardinality(String),
     namespace LowCardinality(String), use_case LowCardinality(String), uid String, revision UInt64, reason String,
@@ -146,14 +146,14 @@ CREATE TABLE use_case_changes
 )
 ENGINE = ReplacingMergeTree
 ORDER BY change_id
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
 ;
 
 -- Descriptor sets by content, so that definitions can be restored from the audit alone.
-CREATE TABLE descriptor_sets
+CREATE TABLE IF NOT EXISTS descriptor_sets
 (
     sha256 String, descriptor_set String CODEC(ZSTD(3)), create_time DateTime64(3, 'UTC')
 )
 ENGINE = ReplacingMergeTree
 ORDER BY sha256
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1

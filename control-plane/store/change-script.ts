@@ -1,0 +1,39 @@
+import { defineScript } from '../../runtime/redis.ts'
+
+/**
+ * The one way a definition changes: compare, set, index and outbox entry in one script.
+ *
+ * A change id is the last one + 1, or Redis' clock in milliseconds when that is higher: when Redis loses its last writes, ids that
+ * ClickHouse already has are not given to other changes.
+ *
+ * KEYS useCases uids descriptorSets changes outbox
+ * ARGV name, uid and revision that are expected (both empty: there is none), definition (empty: remove), uid,
+ *      SHA-256 of the descriptor set it names (or empty), outbox entry, most definitions, most outbox entries
+ */
+export const changeScript = defineScript(`
+if redis.call('EXISTS', KEYS[4]) == 0 then return {'UNPREPARED'} end
+local current = redis.call('HGET', KEYS[1], ARGV[1])
+if ARGV[2] == '' then
+  if current then return {'CONFLICT', current} end
+  if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[8]) then return {'USE_CASES_FULL'} end
+else
+  if not current then return {'CONFLICT', ''} end
+  local stored = cjson.decode(current)
+  if stored.uid ~= ARGV[2] or stored.revision ~= ARGV[3] then return {'CONFLICT', current} end
+end
+if ARGV[6] ~= '' and redis.call('HEXISTS', KEYS[3], ARGV[6]) == 0 then return {'NO_DESCRIPTOR_SET'} end
+if redis.call('XLEN', KEYS[5]) >= tonumber(ARGV[9]) then return {'OUTBOX_FULL'} end
+local time = redis.call('TIME')
+local last = tonumber(redis.call('HGET', KEYS[4], 'last'))
+local id = string.format('%.0f', math.max(last + 1, time[1] * 1000 + math.floor(time[2] / 1000)))
+redis.call('HSET', KEYS[4], 'last', id)
+if ARGV[4] == '' then
+  redis.call('HDEL', KEYS[1], ARGV[1])
+  redis.call('HDEL', KEYS[2], ARGV[5])
+else
+  redis.call('HSET', KEYS[1], ARGV[1], ARGV[4])
+  redis.call('HSET', KEYS[2], ARGV[5], ARGV[1])
+end
+redis.call('XADD', KEYS[5], id .. '-0', 'change', ARGV[7])
+return {'WRITTEN', id}
+`)

@@ -1,0 +1,63 @@
+import { fromJson, type JsonValue, toJson } from '@bufbuild/protobuf'
+import { type UseCase, UseCaseSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+
+/** DELETE marks a use case as deleting; REMOVE is the end of it, when its lanes are drained. */
+export type ChangeAction = 'CREATE' | 'UPDATE' | 'PAUSE' | 'RESUME' | 'DELETE' | 'REMOVE'
+
+/** One accepted change of one use case: what is written to Redis, and what the audit keeps. */
+export interface Change {
+  readonly action: ChangeAction
+  /** Who asked for it. */
+  readonly actor: string
+  /** Why, as far as somebody said it. */
+  readonly reason: string
+  readonly timeMs: number
+  /** Undefined when there was none. */
+  readonly before: UseCase | undefined
+  /** Undefined when there is none any more. */
+  readonly after: UseCase | undefined
+}
+
+export const writeUseCase = (useCase: UseCase): string => JSON.stringify(toJson(UseCaseSchema, useCase))
+
+/** Fields that a newer control plane wrote are left out, so that versions can run side by side. */
+export const readUseCase = (json: string): UseCase =>
+  fromJson(UseCaseSchema, JSON.parse(json) as JsonValue, { ignoreUnknownFields: true })
+
+/** A row of `use_case_changes` without its id, which the script gives. */
+export interface ChangeRow {
+  readonly change_time: number
+  readonly actor: string
+  readonly action: string
+  readonly namespace: string
+  readonly use_case: string
+  readonly uid: string
+  readonly revision: string
+  readonly reason: string
+  readonly before: string
+  readonly after: string
+}
+
+export function changeRow(change: Change): ChangeRow {
+  const subject = change.after ?? change.before
+  if (subject === undefined) throw new Error('a change has a use case before or after it')
+  const [, namespace, , id] = subject.name.split('/')
+  return {
+    change_time: change.timeMs,
+    actor: change.actor,
+    action: change.action,
+    namespace: namespace!,
+    use_case: id!,
+    uid: subject.uid,
+    revision: String(subject.revision),
+    reason: change.reason,
+    before: change.before ? writeUseCase(change.before) : '',
+    after: change.after ? writeUseCase(change.after) : '',
+  }
+}
+
+/** Content hash of the descriptor set that a definition names; undefined when it names none. */
+export function descriptorSetOf(useCase: UseCase | undefined): string | undefined {
+  const format = useCase?.spec?.decode?.format
+  return format?.case === 'protobuf' ? format.value.descriptorSetSha256 : undefined
+}

@@ -1,0 +1,50 @@
+import { createHash } from 'node:crypto'
+import { defineScript, type Redis } from '../../runtime/redis.ts'
+import { askRedis } from './ask-redis.ts'
+import type { ControlKeys } from './control-keys.ts'
+
+/**
+ * Removes the sets that no definition names. Not while changes wait for ClickHouse: they may name one.
+ * KEYS useCases descriptorSets outbox
+ */
+const sweepScript = defineScript(`
+if redis.call('XLEN', KEYS[3]) > 0 then return 0 end
+local named = {}
+for _, definition in ipairs(redis.call('HVALS', KEYS[1])) do
+  for sha256 in string.gmatch(definition, '"descriptorSetSha256":"(%x+)"') do named[sha256] = true end
+end
+local removed = 0
+for _, sha256 in ipairs(redis.call('HKEYS', KEYS[2])) do
+  if not named[sha256] then removed = removed + redis.call('HDEL', KEYS[2], sha256) end
+end
+return removed
+`)
+
+/** Serialized FileDescriptorSets by content hash. A definition names its set; the script that writes it checks that it is here. */
+export class DescriptorSets {
+  readonly #redis: Redis
+  readonly #keys: ControlKeys
+
+  constructor(redis: Redis, keys: ControlKeys) {
+    this.#redis = redis
+    this.#keys = keys
+  }
+
+  /** Done before a definition names the set. */
+  async store(bytes: Uint8Array): Promise<void> {
+    const sha256 = hashDescriptorSet(bytes)
+    await askRedis(() => this.#redis.hsetnx(this.#keys.descriptorSets, sha256, Buffer.from(bytes)))
+  }
+
+  async read(sha256: string): Promise<Uint8Array | undefined> {
+    return (await askRedis(() => this.#redis.hgetBuffer(this.#keys.descriptorSets, sha256))) ?? undefined
+  }
+
+  /** Removes what no definition names any more, and answers how many; the leader calls it now and then. */
+  async sweep(): Promise<number> {
+    const { useCases, descriptorSets, outbox } = this.#keys
+    return (await askRedis(() => sweepScript(this.#redis, [useCases, descriptorSets, outbox], []))) as number
+  }
+}
+
+export const hashDescriptorSet = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')

@@ -1,0 +1,137 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { UseCase } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { defineScript, type Redis } from '../../runtime/redis.ts'
+import { askRedis } from './ask-redis.ts'
+import { type Change, changeRow, descriptorSetOf, readUseCase, writeUseCase } from './change.ts'
+import { changeScript } from './change-script.ts'
+import type { ControlKeys } from './control-keys.ts'
+import { StoreError } from './store-error.ts'
+
+export interface RecordsOptions {
+  readonly redis: Redis
+  readonly keys: ControlKeys
+  readonly useCasesMax: number
+  /** Changes that may wait for ClickHouse; more are refused, because the audit must be complete. */
+  readonly outboxEntriesMax: number
+  /** How long a change waits for a leader to find out whether an empty Redis is a new one or one that lost everything. */
+  readonly preparedTimeoutMs: number
+}
+
+/**
+ * CONFLICT: what is stored is not `before`; `current` is what there is.
+ * NO_DESCRIPTOR_SET: the set that the definition newly names is not in Redis.
+ */
+export type WriteResult =
+  | { readonly kind: 'WRITTEN'; readonly changeId: number }
+  | { readonly kind: 'CONFLICT'; readonly current: UseCase | undefined }
+  | { readonly kind: 'NO_DESCRIPTOR_SET' }
+
+/** Answers definitions only when something changed since ARGV[1]. KEYS changes useCases */
+const readAllScript = defineScript(`
+local last = redis.call('HGET', KEYS[1], 'last') or ''
+if last ~= '' and last == ARGV[1] then return {last} end
+return {last, redis.call('HGETALL', KEYS[2])}
+`)
+
+const preparedPollMs = 100
+
+/** Definitions in Redis. Nothing here is decided by what a process remembers: each change is compared with what is stored. */
+export class Records {
+  readonly #options: RecordsOptions
+  /** Changes when anything does; empty before the first read. */
+  #last = ''
+  #all: ReadonlyMap<string, UseCase> = new Map()
+  /** Text of each definition, so that only what changed is parsed again. */
+  #texts = new Map<string, string>()
+
+  constructor(options: RecordsOptions) {
+    this.#options = options
+  }
+
+  async read(name: string): Promise<UseCase | undefined> {
+    const { redis, keys } = this.#options
+    const text = await askRedis(() => redis.hget(keys.useCases, name))
+    return text === null ? undefined : readUseCase(text)
+  }
+
+  async readByUid(uid: string): Promise<UseCase | undefined> {
+    const { redis, keys } = this.#options
+    const name = await askRedis(() => redis.hget(keys.uids, uid))
+    const useCase = name === null ? undefined : await this.read(name)
+    return useCase?.uid === uid ? useCase : undefined
+  }
+
+  /** All definitions by name, as of now. Cheap when nothing changed since the last call; the answer must not be written to. */
+  async readAll(): Promise<ReadonlyMap<string, UseCase>> {
+    const { redis, keys } = this.#options
+    const reply = await askRedis(() => readAllScript(redis, [keys.changes, keys.useCases], [this.#last]))
+    const [last, pairs] = reply as [Buffer, Buffer[]?]
+    if (pairs === undefined) return this.#all
+    const texts = new Map<string, string>()
+    const all = new Map<string, UseCase>()
+    for (let index = 0; index < pairs.length; index += 2) {
+      const name = pairs[index]!.toString()
+      const text = pairs[index + 1]!.toString()
+      const known = this.#texts.get(name) === text ? this.#all.get(name) : undefined
+      texts.set(name, text)
+      all.set(name, known ?? readUseCase(text))
+    }
+    this.#last = last.toString()
+    this.#texts = texts
+    this.#all = all
+    return all
+  }
+
+  /** Puts `after` in the place of `before`, with an entry for the audit. Throws StoreError; then the change may have happened. */
+  async write(change: Change): Promise<WriteResult> {
+    const { keys, useCasesMax, outboxEntriesMax, redis, preparedTimeoutMs } = this.#options
+    const { before, after } = change
+    const name = (after ?? before)!.name
+    const row = changeRow(change)
+    const set = descriptorSetOf(after)
+    const newSet = set === descriptorSetOf(before) ? undefined : set
+    const { useCases, uids, descriptorSets, changes, outbox } = keys
+    const args = [
+      ...[name, before?.uid ?? '', before ? String(before.revision) : ''],
+      ...[after ? writeUseCase(after) : '', row.uid, newSet ?? ''],
+      ...[JSON.stringify(row), useCasesMax, outboxEntriesMax],
+    ]
+    const deadlineMs = performance.now() + preparedTimeoutMs
+    for (;;) {
+      const reply = await askRedis(() => changeScript(redis, [useCases, uids, descriptorSets, changes, outbox], args))
+      const [kind, value] = (reply as Buffer[]).map(String)
+      if (kind !== 'UNPREPARED') return this.#result(kind!, value ?? '')
+      if (performance.now() > deadlineMs) throw unprepared
+      await sleep(preparedPollMs)
+    }
+  }
+
+  #result(kind: string, value: string): WriteResult {
+    const { useCasesMax, outboxEntriesMax } = this.#options
+    switch (kind) {
+      case 'WRITTEN':
+        return { kind, changeId: Number(value) }
+      case 'CONFLICT':
+        return { kind, current: value === '' ? undefined : readUseCase(value) }
+      case 'USE_CASES_FULL':
+        throw new StoreError(
+          'LIMIT_EXCEEDED',
+          `there are ${useCasesMax} use cases, as many as may be: delete one that is not needed`,
+        )
+      case 'OUTBOX_FULL':
+        throw new StoreError(
+          'LIMIT_EXCEEDED',
+          `${outboxEntriesMax} changes wait to be written to the audit: see why ClickHouse does not take them, then call again`,
+        )
+      case 'NO_DESCRIPTOR_SET':
+        return { kind }
+      default:
+        throw new Error(`the change script answered ${kind}`)
+    }
+  }
+}
+
+const unprepared = new StoreError(
+  'STATE_UNAVAILABLE',
+  'Redis is empty, and no leader has yet compared it with the audit in ClickHouse: call again when ClickHouse answers',
+)

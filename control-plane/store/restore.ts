@@ -1,0 +1,85 @@
+import type { Logger } from '../../runtime/log.ts'
+import { defineScript, type Redis } from '../../runtime/redis.ts'
+import type { AuditLog, LatestChange } from './audit-log.ts'
+import { descriptorSetOf, readUseCase } from './change.ts'
+import type { ControlKeys } from './control-keys.ts'
+import { StoreError } from './store-error.ts'
+
+/**
+ * Puts one definition back unless what is there is as new, or another use case of the name.
+ * KEYS useCases uids  ARGV name, uid, revision, definition (empty: it was removed)
+ */
+const restoreOneScript = defineScript(`
+local current = redis.call('HGET', KEYS[1], ARGV[1])
+if current then
+  local stored = cjson.decode(current)
+  if stored.uid ~= ARGV[2] then return 'OTHER' end
+  if tonumber(stored.revision) >= tonumber(ARGV[3]) and ARGV[4] ~= '' then return 'AS_NEW' end
+end
+if ARGV[4] == '' then
+  redis.call('HDEL', KEYS[1], ARGV[1])
+  redis.call('HDEL', KEYS[2], ARGV[2])
+else
+  redis.call('HSET', KEYS[1], ARGV[1], ARGV[4])
+  redis.call('HSET', KEYS[2], ARGV[2], ARGV[1])
+end
+return 'RESTORED'
+`)
+
+/**
+ * Marks Redis as compared with the audit up to a change id; from then on changes are accepted. `last` grows in any case, so that
+ * everybody reads again. KEYS changes  ARGV change id, term
+ */
+const markScript = defineScript(`
+if tonumber(redis.call('HGET', KEYS[1], 'term') or '0') > tonumber(ARGV[2]) then return 'DEPOSED' end
+local last = tonumber(redis.call('HGET', KEYS[1], 'last') or '0')
+local drained = tonumber(redis.call('HGET', KEYS[1], 'drained') or '0')
+redis.call('HSET', KEYS[1], 'term', ARGV[2], 'last', string.format('%.0f', math.max(last, ARGV[1]) + 1),
+  'drained', string.format('%.0f', math.max(drained, ARGV[1])))
+return 'MARKED'
+`)
+
+export interface RestoreOptions {
+  readonly redis: Redis
+  readonly keys: ControlKeys
+  readonly auditLog: AuditLog
+  readonly log: Logger
+}
+
+/**
+ * Compares Redis with the audit and puts back what Redis has lost: all definitions when it is empty, else those changed since the
+ * last batch that it remembers. Answers how many. Called by the leader when it starts and when Redis is not as it left it.
+ */
+export async function restore(options: RestoreOptions, term: number): Promise<number> {
+  const { redis, keys, auditLog, log } = options
+  const highest = await auditLog.highestChangeId()
+  const drainedText = await redis.hget(keys.changes, 'drained')
+  const drained = Number(drainedText ?? 0)
+  if (drainedText !== null && highest <= drained) return 0
+  // Inserted, and not yet removed from the outbox: nothing is lost.
+  if (drainedText !== null && (await redis.xrange(keys.outbox, `${highest}-0`, `${highest}-0`)).length > 0) return 0
+  const lost = await auditLog.latestSince(drained)
+  let restored = 0
+  for (const change of lost) if (await restoreOne(options, change)) restored++
+  const marked = String(await runMark(redis, keys, highest, term))
+  if (marked === 'DEPOSED') throw new StoreError('STATE_UNAVAILABLE', 'another replica leads')
+  if (restored > 0) log.warn({ restored, highest, drained }, 'store: Redis had lost definitions; restored from the audit')
+  return restored
+}
+
+const runMark = (redis: Redis, keys: ControlKeys, highest: number, term: number): Promise<unknown> =>
+  markScript(redis, [keys.changes], [highest, term])
+
+async function restoreOne({ redis, keys, auditLog, log }: RestoreOptions, change: LatestChange): Promise<boolean> {
+  const sha256 = change.after === '' ? undefined : descriptorSetOf(readUseCase(change.after))
+  if (sha256 && (await redis.hexists(keys.descriptorSets, sha256)) === 0) {
+    const bytes = await auditLog.readDescriptorSet(sha256)
+    if (bytes) await redis.hset(keys.descriptorSets, sha256, Buffer.from(bytes))
+    else log.error({ useCase: change.name, sha256 }, 'store: the audit has no such descriptor set; give it again with an update')
+  }
+  const args = [change.name, change.uid, String(change.revision), change.after]
+  const done = String(await restoreOneScript(redis, [keys.useCases, keys.uids], args))
+  if (done === 'OTHER')
+    log.error({ useCase: change.name, uid: change.uid }, 'store: lost, and its name was given to another since')
+  return done === 'RESTORED' && change.after !== ''
+}

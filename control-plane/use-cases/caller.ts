@@ -1,0 +1,4 @@
+/** Who changes something, for the audit. */
+export interface Caller {
+  readonly actor: string
+}

@@ -1,0 +1,109 @@
+import { clone, create } from '@bufbuild/protobuf'
+import { type Duration, durationFromMs, durationMs } from '@bufbuild/protobuf/wkt'
+import {
+  type DeliveryPolicy,
+  DeliveryPolicySchema,
+  type Destination,
+  GiveUp,
+  HttpMethod,
+  Isolation,
+  LogBody,
+  type LogPolicy,
+  LogPolicySchema,
+  Ordering,
+  type RetryPolicy,
+  RetryPolicySchema,
+  type Source,
+  StartPosition,
+  type UseCaseSpec,
+  UseCaseSpecSchema,
+} from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { effectiveRetryable, effectiveSuccess } from './status-ranges.ts'
+
+/** What holds where a definition does not say: the contract's comments, as values. */
+export const defaults = {
+  cluster: 'default',
+  requestTimeoutMs: 30_000,
+  connectTimeoutMs: 5000,
+  maxInFlight: 64,
+  parkedMax: 100_000n,
+  parkedBytesMax: 256n << 20n,
+  initialIntervalMs: 5000,
+  backoffCoefficient: 2,
+  maximumIntervalMs: 3_600_000,
+  jitterRatio: 0.2,
+  maxElapsedMs: 86_400_000,
+  retryAfterMaxMs: 3_600_000,
+  requestBodyBytesMax: 64 << 10,
+  responseBodyBytesMax: 4 << 10,
+  successRetentionMs: 3 * 86_400_000,
+  failureRetentionMs: 30 * 86_400_000,
+} as const
+
+/**
+ * The definition as it works: every default filled in, and every thing that can be written in several ways written in one. Two
+ * definitions that mean the same are equal here. What is stored and answered is what was asked, not this.
+ */
+export function effective(asked: UseCaseSpec): UseCaseSpec {
+  const spec = clone(UseCaseSpecSchema, asked)
+  if (spec.source) fillSource(spec.source)
+  if (spec.destination) fillDestination(spec.destination)
+  spec.delivery = fillDelivery(spec.delivery ?? create(DeliveryPolicySchema))
+  spec.retry = fillRetry(spec.retry ?? create(RetryPolicySchema))
+  spec.log = fillLog(spec.log ?? create(LogPolicySchema))
+  return spec
+}
+
+function fillSource(source: Source): void {
+  source.cluster ||= defaults.cluster
+  source.isolation ||= Isolation.READ_COMMITTED
+  if (source.start.case === undefined) source.start = { case: 'position', value: StartPosition.EARLIEST }
+}
+
+function fillDestination(destination: Destination): void {
+  destination.method ||= HttpMethod.POST
+  const entries = Object.entries(destination.headers).map(([name, value]) => [name.toLowerCase(), value] as const)
+  destination.headers = Object.fromEntries(entries.sort(([left], [right]) => (left < right ? -1 : 1)))
+  destination.requestTimeout ??= durationFromMs(defaults.requestTimeoutMs)
+  destination.connectTimeout ??= shorter(defaults.connectTimeoutMs, destination.requestTimeout)
+  if (URL.canParse(destination.url)) destination.url = new URL(destination.url).href
+}
+
+function fillDelivery(delivery: DeliveryPolicy): DeliveryPolicy {
+  delivery.ordering ||= Ordering.UNORDERED
+  delivery.maxInFlight ??= defaults.maxInFlight
+  delivery.parkedMax ??= defaults.parkedMax
+  delivery.parkedBytesMax ??= defaults.parkedBytesMax
+  return delivery
+}
+
+function fillRetry(retry: RetryPolicy): RetryPolicy {
+  if (retry.schedule.length > 0) {
+    retry.maxRetries = retry.schedule.length
+  } else {
+    retry.maximumInterval ??= durationFromMs(defaults.maximumIntervalMs)
+    retry.initialInterval ??= shorter(defaults.initialIntervalMs, retry.maximumInterval)
+    retry.backoffCoefficient ??= defaults.backoffCoefficient
+  }
+  retry.jitterRatio ??= defaults.jitterRatio
+  retry.maxElapsedTime ??= durationFromMs(defaults.maxElapsedMs)
+  retry.successStatus = effectiveSuccess(retry.successStatus)
+  retry.retryableStatus = effectiveRetryable(retry.retryableStatus)
+  retry.retryAfterMax ??= durationFromMs(defaults.retryAfterMaxMs)
+  retry.giveUp ||= GiveUp.FUNDED
+  return retry
+}
+
+function fillLog(log: LogPolicy): LogPolicy {
+  log.requestBody ||= LogBody.ALL
+  log.requestBodyBytesMax ??= defaults.requestBodyBytesMax
+  log.responseBodyBytesMax ??= defaults.responseBodyBytesMax
+  log.successRetention ??= durationFromMs(defaults.successRetentionMs)
+  log.failureRetention ??= durationFromMs(defaults.failureRetentionMs)
+  return log
+}
+
+/** A default that was made for a longer bound gives way to a shorter one that was asked for. */
+function shorter(defaultMs: number, bound: Duration): Duration {
+  return durationFromMs(Math.min(defaultMs, durationMs(bound)))
+}

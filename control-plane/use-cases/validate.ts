@@ -1,0 +1,89 @@
+import type { UseCase, UseCaseSpec } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { checkProtobufDecode } from './check-decode.ts'
+import { checkDestination } from './check-destination.ts'
+import { checkImmutable } from './check-immutable.ts'
+import { checkRetry } from './check-retry.ts'
+import { checkSource, checkTopic, type SourceContext } from './check-source.ts'
+import type { StoredSpec } from './stored-spec.ts'
+import { quote, type Violation } from './violation.ts'
+
+/** What the contract's own rules say. */
+export interface ContractViolation {
+  /** Path that begins below the use case: `spec.retry.max_retries`. */
+  readonly field: string
+  readonly description: string
+  readonly reason?: string
+}
+
+export interface ValidateContext extends SourceContext {
+  /** What is wrong with a use case by the contract's own rules. */
+  readonly contractViolations: (useCase: UseCase) => readonly ContractViolation[]
+  /** A descriptor set by its hash; undefined when Ferry does not have it. */
+  readonly descriptorSet: (sha256: string) => Promise<Uint8Array | undefined>
+}
+
+export interface ValidateOptions {
+  /** The definition that changes; some fields may not. */
+  readonly before?: UseCaseSpec
+  /** Kafka is asked for the topic of a new use case only: an endpoint can be mended while Kafka is away. */
+  readonly asksKafka: boolean
+}
+
+/**
+ * Everything that is wrong with a use case, all at once: the contract's rules and what they cannot say.
+ * Throws UseCaseError SOURCE_UNAVAILABLE.
+ */
+export async function validate(
+  useCase: UseCase,
+  stored: StoredSpec,
+  { before, asksKafka }: ValidateOptions,
+  context: ValidateContext,
+): Promise<Violation[]> {
+  const byContract = context.contractViolations(useCase).map((each) => fromContract(each))
+  const spec = useCase.spec
+  if (!spec) return byContract
+  const own: Violation[] = []
+  if (spec.destination) own.push(...checkDestination(spec.destination))
+  if (spec.retry) own.push(...checkRetry(spec.retry))
+  own.push(...(await checkDecode(stored, context)))
+  const sourceIsReadable = !byContract.some((each) => each.field.startsWith('use_case.spec.source'))
+  if (before) {
+    if (sourceIsReadable) own.push(...checkImmutable(before, spec))
+  } else if (spec.source) {
+    own.push(...checkSource(spec.source, context.clusters))
+    if (asksKafka && sourceIsReadable) own.push(...(await checkTopic(spec.source, context)))
+  }
+  // Where both complain about a field, the sentence here says more.
+  const said = new Set(own.map((each) => each.field))
+  return [...byContract.filter((each) => !said.has(each.field)), ...own]
+}
+
+function fromContract({ field, description, reason }: ContractViolation): Violation {
+  const full = `use_case${field === '' || field.startsWith('[') ? '' : '.'}${field}`
+  const sentence = field !== '' && description.startsWith(field) ? `use_case.${description}` : description
+  return { field: full, description: sentence, reason: reason ?? 'INVALID' }
+}
+
+async function checkDecode({ spec, descriptorSet, mismatch }: StoredSpec, context: ValidateContext): Promise<Violation[]> {
+  const format = spec.decode?.format
+  if (format?.case !== 'protobuf') return []
+  const decode = format.value
+  const path = 'use_case.spec.decode.protobuf'
+  const shaField = `${path}.descriptor_set_sha256`
+  if (mismatch !== undefined) {
+    const description = `${shaField} must be the hash of descriptor_set, ${decode.descriptorSetSha256}, or left out; given ${mismatch}`
+    return [{ field: shaField, description, reason: 'DESCRIPTOR_SET_MISMATCH' }]
+  }
+  if (descriptorSet) return checkProtobufDecode(decode, descriptorSet)
+  if (decode.descriptorSetSha256 === '') {
+    const field = `${path}.descriptor_set`
+    const description = `${field} must be given, or descriptor_set_sha256 of one that Ferry has; given neither`
+    return [{ field, description, reason: 'DESCRIPTOR_SET_MISSING' }]
+  }
+  const known = /^[0-9a-f]{64}$/.test(decode.descriptorSetSha256)
+    ? await context.descriptorSet(decode.descriptorSetSha256)
+    : undefined
+  if (known) return checkProtobufDecode(decode, known)
+  const description = `${shaField} must be the hash of a descriptor set that Ferry has; given ${quote(decode.descriptorSetSha256)}: give the bytes in descriptor_set`
+  return [{ field: shaField, description, reason: 'DESCRIPTOR_SET_UNKNOWN' }]
+}
