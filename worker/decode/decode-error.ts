@@ -1,0 +1,24 @@
+/** What is wrong with a record's value. */
+export type DecodeErrorCode =
+  /** It is not JSON. */
+  | 'NOT_JSON'
+  /** It is not the protobuf message that it should be, or has no JSON form. */
+  | 'NOT_PROTOBUF'
+  /** Its levels in each other are more than the limit. */
+  | 'NESTED_TOO_DEEP'
+  /** Its body would be larger than the limit. */
+  | 'BODY_TOO_LARGE'
+
+/** A record whose value cannot be sent. The message says what is wrong and where; it never quotes more than one byte of the value. */
+export class DecodeError extends Error {
+  override readonly name = 'DecodeError'
+  readonly code: DecodeErrorCode
+  /** Byte of the value at which it was noticed; undefined where no single byte is to blame. */
+  readonly offset: number | undefined
+
+  constructor(code: DecodeErrorCode, message: string, offset?: number) {
+    super(message)
+    this.code = code
+    this.offset = offset
+  }
+}

@@ -1,0 +1,25 @@
+/** What is wrong with a use case's decode. */
+export type SchemaErrorCode =
+  /** No format is chosen. */
+  | 'FORMAT_NOT_SET'
+  /** The descriptor set is not there: it must be fetched by its hash first. */
+  | 'DESCRIPTOR_SET_MISSING'
+  /** The descriptor set does not parse, or contradicts itself. */
+  | 'DESCRIPTOR_SET_INVALID'
+  /** A file of the descriptor set imports one that is not in it. */
+  | 'IMPORT_MISSING'
+  /** The descriptor set has no such message. */
+  | 'MESSAGE_NOT_FOUND'
+  /** More messages or fields than the limit. */
+  | 'SCHEMA_TOO_LARGE'
+
+/** A decode by which no record can be read. The message says what to do. */
+export class SchemaError extends Error {
+  override readonly name = 'SchemaError'
+  readonly code: SchemaErrorCode
+
+  constructor(code: SchemaErrorCode, message: string) {
+    super(message)
+    this.code = code
+  }
+}
