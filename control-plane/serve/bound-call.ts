@@ -4,15 +4,17 @@ import { ferryError } from './errors.ts'
 export type BoundCallOptions = {
   /** No unary call runs longer, whatever deadline its caller gave. */
   readonly callTimeoutMs: number
-  /** Aborted when the server stops: streams end then, unary calls go on until the drain's deadline. */
+  /** Aborted when the server stops: streams end then. */
   readonly stopping: AbortSignal
+  /** Aborted when a stop's deadline is near: unary calls end then. */
+  readonly cutting: AbortSignal
 }
 
 /**
  * Bounds every call: its handler's signal is aborted, and the caller answered, at the caller's deadline, at callTimeoutMs (unary)
- * and when the server stops (streams), also when the handler does not look at its signal.
+ * and when the server stops, also when the handler does not look at its signal.
  */
-export function boundCall({ callTimeoutMs, stopping }: BoundCallOptions): Interceptor {
+export function boundCall({ callTimeoutMs, stopping, cutting }: BoundCallOptions): Interceptor {
   return (next) => async (request) => {
     if (request.stream) {
       const signal = AbortSignal.any([request.signal, stopping])
@@ -22,9 +24,10 @@ export function boundCall({ callTimeoutMs, stopping }: BoundCallOptions): Interc
     }
     const limit = new AbortController()
     const timer = setTimeout(() => limit.abort(tooSlow(callTimeoutMs)), callTimeoutMs)
-    const signal = AbortSignal.any([request.signal, limit.signal])
+    const signal = AbortSignal.any([request.signal, limit.signal, cutting])
+    const ending = (): unknown => (cutting.aborted ? serverStopping() : signal.reason)
     try {
-      return await orAborted(next({ ...request, signal }), signal, () => signal.reason)
+      return await orAborted(next({ ...request, signal }), signal, ending)
     } finally {
       clearTimeout(timer)
     }

@@ -7,7 +7,7 @@ import {
 } from '../../proto/gen/google/rpc/error_details_pb.ts'
 
 /** `domain` of every google.rpc.ErrorInfo that Ferry answers. */
-export const ERROR_DOMAIN = 'ferry'
+const ERROR_DOMAIN = 'ferry'
 
 /** Why a call failed, for programs. Closed: a new reason is added here. */
 export type ErrorReason =

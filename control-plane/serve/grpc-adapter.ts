@@ -50,39 +50,44 @@ function serveUnary(spec: UnarySpec, interceptors: Interceptor[]): handleUnaryCa
   return (call, callback: sendUnaryData<Message>) => {
     const context = toContext(spec.method, call)
     invokeUnaryImplementation(spec, context, call.request, interceptors)
-      .then(
-        (response) => {
-          sendHeader(call, context)
-          callback(null, response, toMetadata(context.responseTrailer))
-        },
-        (reason: unknown) => callback(toServiceError(reason, context)),
-      )
+      .then((response) => {
+        sendHeader(call, context)
+        callback(null, response, toMetadata(context.responseTrailer))
+      })
+      .catch((reason: unknown) => callback(toServiceError(reason, context)))
       .finally(() => context.abort())
   }
 }
 
 /** On the wire a server stream and a client stream are bidi streams, so one handler serves the three kinds. */
 function serveStream(spec: MethodSpec, interceptors: Interceptor[]): handleBidiStreamingCall<Message, Message> {
-  return async (call) => {
+  return (call) => {
     const context = toContext(spec.method, call)
-    // A handler may stop reading requests and go on answering: its iterator must not destroy the call, which is both directions.
-    const requests: AsyncIterable<Message> = { [Symbol.asyncIterator]: () => call.iterator({ destroyOnReturn: false }) }
-    try {
-      let headerSent = false
-      for await (const message of transformInvokeImplementation(spec, context, interceptors)(requests)) {
-        if (!headerSent) sendHeader(call, context)
-        headerSent = true
-        if (!call.write(message)) await drained(call, context.signal)
-        if (context.signal.aborted) break
-      }
-      if (!headerSent) sendHeader(call, context)
-      call.end(toMetadata(context.responseTrailer))
-    } catch (reason) {
-      call.emit('error', toServiceError(reason, context))
-    } finally {
-      context.abort()
-    }
+    sendAll(call, context, transformInvokeImplementation(spec, context, interceptors)(requestsOf(call)))
+      .catch((reason: unknown) => call.emit('error', toServiceError(reason, context)))
+      .finally(() => context.abort())
   }
+}
+
+/** A handler may stop reading requests and go on answering: its iterator must not destroy the call, which is both directions. */
+function requestsOf(call: ServerDuplexStream<Message, Message>): AsyncIterable<Message> {
+  return { [Symbol.asyncIterator]: () => call.iterator({ destroyOnReturn: false }) }
+}
+
+async function sendAll(
+  call: ServerDuplexStream<Message, Message>,
+  context: Context,
+  responses: AsyncIterable<Message>,
+): Promise<void> {
+  let headerSent = false
+  for await (const message of responses) {
+    if (!headerSent) sendHeader(call, context)
+    headerSent = true
+    if (!call.write(message)) await drained(call, context.signal)
+    if (context.signal.aborted) break
+  }
+  if (!headerSent) sendHeader(call, context)
+  call.end(toMetadata(context.responseTrailer))
 }
 
 function toMethodDefinition(method: DescMethod): MethodDefinition<Message, Message> {
@@ -132,16 +137,25 @@ function toMetadata(headers: Headers): Metadata {
 }
 
 function toServiceError(reason: unknown, context: HandlerContext): ServerErrorResponse {
-  // The log interceptor is outermost and lets nothing else through; an error that is not one comes from this adapter itself.
+  // The log interceptor is outermost and lets nothing else through: an error that is not one comes from this adapter itself.
   const error = reason instanceof ConnectError ? reason : internalError('none')
-  const trailer = setTrailerStatus(new Headers(context.responseTrailer), error)
-  trailer.delete('grpc-status')
-  trailer.delete('grpc-message')
   return Object.assign(new Error(error.rawMessage), {
     code: error.code as number,
     details: error.rawMessage,
-    metadata: toMetadata(trailer),
+    metadata: toErrorTrailer(error, context.responseTrailer),
   })
+}
+
+function toErrorTrailer(error: ConnectError, responseTrailer: Headers): Metadata {
+  try {
+    const trailer = setTrailerStatus(new Headers(responseTrailer), error)
+    trailer.delete('grpc-status')
+    trailer.delete('grpc-message')
+    return toMetadata(trailer)
+  } catch {
+    // Details that cannot be encoded: the caller still gets code and message.
+    return new Metadata()
+  }
 }
 
 function drained(call: ServerDuplexStream<Message, Message>, signal: AbortSignal): Promise<void> {

@@ -33,13 +33,13 @@ export type Listener = {
 
 /** gRPC over HTTP/2, without TLS. Throws ListenError when the address cannot be had. */
 export async function startGrpcListener({ host, port, services, limits }: GrpcListenerOptions): Promise<Listener> {
+  // Channelz stays on, although nobody reads it: without it, this grpc-js forgets its sessions, and forceShutdown cuts nothing.
   const server = new Server({
     'grpc.max_receive_message_length': limits.requestBytesMax,
     'grpc.max_send_message_length': limits.responseBytesMax,
     'grpc.keepalive_time_ms': limits.keepaliveTimeMs,
     'grpc.keepalive_timeout_ms': limits.keepaliveTimeoutMs,
     'grpc.max_concurrent_streams': limits.callsPerConnectionMax,
-    'grpc.enable_channelz': 0,
   })
   for (const { service, implementation, interceptors } of services) addService(server, service, implementation, interceptors)
   const bound = await new Promise<number>((resolve, reject) => {

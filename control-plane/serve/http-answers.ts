@@ -8,8 +8,14 @@ export type Probes = {
 }
 
 export function answerJson(response: ServerResponse, status: number, body: object): void {
-  response.writeHead(status, { 'content-type': 'application/json', 'x-content-type-options': 'nosniff' })
-  response.end(`${JSON.stringify(body)}\n`)
+  const text = `${JSON.stringify(body)}\n`
+  const headers = {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+    'x-content-type-options': 'nosniff',
+  }
+  response.writeHead(status, headers)
+  response.end(text)
 }
 
 /** Answers /healthz, /readyz and /metrics; false for any other path. */

@@ -84,7 +84,12 @@ function createHandler(options: HttpListenerOptions): (request: IncomingMessage,
       if (response.statusCode < 400 || reached.get(request)?.()) return
       log.info({ call: path.slice(1), status: response.statusCode }, 'call refused before it reached a handler')
     })
-    rpc(request, response)
+    try {
+      rpc(request, response)
+    } catch {
+      // The adapter makes a URL of the Host header and throws, out of the listener, when that is missing or is none.
+      answerJson(response, 400, { code: 'invalid_argument', message: 'the header host is missing or is no host name' })
+    }
   }
 }
 

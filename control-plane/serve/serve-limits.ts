@@ -9,6 +9,8 @@ export type ServeLimits = GrpcLimits &
     readonly slowCallMs: number
     /** How often a health watcher's status is looked at again. */
     readonly healthPollMs: number
+    /** So long before a stop's deadline the calls that are left are answered UNAVAILABLE; then their connections are cut. */
+    readonly cutGraceMs: number
   }
 
 export const defaultServeLimits: ServeLimits = {
@@ -28,4 +30,5 @@ export const defaultServeLimits: ServeLimits = {
   callTimeoutMs: 120_000,
   slowCallMs: 1000,
   healthPollMs: 500,
+  cutGraceMs: 200,
 }

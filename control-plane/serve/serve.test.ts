@@ -24,6 +24,16 @@ const failure = async (call: Promise<unknown>): Promise<ConnectError> =>
   )
 const infoOf = (error: ConnectError) => error.findDetails(ErrorInfoSchema)[0]
 
+test('a hundred mistakes fit into the trailers that any gRPC client takes', async () => {
+  const useCase = { name: 'x', spec: { retry: { schedule: Array.from({ length: 100 }, () => ({ seconds: -1n })) } } }
+  const error = await failure(createClient(UseCaseService, server.grpc).createUseCase({ useCase }))
+  const told = error.findDetails(BadRequestSchema)[0]?.fieldViolations.length ?? 0
+  expect(infoOf(error)?.metadata).toEqual({ violationCount: '104', violationsLeftOut: String(104 - told) })
+  expect(told).toBeGreaterThan(10)
+  const bytes = [...error.metadata].reduce((sum, [key, value]) => sum + key.length + value.length + 32, 0)
+  expect(bytes + error.rawMessage.length).toBeLessThan(8192)
+})
+
 describe.each(['grpc', 'json', 'binary'] as const)('over %s', (kind) => {
   const useCases = () => createClient(UseCaseService, server[kind])
 

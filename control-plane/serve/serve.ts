@@ -13,7 +13,7 @@ import { logRequest } from './log-request.ts'
 import { createReflection, describeReflectionV1Alpha } from './reflection.ts'
 import { defaultServeLimits, type ServeLimits } from './serve-limits.ts'
 import { type ServiceEntry, serviceEntry } from './service-entry.ts'
-import { validateRequest } from './validate-request.ts'
+import { compileRules, validateRequest } from './validate-request.ts'
 
 type Address = { readonly host: string; readonly port: number }
 
@@ -44,11 +44,13 @@ export async function serve<const S extends readonly DescService[]>(options: Ser
   const { log, grpc, http, registry } = options
   const pairs: readonly (readonly [DescService, object])[] = options.services
   const services = pairs.map(([service, implementation]) => serviceEntry(service, implementation))
+  compileRules(services.map((entry) => entry.service))
   const stopping = new AbortController()
+  const cutting = new AbortController()
   const ready = (): readonly string[] => (stopping.signal.aborted ? ['the server is stopping'] : readReasons(options.ready, log))
 
   const logging = logRequest({ log, slowMs: limits.slowCallMs })
-  const bounding = boundCall({ callTimeoutMs: limits.callTimeoutMs, stopping: stopping.signal })
+  const bounding = boundCall({ callTimeoutMs: limits.callTimeoutMs, stopping: stopping.signal, cutting: cutting.signal })
   const interceptors = [logging, bounding, ...(options.interceptors ?? []), validateRequest]
   const { health, reflections } = createOwnServices(services, { ready, stopping: stopping.signal, pollMs: limits.healthPollMs })
   const grpcListener = await startGrpcListener({
@@ -72,8 +74,11 @@ export async function serve<const S extends readonly DescService[]>(options: Ser
     httpPort: httpListener.port,
     async stop(deadlineMs) {
       stopping.abort()
+      // A call that is cut should hear why, and that another replica answers, before its connection goes.
+      const timer = setTimeout(() => cutting.abort(), Math.max(0, deadlineMs - limits.cutGraceMs))
       const drained = await Promise.all([grpcListener.stop(deadlineMs), httpListener.stop(deadlineMs)])
-      return drained.every((each) => each)
+      clearTimeout(timer)
+      return !cutting.signal.aborted && drained.every((each) => each)
     },
   }
 }

@@ -1,4 +1,4 @@
-import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
+import { create, type DescMessage, type DescService, type MessageShape } from '@bufbuild/protobuf'
 import { type Path, pathToString, reflect } from '@bufbuild/protobuf/reflect'
 import type { FieldMask } from '@bufbuild/protobuf/wkt'
 import { createValidator, type Violation } from '@bufbuild/protovalidate'
@@ -30,6 +30,14 @@ async function* validated<D extends DescMessage>(desc: D, messages: AsyncIterabl
 function refuseInvalid<D extends DescMessage>(desc: D, message: MessageShape<D>): void {
   const violations = findViolations(desc, message)
   if (violations.length > 0) throw invalidRequest(violations)
+}
+
+/**
+ * Compiles the rules of all requests now: the first caller need not wait for it, and a rule that does not compile stops the
+ * process at its start.
+ */
+export function compileRules(services: readonly DescService[]): void {
+  for (const method of services.flatMap((service) => service.methods)) findViolations(method.input, create(method.input))
 }
 
 /** What is wrong with a message by the rules of the contract; nothing when it is valid. Throws when a rule itself is broken. */
