@@ -1,0 +1,263 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { Breaker, type BreakerOptions, defaultBreakerOptions } from './breaker.ts'
+import { compileStatusClasses, failsEndpoint } from './status-class.ts'
+
+const options = defaultBreakerOptions
+const startMs = 1_760_000_000_000
+
+function answer(breaker: Breaker, ok: boolean, times: number, nowMs: number): void {
+  for (let i = 0; i < times; i++) breaker.answered(breaker.started(nowMs), ok, nowMs)
+}
+
+function opened(nowMs = startMs): Breaker {
+  const breaker = new Breaker(options)
+  answer(breaker, false, options.requestsMin, nowMs)
+  return breaker
+}
+
+describe('CLOSED', () => {
+  test('opens at the twentieth failure, not before', () => {
+    const breaker = new Breaker(options)
+    answer(breaker, false, 19, startMs)
+    expect(breaker.state).toBe('CLOSED')
+    answer(breaker, false, 1, startMs)
+    expect(breaker.state).toBe('OPEN')
+    expect(breaker.nextProbeAtMs).toBe(startMs + 1000)
+  })
+
+  test('stays closed while more than a fifth of the answers are good', () => {
+    const breaker = new Breaker(options)
+    for (let i = 0; i < 1000; i++) {
+      answer(breaker, false, 3, startMs + i)
+      answer(breaker, true, 1, startMs + i)
+    }
+    expect(breaker.state).toBe('CLOSED')
+  })
+
+  test('forgets failures that are older than the window', () => {
+    const breaker = new Breaker(options)
+    answer(breaker, false, 19, startMs)
+    answer(breaker, false, 19, startMs + options.windowMs)
+    expect(breaker.state).toBe('CLOSED')
+    answer(breaker, false, 1, startMs + options.windowMs)
+    expect(breaker.state).toBe('OPEN')
+  })
+})
+
+describe('OPEN', () => {
+  test('starts nothing before the cooldown and one probe after it', () => {
+    const breaker = opened()
+    expect(breaker.mayStart(startMs + 999)).toBe(false)
+    expect(breaker.mayStart(startMs + 1000)).toBe(true)
+    breaker.started(startMs + 1000)
+    expect(breaker.state).toBe('PROBING')
+    expect(breaker.mayStart(startMs + 100_000)).toBe(false)
+  })
+
+  test('answers of requests that were started before it opened change nothing', () => {
+    const breaker = new Breaker(options)
+    const early = breaker.started(startMs)
+    answer(breaker, false, 20, startMs)
+    breaker.answered(early, true, startMs + 1)
+    expect(breaker.state).toBe('OPEN')
+    breaker.started(startMs + 1000)
+    breaker.answered(early, false, startMs + 1001)
+    breaker.withdrawn(early, startMs + 1001)
+    expect(breaker.state).toBe('PROBING')
+  })
+})
+
+describe('PROBING', () => {
+  test('a probe that succeeds closes it, and old failures are forgotten', () => {
+    const breaker = opened()
+    breaker.answered(breaker.started(startMs + 1000), true, startMs + 1010)
+    expect(breaker.state).toBe('CLOSED')
+    answer(breaker, false, 19, startMs + 1020)
+    expect(breaker.state).toBe('CLOSED')
+  })
+
+  test('cooldowns double up to the maximum while probes fail, and begin anew after closing', () => {
+    const breaker = opened()
+    const waits: number[] = []
+    for (let i = 0; i < 7; i++) {
+      const atMs = breaker.nextProbeAtMs
+      breaker.answered(breaker.started(atMs), false, atMs + 5)
+      waits.push(breaker.nextProbeAtMs - atMs - 5)
+    }
+    expect(waits).toEqual([2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000])
+    const atMs = breaker.nextProbeAtMs
+    breaker.answered(breaker.started(atMs), true, atMs)
+    answer(breaker, false, 20, atMs)
+    expect(breaker.nextProbeAtMs).toBe(atMs + 1000)
+  })
+
+  test('a probe that Ferry aborted leaves room for the next at once', () => {
+    const breaker = opened()
+    breaker.withdrawn(breaker.started(startMs + 1000), startMs + 1500)
+    expect(breaker.state).toBe('OPEN')
+    expect(breaker.mayStart(startMs + 1500)).toBe(true)
+  })
+
+  test('a probe of which nothing is heard is replaced after its deadline, and its late answer is ignored', () => {
+    const breaker = opened()
+    const lost = breaker.started(startMs + 1000)
+    const overMs = startMs + 1000 + options.probeTimeoutMs
+    expect(breaker.mayStart(overMs - 1)).toBe(false)
+    expect(breaker.mayStart(overMs)).toBe(true)
+    const next = breaker.started(overMs)
+    breaker.answered(lost, true, overMs + 1)
+    expect(breaker.state).toBe('PROBING')
+    breaker.answered(next, true, overMs + 2)
+    expect(breaker.state).toBe('CLOSED')
+  })
+})
+
+interface Traffic {
+  /** Requests that are tried per second, and how long an answer takes. */
+  readonly perSecond: number
+  readonly latencyMs: number
+  /** Whether the endpoint fails what is answered at this time. */
+  readonly fails: (afterMs: number) => boolean
+}
+
+interface Seen {
+  readonly afterMs: number
+  readonly state: string
+  readonly started: number
+}
+
+/** Sends through a breaker for so long; a line per 10 ms step. */
+function simulate(traffic: Traffic, durationMs: number): Seen[] {
+  const breaker = new Breaker(options)
+  const onTheWay: { ticket: number; endMs: number }[] = []
+  const seen: Seen[] = []
+  let due = 0
+  for (let afterMs = 0; afterMs < durationMs; afterMs += 10) {
+    const nowMs = startMs + afterMs
+    while (onTheWay.length > 0 && onTheWay[0]!.endMs <= nowMs)
+      breaker.answered(onTheWay.shift()!.ticket, !traffic.fails(afterMs), nowMs)
+    let started = 0
+    for (due += traffic.perSecond / 100; due >= 1; due--) {
+      if (!breaker.mayStart(nowMs)) continue
+      onTheWay.push({ ticket: breaker.started(nowMs), endMs: nowMs + traffic.latencyMs })
+      started++
+    }
+    seen.push({ afterMs, state: breaker.state, started })
+  }
+  return seen
+}
+
+describe('with a simulated endpoint', () => {
+  const perSecond = fc.integer({ min: 5, max: 500 })
+  const latencyMs = fc.integer({ min: 1, max: 3000 })
+  const outages = fc.record({
+    perSecond,
+    latencyMs,
+    fromMs: fc.integer({ min: 0, max: 20_000 }),
+    lengthMs: fc.integer({ min: 40_000, max: 90_000 }),
+  })
+
+  test('it opens within a window of the first failure, then sends little, and closes after the return', () => {
+    fc.assert(
+      fc.property(outages, ({ perSecond, latencyMs, fromMs, lengthMs }) => {
+        const untilMs = fromMs + lengthMs
+        const inOutage = (afterMs: number): boolean => afterMs >= fromMs && afterMs < untilMs
+        const seen = simulate({ perSecond, latencyMs, fails: inOutage }, untilMs + 60_000)
+
+        const open = seen.find((each) => each.state !== 'CLOSED')
+        expect(open!.afterMs).toBeGreaterThanOrEqual(fromMs)
+        expect(open!.afterMs).toBeLessThanOrEqual(fromMs + options.windowMs + latencyMs + 20)
+
+        const probes = seen
+          .filter((each) => each.afterMs > open!.afterMs && each.afterMs < untilMs)
+          .reduce((sum, each) => sum + each.started, 0)
+        expect(probes).toBeLessThanOrEqual(5 + lengthMs / options.cooldownMaxMs)
+
+        const closed = seen.find((each) => each.afterMs >= untilMs && each.state === 'CLOSED')
+        const slackMs = 10 + 1000 / perSecond
+        expect(closed!.afterMs).toBeLessThanOrEqual(untilMs + options.cooldownMaxMs + 2 * (latencyMs + slackMs))
+        expect(seen.at(-1)!.state).toBe('CLOSED')
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  test('it never opens on answers that speak of records or of permissions', () => {
+    const classes = compileStatusClasses([], [])
+    const statuses = fc.array(fc.constantFrom(400, 401, 403, 404, 408, 409, 410, 413, 415, 422, 301), {
+      minLength: 1,
+      maxLength: 500,
+    })
+    fc.assert(
+      fc.property(statuses, (list) => {
+        const breaker = new Breaker(options)
+        for (const status of list) answer(breaker, !failsEndpoint(classes, status), 10, startMs)
+        expect(breaker.state).toBe('CLOSED')
+      }),
+    )
+  })
+})
+
+type Step = { readonly kind: 'start' | 'good' | 'bad' | 'withdraw' | 'lose'; readonly afterMs: number }
+
+describe('whatever happens, in whatever order', () => {
+  const kinds = ['start', 'start', 'start', 'good', 'bad', 'bad', 'withdraw', 'lose'] as const
+  const steps: fc.Arbitrary<Step[]> = fc.array(
+    fc.record({
+      kind: fc.constantFrom(...kinds),
+      afterMs: fc.oneof(fc.integer({ min: 0, max: 200 }), fc.integer({ min: 0, max: 40_000 })),
+    }),
+    { maxLength: 300 },
+  )
+  const small: BreakerOptions = { ...options, requestsMin: 3, failureRatio: 0.5, probeTimeoutMs: 60_000 }
+
+  test('a request may start within the longest cooldown or the probe deadline, and never two probes at once', () => {
+    fc.assert(
+      fc.property(steps, (list) => {
+        const breaker = new Breaker(small)
+        const tickets: number[] = []
+        let nowMs = startMs
+        for (const { kind, afterMs } of list) {
+          nowMs += afterMs
+          const ticket = kind === 'start' ? undefined : tickets.shift()
+          if (kind === 'start' && breaker.mayStart(nowMs)) {
+            tickets.push(breaker.started(nowMs))
+            if (breaker.state === 'PROBING') expect(breaker.mayStart(nowMs + small.probeTimeoutMs - 1)).toBe(false)
+          }
+          if (ticket !== undefined && kind === 'withdraw') breaker.withdrawn(ticket, nowMs)
+          if (ticket !== undefined && (kind === 'good' || kind === 'bad')) breaker.answered(ticket, kind === 'good', nowMs)
+          expect(breaker.nextProbeAtMs - nowMs).toBeLessThanOrEqual(Math.max(small.cooldownMaxMs, small.probeTimeoutMs))
+          expect(breaker.mayStart(Math.max(nowMs, breaker.nextProbeAtMs))).toBe(true)
+          expect(breaker.mayStart(0)).toBe(breaker.state === 'CLOSED')
+        }
+      }),
+    )
+  })
+
+  test('while closed it counts exactly the answers of the last ten buckets', () => {
+    const answers = fc.array(
+      fc.record({ ok: fc.constantFrom(true, false, false, false, false), afterMs: fc.integer({ min: 0, max: 3000 }) }),
+      { maxLength: 200 },
+    )
+    fc.assert(
+      fc.property(answers, (list) => {
+        const breaker = new Breaker(options)
+        const known: { ok: boolean; bucket: number }[] = []
+        let nowMs = startMs
+        for (const { ok, afterMs } of list) {
+          nowMs += afterMs
+          const bucket = Math.floor(nowMs / 1000)
+          known.push({ ok, bucket })
+          answer(breaker, ok, 1, nowMs)
+          const window = known.filter((each) => each.bucket > bucket - 10)
+          const failures = window.filter((each) => !each.ok).length
+          const opens = !ok && window.length >= options.requestsMin && failures >= options.failureRatio * window.length
+          expect(breaker.state).toBe(opens ? 'OPEN' : 'CLOSED')
+          if (opens) return
+        }
+      }),
+      { numRuns: 500 },
+    )
+  })
+})

@@ -1,0 +1,98 @@
+import { create } from '@bufbuild/protobuf'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { UseCaseSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { compilePlan, type Plan } from './plan.ts'
+import { createHeaderSlots, fillHeaders, type LaneHeaders, PER_RECORD_ENTRIES, prepareLaneHeaders } from './request-headers.ts'
+import type { TraceContext } from './trace-context.ts'
+
+const planWith = (headers: Record<string, string>): Plan =>
+  compilePlan(
+    create(UseCaseSchema, {
+      name: 'namespaces/shop/useCases/orders',
+      uid: 'u1',
+      spec: { source: { topic: 'orders.v1' }, decode: {}, destination: { url: 'http://localhost/', headers } },
+    }),
+  )
+
+const laneId = { uid: 'u1', cluster: 'default', topic: 'orders.v1', partition: 3 }
+const lane = prepareLaneHeaders(laneId, 1764000000000)
+const trace = { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', tracestate: 'a=1' }
+
+const valueOfHeader = (headers: readonly string[], name: string): string | undefined => {
+  const at = headers.findIndex((text, i) => i % 2 === 0 && text === name)
+  return at < 0 ? undefined : headers[at + 1]
+}
+
+/** Fills one slot's array with several requests, one after the other; answers what it held each time. */
+function filled(
+  headers: Record<string, string>,
+  requests: readonly (readonly [LaneHeaders, string, number, number, (TraceContext | undefined)?])[],
+): string[][] {
+  const slots = createHeaderSlots(planWith(headers))
+  const { length } = slots
+  return requests.map(([of, offset, round, attempt, trace]) => {
+    fillHeaders(slots, length, of, offset, round, attempt, trace)
+    return [...slots]
+  })
+}
+
+test('a request names its delivery, its record and its attempt', () => {
+  expect(filled({ 'x-zone': 'eu' }, [[lane, '42', 0, 1]])).toEqual([
+    [
+      ...['idempotency-key', 'u1/default/orders.v1/3/42', 'ferry-record', 'orders.v1/3/42', 'ferry-attempt', '1764000000000.0.1'],
+      ...['ferry-use-case', 'shop/orders', 'content-type', 'application/json', 'user-agent', expect.any(String), 'x-zone', 'eu'],
+    ],
+  ])
+})
+
+test('the idempotency key is the same at every attempt, in every round and epoch; the attempt differs', () => {
+  const later = prepareLaneHeaders(laneId, 1764000000001)
+  const seen = filled({}, [
+    [lane, '42', 0, 1],
+    [lane, '42', 0, 2],
+    [lane, '42', 1, 1],
+    [later, '42', 0, 1],
+    [lane, '42', 12, 3],
+  ])
+  expect(new Set(seen.map((headers) => valueOfHeader(headers, 'idempotency-key'))).size).toBe(1)
+  expect(seen.map((headers) => valueOfHeader(headers, 'ferry-attempt'))).toEqual([
+    '1764000000000.0.1',
+    '1764000000000.0.2',
+    '1764000000000.1.1',
+    '1764000000001.0.1',
+    '1764000000000.12.3',
+  ])
+})
+
+test('tracing goes along with its record and not with the next one', () => {
+  const parentOnly = { ...trace, tracestate: undefined }
+  const [both, one, none] = filled({}, [
+    [lane, '1', 0, 1, trace],
+    [lane, '2', 0, 1, parentOnly],
+    [lane, '3', 0, 1],
+  ])
+  expect(both!.slice(-4)).toEqual(['traceparent', trace.traceparent, 'tracestate', 'a=1'])
+  expect(one!.slice(-2)).toEqual(['traceparent', trace.traceparent])
+  expect(one).not.toContain('tracestate')
+  expect(none).not.toContain('traceparent')
+})
+
+test('a reused array holds exactly what a fresh one would, and only its first entries differ between records', () => {
+  const request = fc.tuple(
+    fc.constant(lane),
+    fc.nat().map(String),
+    fc.nat({ max: 3 }),
+    fc.integer({ min: 1, max: 3 }),
+    fc.constantFrom(undefined, trace, { ...trace, tracestate: undefined }),
+  )
+  fc.assert(
+    fc.property(fc.array(request, { maxLength: 20 }), (requests) => {
+      const reused = filled({ 'x-zone': 'eu' }, requests)
+      expect(reused).toEqual(requests.flatMap((each) => filled({ 'x-zone': 'eu' }, [each])))
+      const { length } = createHeaderSlots(planWith({ 'x-zone': 'eu' }))
+      const constants = reused.map((each) => each.slice(PER_RECORD_ENTRIES, length).join('\n'))
+      expect(new Set(constants).size).toBeLessThanOrEqual(1)
+    }),
+  )
+})
