@@ -3,29 +3,21 @@ import type { Decoder } from '../decode/decoder.ts'
 import { compileDecoder, type DecodeLimits } from '../decode/decoder.ts'
 import type { Target } from './flight.ts'
 import { compilePlan, type Plan } from './plan.ts'
-import { createHeaderSlots } from './request-headers.ts'
 
 /** One revision of a use case, compiled: how bytes become a body, and where and how it is sent. */
 export interface Route {
   readonly plan: Plan
   readonly target: Target
   readonly decode: Decoder
-  /** Length of a header array before tracing is added. */
-  readonly headersLength: number
-  /** What the log shows in place of the constant headers; undefined when nothing needs hiding. */
-  readonly loggedHeaders: readonly string[] | undefined
 }
 
 /** Throws PlanError or SchemaError when this worker cannot carry the revision out. */
 export function compileRoute(useCase: UseCase, limits: DecodeLimits): Route {
   const plan = compilePlan(useCase)
   const { origin, path, method, requestTimeoutMs, connectTimeoutMs, responseBodyBytesMax } = plan
-  const secret = plan.headers.some((text, at) => text !== plan.loggedHeaders[at])
   return {
     plan,
     target: { origin, path, method, requestTimeoutMs, connectTimeoutMs, responseBodyBytesMax },
     decode: compileDecoder(useCase.spec!.decode!, limits),
-    headersLength: createHeaderSlots(plan).length,
-    loggedHeaders: secret ? plan.loggedHeaders : undefined,
   }
 }

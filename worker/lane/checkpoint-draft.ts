@@ -48,7 +48,7 @@ export function draftCheckpoint(
   }
   const whole = included.length === dirty.length && removed.length === parking.removalCount
   const cursor = whole ? window.tracker.cursor : saved.cursor
-  const ended = whole ? writeRuns(window.tracker.endedRuns(window.order?.prefixCounter())) : saved.ended
+  const ended = whole ? writeRuns(endedRuns(lane)) : saved.ended
   const changed =
     included.length > 0 || removed.length > 0 || taken.length > 0 || cursor !== saved.cursor || ended !== saved.ended
   if (!changed && !clean) return undefined
@@ -71,6 +71,12 @@ export function draftCheckpoint(
     included,
     whole,
   }
+}
+
+function endedRuns({ window, unread }: Lane): Run[] {
+  const { next } = window.tracker
+  const later = unread.filter((run) => run.last >= next).map((run) => ({ first: Math.max(run.first, next), last: run.last }))
+  return [...window.tracker.endedRuns(window.order?.prefixCounter()), ...later]
 }
 
 /** The lane's floor, and what has not ended between it and the cursor: what the group commit says. */

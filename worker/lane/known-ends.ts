@@ -5,29 +5,30 @@ import type { Run } from '../../runtime/lane-keys.ts'
  * In KEY order an end counts only while nothing earlier of its key is sent again.
  */
 export class KnownEnds {
-  readonly #runs: Run[]
+  readonly runs: readonly Run[]
   #at = 0
   /** Hashes of keys that are sent again although later ends of theirs are known. */
   readonly #reopened = new Set<number>()
   /** Offsets at or above are unknown. */
   readonly below: number
 
-  constructor(runs: readonly Run[], offsets: Iterable<number>) {
-    const all = [...runs, ...[...offsets].map((offset) => ({ first: offset, last: offset }))].sort((a, b) => a.first - b.first)
-    this.#runs = []
+  constructor(ended: readonly Run[], offsets: Iterable<number>) {
+    const all = [...ended, ...[...offsets].map((offset) => ({ first: offset, last: offset }))].sort((a, b) => a.first - b.first)
+    const runs: Run[] = []
     for (const run of all) {
-      const last = this.#runs.at(-1)
+      const last = runs.at(-1)
       if (last !== undefined && run.first <= last.last + 1)
-        this.#runs[this.#runs.length - 1] = { first: last.first, last: Math.max(last.last, run.last) }
-      else this.#runs.push(run)
+        runs[runs.length - 1] = { first: last.first, last: Math.max(last.last, run.last) }
+      else runs.push(run)
     }
-    this.below = (this.#runs.at(-1)?.last ?? -1) + 1
+    this.runs = runs
+    this.below = (runs.at(-1)?.last ?? -1) + 1
   }
 
   /** Asked in rising order of offsets, each once. keyHash below 0: no order. */
   ended(offset: number, keyHash: number): boolean {
-    while (this.#at < this.#runs.length && this.#runs[this.#at]!.last < offset) this.#at++
-    const run = this.#runs[this.#at]
+    while (this.#at < this.runs.length && this.runs[this.#at]!.last < offset) this.#at++
+    const run = this.runs[this.#at]
     const known = run !== undefined && run.first <= offset && !(keyHash >= 0 && this.#reopened.has(keyHash))
     if (!known && keyHash >= 0) this.#reopened.add(keyHash)
     return known

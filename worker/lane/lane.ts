@@ -1,5 +1,5 @@
 import { Outcome, Reason, Trigger } from '../../proto/gen/ferry/v1/delivery_pb.ts'
-import { type LaneId, laneKey, type ParkedState } from '../../runtime/lane-keys.ts'
+import { type LaneId, laneKey, type ParkedState, type Run } from '../../runtime/lane-keys.ts'
 import { classifyError } from '../deliver/classify.ts'
 import { earnCredit } from '../deliver/credit.ts'
 import type { Flight } from '../deliver/flight.ts'
@@ -17,7 +17,7 @@ import type { Chunk } from '../source/partition.ts'
 import { Intake } from './intake.ts'
 import { hashKey } from './key-order.ts'
 import type { KnownEnds } from './known-ends.ts'
-import type { Load } from './load.ts'
+import { Load } from './load.ts'
 import { packRecord } from './packed-record.ts'
 import { newParked, type Parked, type Parking } from './parking.ts'
 import { judge } from './verdict.ts'
@@ -46,6 +46,8 @@ export interface LaneStart {
   readonly cursor: number
   readonly parking: Parking
   readonly known: KnownEnds
+  /** Of the known ends, those that a checkpoint may repeat before their records are read. */
+  readonly unread: readonly Run[]
   readonly credit: number
 }
 
@@ -86,11 +88,13 @@ export class Lane implements RowOwner<Parked> {
   rowsOut = 0
   /** Parked entries whose bytes are there: may go now. */
   readonly loaded: Parked[] = []
+  readonly unread: readonly Run[]
   readonly #known: KnownEnds
   /** Records below may have ended or been parked before this owner came. */
   readonly #knownBelow: number
   readonly #parts: LaneParts
   #encoded: EncodedLane
+  readonly #unsent = new Load()
   #lastParkedWhileFull: Parked | undefined
   #freshInFlight = 0
 
@@ -105,6 +109,7 @@ export class Lane implements RowOwner<Parked> {
     this.headers = prepareLaneHeaders(id, epoch)
     this.window = new Window(start.cursor, parts.windowRecords, route.plan.ordering === 'KEY')
     this.#known = start.known
+    this.unread = start.unread
     this.#knownBelow = [...start.parking.entries()].reduce((below, entry) => Math.max(below, entry.offset + 1), start.known.below)
     this.#parts = parts
     this.#encoded = this.#encode(route)
@@ -264,6 +269,35 @@ export class Lane implements RowOwner<Parked> {
     row.outcome = verdict.outcome
     row.reason = verdict.reason
     this.#settle(load, verdict.state, verdict.dueMs, nowMs)
+  }
+
+  /** A parked delivery ends without another request. */
+  endUnsent(entry: Parked, outcome: Outcome, reason: Reason, trigger: Trigger, nowMs: number): void {
+    const load = this.#unsent
+    const { row } = load
+    Object.assign(row, {
+      offset: entry.offset,
+      round: entry.round,
+      attempt: 0,
+      trigger,
+      retryBatch: entry.batch ?? '',
+      requestId: 0,
+    })
+    Object.assign(row, {
+      outcome,
+      reason,
+      status: 0,
+      sentMs: nowMs,
+      latencyUs: 0,
+      recordMs: 0,
+      keyHash: entry.keyHash ?? 0,
+      requestHeaders: [],
+    })
+    this.parking.end(entry, nowMs)
+    this.rowsOut++
+    entry.unacknowledged++
+    this.#parts.attempts.add(this.#encoded, row, this, -1, entry)
+    load.release()
   }
 
   /** Writes the row, then ends the delivery (no state) or parks it. */

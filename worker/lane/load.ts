@@ -1,4 +1,4 @@
-import { createHeaderSlots, fillHeaders, PER_RECORD_ENTRIES } from '../deliver/request-headers.ts'
+import { RequestHeaders } from '../deliver/request-headers.ts'
 import type { Route } from '../deliver/route.ts'
 import { readTraceContext } from '../deliver/trace-context.ts'
 import type { Attempt } from '../record/attempt.ts'
@@ -17,11 +17,9 @@ export class Load {
   record: KafkaRecord | undefined
   /** The breaker's, to be brought back with the answer. */
   ticket = 0
-  /** Flat; the flight sends them. */
-  headers: string[] = []
   body: Buffer = NOTHING
   #route: Route | undefined
-  #logged: string[] = []
+  #headers: RequestHeaders | undefined
   readonly row: Attempt = {
     offset: 0,
     round: 0,
@@ -50,19 +48,16 @@ export class Load {
   address(route: Route, lane: Lane, round: number, attempt: number): void {
     if (this.#route !== route) {
       this.#route = route
-      this.headers = createHeaderSlots(route.plan)
-      const constant = this.headers.length - route.plan.headers.length
-      this.#logged =
-        route.loggedHeaders === undefined ? this.headers : [...this.headers.slice(0, constant), ...route.loggedHeaders]
+      this.#headers = new RequestHeaders(route.plan)
     }
-    const record = this.record!
-    fillHeaders(this.headers, route.headersLength, lane.headers, record.offset, round, attempt, readTraceContext(record.headers))
-    if (this.#logged !== this.headers) {
-      this.#logged.length = route.headersLength
-      for (let i = 0; i < PER_RECORD_ENTRIES; i++) this.#logged[i] = this.headers[i]!
-      for (let i = route.headersLength; i < this.headers.length; i++) this.#logged.push(this.headers[i]!)
-    }
-    this.row.requestHeaders = this.#logged
+    const { offset, headers } = this.record!
+    this.#headers!.fill(lane.headers, offset, round, attempt, readTraceContext(headers))
+    this.row.requestHeaders = this.#headers!.logged
+  }
+
+  /** Flat; the flight sends them. */
+  get headers(): string[] {
+    return this.#headers!.sent
   }
 
   release(): void {

@@ -17,6 +17,8 @@ const PARKED = 3
 export class Tracker {
   /** Every record below is settled. */
   cursor: number
+  /** The offset after the last admitted record. */
+  next: number
   readonly #offset: Float64Array
   readonly #state: Uint8Array
   readonly #mask: number
@@ -28,6 +30,7 @@ export class Tracker {
   constructor(cursor: number, window: number) {
     if (window < 2 || (window & (window - 1)) !== 0) throw new RangeError(`window must be a power of two, not ${window}`)
     this.cursor = cursor
+    this.next = cursor
     this.#offset = new Float64Array(window)
     this.#state = new Uint8Array(window)
     this.#mask = window - 1
@@ -47,6 +50,7 @@ export class Tracker {
     const slot = this.#head++ & this.#mask
     this.#offset[slot] = offset
     this.#state[slot] = OPEN
+    this.next = offset + 1
     return slot
   }
 

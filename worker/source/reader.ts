@@ -46,8 +46,12 @@ export class Reader {
     return this.#partitions.has(key)
   }
 
-  async add(partition: Partition): Promise<void> {
+  /** From now on nobody else may read this topic and partition here; add() starts it. */
+  hold(partition: Partition): void {
     this.#partitions.set(partition.key, partition)
+  }
+
+  async add(partition: Partition): Promise<void> {
     try {
       await this.#cluster.addTargetTopic(partition.topic)
     } catch (error) {

@@ -33,6 +33,7 @@ export class Source {
       this.#readers.find((each) => each.readCommitted === readCommitted && !each.reader.reads(opened.key)) ??
       this.#addReader(readCommitted)
     this.#of.set(opened, entry.reader)
+    entry.reader.hold(opened)
     void entry.ready.then(() => (opened.closed ? undefined : entry.reader.add(opened)))
     return opened
   }

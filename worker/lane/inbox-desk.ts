@@ -1,0 +1,108 @@
+import type { ClickHouseClient } from '../../runtime/clickhouse.ts'
+import type { InboxItem } from '../../runtime/lane-keys.ts'
+import type { Lane } from './lane.ts'
+import type { LaneState } from './lane-state.ts'
+import { newParked } from './parking.ts'
+
+/** Items that are looked at in one go. */
+const PAGE = 1000
+
+interface Known {
+  readonly round: number
+  readonly delivered: boolean
+  readonly keyHash: number
+}
+
+/**
+ * Takes in what retry batches bring: opens a round for each delivery that has ended.
+ *
+ *   the delivery is                          | then
+ *   parked in a round above the item's       | joins: nothing to do, the log counts
+ *   still open in the item's round           | the item waits
+ *   ended, and DELIVERED meanwhile           | counts, is not sent
+ *   ended                                    | parked in a new round, due at once
+ *
+ * Answers the inbox fields that the next checkpoint removes together with what they opened.
+ */
+export async function takeInbox(
+  lane: Lane,
+  state: LaneState,
+  clickhouse: ClickHouseClient,
+  timeoutMs: number,
+  nowMs: number,
+): Promise<string[]> {
+  const { items, cancelled } = await state.inbox()
+  const taken: string[] = []
+  for (const batch of cancelled) {
+    withdraw(lane, batch, nowMs)
+    taken.push(`cancel:${batch}`)
+  }
+  const ready: [number, readonly InboxItem[]][] = []
+  for (const [offset, list] of [...items].sort(([a], [b]) => a - b)) {
+    const live = list.filter((item) => !cancelled.includes(item.batch))
+    const waiting = lane.parking.get(offset)
+    if (live.length === 0 || (waiting !== undefined && !waiting.ended && live.every((item) => waiting.round > item.round)))
+      taken.push(String(offset))
+    else if (waiting === undefined && ready.length < Math.min(PAGE, lane.limits.parkedMax - lane.parking.size))
+      ready.push([offset, live])
+  }
+  if (ready.length === 0) return taken
+  const known = await askLog(
+    lane,
+    clickhouse,
+    ready.map(([offset]) => offset),
+    timeoutMs,
+  )
+  for (const [offset, list] of ready) {
+    if (lane.stopped) break
+    const found = known.get(offset)
+    if (found !== undefined && !found.delivered) open(lane, offset, list, found, nowMs)
+    if (found !== undefined) taken.push(String(offset))
+  }
+  return taken
+}
+
+function open(lane: Lane, offset: number, list: readonly InboxItem[], found: Known, nowMs: number): void {
+  const keyed = lane.window.order !== undefined && found.keyHash !== 0
+  lane.parking.add(
+    newParked({
+      ...{ offset, state: 'P', attempts: 0, unpaid: 0, firstMs: 0, lastMs: 0, dueMs: nowMs },
+      round: Math.max(found.round, ...list.map((item) => item.round)) + 1,
+      keyHash: keyed ? found.keyHash : undefined,
+      batch: list.at(-1)!.batch,
+      stale: list.every((item) => item.stale),
+    }),
+  )
+}
+
+/** What a cancelled batch has opened and nobody has sent stays as it was. */
+function withdraw(lane: Lane, batch: string, nowMs: number): void {
+  for (const entry of [...lane.parking.entries()]) {
+    if (entry.batch !== batch || entry.attempts > 0 || entry.sending || entry.ended) continue
+    lane.parking.end(entry, nowMs)
+    lane.parking.remove(entry)
+  }
+}
+
+/** The highest round of each, in the log: no number that was used for a request is given again. */
+async function askLog(
+  lane: Lane,
+  clickhouse: ClickHouseClient,
+  offsets: readonly number[],
+  timeoutMs: number,
+): Promise<Map<number, Known>> {
+  const answer = await clickhouse.query({
+    query: `SELECT offset, max(round), max(outcome = 'DELIVERED'), any(key_hash) FROM outcomes WHERE uid = {uid:String} AND cluster = {cluster:String}
+      AND topic = {topic:String} AND partition = {partition:UInt32} AND replay = '' AND offset IN {offsets:Array(UInt64)} GROUP BY offset`,
+    query_params: { ...lane.id, offsets },
+    format: 'JSONCompactStringsEachRow',
+    abort_signal: AbortSignal.timeout(timeoutMs),
+  })
+  const rows = await answer.json<[string, string, string, string]>()
+  return new Map(
+    rows.map(([offset, round, delivered, keyHash]) => [
+      Number(offset),
+      { round: Number(round), delivered: delivered === '1', keyHash: Number(keyHash) },
+    ]),
+  )
+}
