@@ -70,8 +70,12 @@ function serveStream(spec: MethodSpec, interceptors: Interceptor[]): handleBidiS
 }
 
 /** A handler may stop reading requests and go on answering: its iterator must not destroy the call, which is both directions. */
-function requestsOf(call: ServerDuplexStream<Message, Message>): AsyncIterable<Message> {
-  return { [Symbol.asyncIterator]: () => call.iterator({ destroyOnReturn: false }) }
+async function* requestsOf(call: ServerDuplexStream<Message, Message>): AsyncGenerator<Message> {
+  try {
+    yield* call.iterator({ destroyOnReturn: false })
+  } catch {
+    throw new ConnectError('the client ended the call in the middle of its requests', Code.Canceled)
+  }
 }
 
 async function sendAll(

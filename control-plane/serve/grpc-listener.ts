@@ -1,5 +1,5 @@
 import type { Interceptor } from '@connectrpc/connect'
-import { Server, ServerCredentials } from '@grpc/grpc-js'
+import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js'
 import { addService } from './grpc-adapter.ts'
 import { ListenError } from './listen-error.ts'
 import type { ServiceEntry } from './service-entry.ts'
@@ -33,6 +33,8 @@ export type Listener = {
 
 /** gRPC over HTTP/2, without TLS. Throws ListenError when the address cannot be had. */
 export async function startGrpcListener({ host, port, services, limits }: GrpcListenerOptions): Promise<Listener> {
+  // It prints metadata that it cannot read, values included: an Authorization header must not come into any log.
+  setLogVerbosity(logVerbosity.NONE)
   // Channelz stays on, although nobody reads it: without it, this grpc-js forgets its sessions, and forceShutdown cuts nothing.
   const server = new Server({
     'grpc.max_receive_message_length': limits.requestBytesMax,
