@@ -1,10 +1,10 @@
 // Credit for giving up: a number per lane from 0 to a maximum, saved with the lane. Successes fill it, giving up spends it, so an
 // outage, which has no successes, can turn only a few records into FAILED, while poison records among good ones still get out of the way.
 
-export const CREDIT_PER_SUCCESS = 10
-export const GIVE_UP_COST = 10
+const CREDIT_PER_SUCCESS = 10
+const GIVE_UP_COST = 10
 /** When the answer speaks of the record, the endpoint works: ten poison records are paid for by one success. */
-export const GIVE_UP_RECORD_COST = 1
+const GIVE_UP_RECORD_COST = 1
 
 /** What a lane starts with: `saved` is undefined for a lane that has none yet, which starts full. A smaller share cuts it. */
 export function startCredit(saved: number | undefined, creditMax: number): number {
