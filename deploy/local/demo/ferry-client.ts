@@ -1,0 +1,28 @@
+import { type Client, createClient } from '@connectrpc/connect'
+import { DeliveryService } from '../../../proto/gen/ferry/v1/delivery_service_pb.ts'
+import { FleetService } from '../../../proto/gen/ferry/v1/fleet_service_pb.ts'
+import { RetryBatchService } from '../../../proto/gen/ferry/v1/retry_batch_service_pb.ts'
+import { UseCaseService } from '../../../proto/gen/ferry/v1/use_case_service_pb.ts'
+import { createGrpcJsTransport } from '../../../proto/grpc-transport.ts'
+
+const callTimeoutMs = 60_000
+
+/** The services that people and teams call, over one gRPC connection. */
+export interface FerryClient {
+  readonly useCases: Client<typeof UseCaseService>
+  readonly deliveries: Client<typeof DeliveryService>
+  readonly retryBatches: Client<typeof RetryBatchService>
+  readonly fleet: Client<typeof FleetService>
+  close(): void
+}
+
+export function connectFerry(grpcAddress: string): FerryClient {
+  const transport = createGrpcJsTransport(grpcAddress, { callTimeoutMs })
+  return {
+    useCases: createClient(UseCaseService, transport),
+    deliveries: createClient(DeliveryService, transport),
+    retryBatches: createClient(RetryBatchService, transport),
+    fleet: createClient(FleetService, transport),
+    close: () => transport.close(),
+  }
+}
