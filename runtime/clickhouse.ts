@@ -1,4 +1,4 @@
-import { type ClickHouseClient, createClient } from '@clickhouse/client'
+import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickhouse/client'
 
 export type { ClickHouseClient } from '@clickhouse/client'
 
@@ -8,6 +8,8 @@ export function connectClickHouse(url: string, database: string, requestTimeoutM
     url,
     database,
     application: 'ferry',
+    // Whoever asked says what failed, in the process' own log.
+    log: { level: ClickHouseLogLevel.OFF },
     request_timeout: requestTimeoutMs,
     max_open_connections: 16,
     // The engine has no result that is worth more than the CPU of compressing it on a near link.
