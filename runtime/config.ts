@@ -17,10 +17,11 @@ export class ConfigError extends Error {
   }
 }
 
-/** Reads all settings; throws one ConfigError that names every bad or missing one. */
+/** Reads all settings; throws one ConfigError that names every bad or missing one. `check` answers what is wrong between good ones. */
 export function readConfig<S extends Record<string, Setting<unknown>>>(
   schema: S,
   env: Record<string, string | undefined>,
+  check: (values: Values<S>) => readonly string[] = () => [],
 ): Values<S> {
   const problems: string[] = []
   const values: Record<string, unknown> = {}
@@ -36,6 +37,7 @@ export function readConfig<S extends Record<string, Setting<unknown>>>(
       problems.push(`${setting.env}=${JSON.stringify(text)}: ${error instanceof Error ? error.message : String(error)}`)
     }
   }
+  if (problems.length === 0) problems.push(...check(values as Values<S>))
   if (problems.length > 0) throw new ConfigError(problems)
   return values as Values<S>
 }

@@ -1,2 +1,30 @@
-/** Returns the body to send for a record's value; throws DecodeError, which says what is wrong and where. */
+import type { Decode } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import type { DecodeLimits } from './decode-limits.ts'
+import { jsonDecoder } from './json.ts'
+import { loadSchema } from './load-schema.ts'
+import { protobufDecoder } from './protobuf.ts'
+import { SchemaError } from './schema-error.ts'
+
+/**
+ * Returns the body to send for a record's value: of JSON the value's own bytes, else a buffer of its own. Throws DecodeError,
+ * which says what is wrong and where.
+ */
 export type Decoder = (value: Buffer) => Buffer
+
+export type { DecodeLimits }
+
+/** Compiles how a use case's records become bodies. The descriptor set must be filled in. Throws SchemaError when no record could be decoded by it. */
+export function compileDecoder(decode: Decode, limits: DecodeLimits): Decoder {
+  const { format } = decode
+  switch (format.case) {
+    case 'json':
+      return jsonDecoder(limits)
+    case 'protobuf':
+      return protobufDecoder(loadSchema(format.value, limits), limits)
+    case undefined:
+      throw new SchemaError(
+        'FORMAT_NOT_SET',
+        'decode has no format that this worker knows: set json or protobuf, or use a newer worker',
+      )
+  }
+}

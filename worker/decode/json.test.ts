@@ -4,7 +4,7 @@ import { DecodeError } from './decode-error.ts'
 import { jsonDecoder } from './json.ts'
 
 const depthMax = 1000
-const decode = jsonDecoder(depthMax)
+const decode = jsonDecoder({ jsonDepthMax: depthMax, bodyBytesMax: 3_000_000 })
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** What JSON.parse says, of the same bytes. */

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { DecodeError } from './decode-error.ts'
+import type { DecodeLimits } from './decode-limits.ts'
 import type { Decoder } from './decoder.ts'
 import { utf8SequenceLength } from './utf8-sequence.ts'
 
@@ -20,16 +21,20 @@ const escapes = new Set(Buffer.from('"\\/bfnrt'))
 
 /**
  * The decoder of values that are JSON already: it checks that a value is exactly one JSON text (RFC 8259, UTF-8, no byte order
- * mark, no level deeper than depthMax), as JSON.parse does, and returns the very same bytes. Names may repeat, and escapes may
+ * mark, no level deeper than jsonDepthMax), as JSON.parse does, and returns the very same bytes. Names may repeat, and escapes may
  * be lone surrogates: what to make of them is the receiver's to decide.
  *
  * A scanner without recursion, because it costs a quarter of JSON.parse and makes no garbage. Its loop asks for a space before
  * it calls skipSpace, and has one place each that reads strings and numbers, so that the engine inlines those.
  */
-export function jsonDecoder(depthMax: number): Decoder {
+export function jsonDecoder({
+  jsonDepthMax: depthMax,
+  bodyBytesMax,
+}: Pick<DecodeLimits, 'jsonDepthMax' | 'bodyBytesMax'>): Decoder {
   // The closing brackets of the open levels.
   const closers = new Uint8Array(depthMax)
   return (value) => {
+    if (value.length > bodyBytesMax) throw tooLarge(value.length, bodyBytesMax)
     if (!isUtf8(value)) throw invalidUtf8(value)
     let depth = 0
     let isName = false
@@ -168,4 +173,8 @@ function invalidUtf8(value: Buffer): DecodeError {
     pos += length
   }
   return new DecodeError('NOT_JSON', `no UTF-8 at byte ${pos}: ${describeByte(value[pos])}`, pos)
+}
+
+function tooLarge(valueBytes: number, bodyBytesMax: number): DecodeError {
+  return new DecodeError('BODY_TOO_LARGE', `the value has ${valueBytes} bytes, at most ${bodyBytesMax} are allowed`)
 }

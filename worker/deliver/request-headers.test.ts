@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { UseCaseSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { compilePlan, type Plan } from './plan.ts'
-import { createHeaderSlots, fillHeaders, type LaneHeaders, PER_RECORD_ENTRIES, prepareLaneHeaders } from './request-headers.ts'
+import { type LaneHeaders, prepareLaneHeaders, RequestHeaders } from './request-headers.ts'
 import type { TraceContext } from './trace-context.ts'
 
 const planWith = (headers: Record<string, string>): Plan =>
@@ -29,11 +29,10 @@ function filled(
   headers: Record<string, string>,
   requests: readonly (readonly [LaneHeaders, string, number, number, (TraceContext | undefined)?])[],
 ): string[][] {
-  const slots = createHeaderSlots(planWith(headers))
-  const { length } = slots
+  const slot = new RequestHeaders(planWith(headers))
   return requests.map(([of, offset, round, attempt, trace]) => {
-    fillHeaders(slots, length, of, offset, round, attempt, trace)
-    return [...slots]
+    slot.fill(of, offset, round, attempt, trace)
+    return [...slot.sent]
   })
 }
 
@@ -90,9 +89,20 @@ test('a reused array holds exactly what a fresh one would, and only its first en
     fc.property(fc.array(request, { maxLength: 20 }), (requests) => {
       const reused = filled({ 'x-zone': 'eu' }, requests)
       expect(reused).toEqual(requests.flatMap((each) => filled({ 'x-zone': 'eu' }, [each])))
-      const { length } = createHeaderSlots(planWith({ 'x-zone': 'eu' }))
-      const constants = reused.map((each) => each.slice(PER_RECORD_ENTRIES, length).join('\n'))
+      const perRecord = 6
+      const { length } = new RequestHeaders(planWith({ 'x-zone': 'eu' })).sent
+      const constants = reused.map((each) => each.slice(perRecord, length).join('\n'))
       expect(new Set(constants).size).toBeLessThanOrEqual(1)
     }),
   )
+})
+
+test('the log sees what is sent, and credentials masked', () => {
+  const slot = new RequestHeaders(planWith({ authorization: 'Bearer s3cret', 'x-zone': 'eu' }))
+  slot.fill(lane, '7', 0, 2, trace)
+  expect(valueOfHeader(slot.sent, 'authorization')).toBe('Bearer s3cret')
+  expect(slot.logged.join(' ')).not.toContain('s3cret')
+  expect(slot.logged.map((text, at) => (slot.logged[at - 1] === 'authorization' ? 'Bearer s3cret' : text))).toEqual(slot.sent)
+  slot.fill(lane, '8', 0, 1, undefined)
+  expect(slot.logged).toHaveLength(slot.sent.length)
 })

@@ -25,9 +25,6 @@ const IDEMPOTENCY_KEY_AT = 1
 const RECORD_AT = 3
 const ATTEMPT_AT = 5
 
-/** How many entries of the array differ from record to record. */
-export const PER_RECORD_ENTRIES = 6
-
 /** A lane's part of the texts, made once per epoch. */
 export interface LaneHeaders {
   readonly keyPrefix: string
@@ -46,27 +43,44 @@ export function prepareLaneHeaders(lane: LaneId, epoch: number): LaneHeaders {
   }
 }
 
-/** The array of a request slot. From PER_RECORD_ENTRIES to its present length it never changes. */
-export function createHeaderSlots(plan: Plan): string[] {
-  const perRecord = ['idempotency-key', '', 'ferry-record', '', 'ferry-attempt', '']
-  return [...perRecord, 'ferry-use-case', `${plan.namespace}/${plan.id}`, ...plan.headers]
+/** The headers of a request slot, of one revision of a use case. */
+export class RequestHeaders {
+  /** What is sent: [name, value, ...]. */
+  readonly sent: string[]
+  /** The same as the log may show it, with credentials masked: the same array when the use case sends none. */
+  readonly logged: string[]
+  readonly #length: number
+
+  constructor(plan: Plan) {
+    this.sent = [...names(plan), ...plan.headers]
+    const masked = plan.loggedHeaders.some((text, at) => text !== plan.headers[at])
+    this.logged = masked ? [...names(plan), ...plan.loggedHeaders] : this.sent
+    this.#length = this.sent.length
+  }
+
+  /** Fills the array for the next request. `offset` in decimal. */
+  fill(lane: LaneHeaders, offset: string, round: number, attempt: number, trace: TraceContext | undefined): void {
+    const { sent } = this
+    sent[IDEMPOTENCY_KEY_AT] = lane.keyPrefix + offset
+    sent[RECORD_AT] = lane.recordPrefix + offset
+    sent[ATTEMPT_AT] = round === 0 && attempt === 1 ? lane.firstAttempt : `${lane.epochPrefix}${round}.${attempt}`
+    if (sent.length !== this.#length) sent.length = this.#length
+    if (trace !== undefined) {
+      sent.push('traceparent', trace.traceparent)
+      if (trace.tracestate !== undefined) sent.push('tracestate', trace.tracestate)
+    }
+    if (this.logged !== sent) this.#copyToLog()
+  }
+
+  #copyToLog(): void {
+    const { sent, logged } = this
+    for (let at = IDEMPOTENCY_KEY_AT; at <= ATTEMPT_AT; at += 2) logged[at] = sent[at]!
+    logged.length = this.#length
+    for (let at = this.#length; at < sent.length; at++) logged.push(sent[at]!)
+  }
 }
 
-/** Fills a slot's array for one request. `constantLength`: its length as createHeaderSlots made it. `offset` in decimal. */
-export function fillHeaders(
-  slots: string[],
-  constantLength: number,
-  lane: LaneHeaders,
-  offset: string,
-  round: number,
-  attempt: number,
-  trace: TraceContext | undefined,
-): void {
-  slots[IDEMPOTENCY_KEY_AT] = lane.keyPrefix + offset
-  slots[RECORD_AT] = lane.recordPrefix + offset
-  slots[ATTEMPT_AT] = round === 0 && attempt === 1 ? lane.firstAttempt : `${lane.epochPrefix}${round}.${attempt}`
-  if (slots.length !== constantLength) slots.length = constantLength
-  if (trace === undefined) return
-  slots.push('traceparent', trace.traceparent)
-  if (trace.tracestate !== undefined) slots.push('tracestate', trace.tracestate)
-}
+const names = (plan: Plan): string[] => [
+  ...['idempotency-key', '', 'ferry-record', '', 'ferry-attempt', ''],
+  ...['ferry-use-case', `${plan.namespace}/${plan.id}`],
+]

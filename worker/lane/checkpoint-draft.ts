@@ -66,7 +66,8 @@ export function draftCheckpoint(
         bytes: !entry.stored && entry.where === 'R' ? entry.packed : undefined,
       })),
       removed,
-      taken,
+      // What was taken from the inbox leaves it only together with all that it opened.
+      taken: whole ? taken : [],
     },
     included,
     whole,

@@ -54,7 +54,6 @@ export class Keeper implements PartitionSink {
   #partition: Partition | undefined
   #saved: SavedPosition = { cursor: -1, ended: '' }
   #pending: Draft | undefined
-  #pendingTaken: string[] = []
   #writing = false
   #failingSince = 0
 
@@ -171,12 +170,11 @@ export class Keeper implements PartitionSink {
   }
 
   #draft(lane: Lane, clean: boolean): Draft | undefined {
-    this.#pendingTaken = this.taken
-    this.taken = []
     const first = this.#saved.cursor < 0
     const saved = first ? { cursor: lane.window.tracker.cursor, ended: writeRuns(lane.unread) } : this.#saved
-    const draft = draftCheckpoint(lane, saved, this.#pendingTaken, clean || first, Date.now())
+    const draft = draftCheckpoint(lane, saved, this.taken, clean || first, Date.now())
     if (draft === undefined) return undefined
+    if (draft.whole) this.taken = []
     return first ? { ...draft, checkpoint: { ...draft.checkpoint, clean: false } } : draft
   }
 

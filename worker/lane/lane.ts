@@ -131,6 +131,13 @@ export class Lane implements RowOwner<Parked> {
     })
   }
 
+  /** Deliveries that are out of retries and wait for a success to pay for giving up. */
+  get exhausted(): number {
+    let count = 0
+    for (const entry of this.parking.entries()) if (entry.state === 'X' && !entry.ended) count++
+    return count
+  }
+
   get parkedFull(): boolean {
     return this.parking.size >= this.limits.parkedMax
   }

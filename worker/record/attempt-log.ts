@@ -12,7 +12,6 @@ export interface AttemptLogOptions {
   /** Batches that may exist at once; when all are full the log takes nothing more. */
   readonly batchesMax: number
   readonly insertsMax: number
-  readonly insertTimeoutMs: number
 }
 
 /** Rows that leave together, once frozen always as the same bytes under the same token. */

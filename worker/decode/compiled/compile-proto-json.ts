@@ -1,0 +1,97 @@
+import type { DescExtension, DescMessage, Registry } from '@bufbuild/protobuf'
+import { DecodeError } from '../decode-error.ts'
+import type { DecodeLimits } from '../decode-limits.ts'
+import { compileMessage, compileWrapper, type MessageWriter, type WriterPart } from './compile-message.ts'
+import { nameText } from './field-code.ts'
+import { resetMapKeys } from './map-keys.ts'
+import { nameBytesMax, output, outputFull, reserveOutput, takeOutput } from './output.ts'
+import { wellKnownWriter } from './well-known.ts'
+import { unusual } from './wire.ts'
+
+/** Fields above which the engine no longer optimises the generated function: the general decoder is faster then. */
+export const compiledFieldsMax = 400
+
+const firstOutputBytes = 64 * 1024
+
+/** Returns the body for a value, or undefined for one that must be left to the general decoder. Throws DecodeError. */
+export type CompiledDecoder = (value: Buffer) => Buffer | undefined
+
+/**
+ * Compiles a decoder of a message to its ProtoJSON, that does what serializers ordinarily write. Everything else, right or
+ * wrong, it leaves to the general decoder; undefined in place of a decoder when that would be every value.
+ */
+export function compileProtoJson(desc: DescMessage, registry: Registry, limits: DecodeLimits): CompiledDecoder | undefined {
+  const root = partsOf(registry)(desc)
+  if (root.write === writeUnusual) return undefined
+  const { messageDepthMax, bodyBytesMax } = limits
+  return (value) => {
+    reserveOutput(firstOutputBytes)
+    for (;;) {
+      resetMapKeys()
+      try {
+        const length = root.write(value, 0, value.length, 0, messageDepthMax)
+        if (length > bodyBytesMax) throw tooLarge(bodyBytesMax)
+        return takeOutput(length)
+      } catch (error) {
+        if (error === unusual) return undefined
+        if (error !== outputFull) throw error
+        if (output.limit >= bodyBytesMax) throw tooLarge(bodyBytesMax)
+        reserveOutput(Math.min(output.limit * 4, bodyBytesMax))
+      }
+    }
+  }
+}
+
+function tooLarge(bodyBytesMax: number): DecodeError {
+  return new DecodeError('BODY_TOO_LARGE', `the body would have more than the ${bodyBytesMax} bytes that are allowed`)
+}
+
+const writeUnusual: MessageWriter = () => {
+  throw unusual
+}
+
+/** The writers of message types, each compiled once. */
+function partsOf(registry: Registry): (desc: DescMessage) => WriterPart {
+  const parts = new Map<DescMessage, WriterPart>()
+  const extensions = extensionsOf(registry)
+  const partOf = (desc: DescMessage): WriterPart => {
+    const known = parts.get(desc)
+    if (known !== undefined) return known
+    const part: WriterPart = { write: writeUnusual }
+    parts.set(desc, part)
+    part.write = compile(desc, extensions.get(desc.typeName) ?? [], partOf)
+    return part
+  }
+  return partOf
+}
+
+function compile(
+  desc: DescMessage,
+  extensions: readonly DescExtension[],
+  partOf: (desc: DescMessage) => WriterPart,
+): MessageWriter {
+  const writer = wellKnownWriter(desc)
+  if (writer === 'general') return writeUnusual
+  if (writer === 'wrapper' && desc.fields[0]?.fieldKind === 'scalar') return compileWrapper(desc.fields[0])
+  if (typeof writer === 'function') return writer
+  return isCompilable(desc) ? compileMessage(desc, extensions, partOf) : writeUnusual
+}
+
+function isCompilable(desc: DescMessage): boolean {
+  const names = new Set(desc.fields.map((field) => field.jsonName))
+  return (
+    desc.fields.length <= compiledFieldsMax &&
+    names.size === desc.fields.length &&
+    desc.fields.every((field) => Buffer.byteLength(nameText(field)) <= nameBytesMax)
+  )
+}
+
+function extensionsOf(registry: Registry): Map<string, DescExtension[]> {
+  const byExtendee = new Map<string, DescExtension[]>()
+  for (const type of registry) {
+    if (type.kind !== 'extension') continue
+    const known = byExtendee.get(type.extendee.typeName) ?? []
+    byExtendee.set(type.extendee.typeName, [...known, type])
+  }
+  return byExtendee
+}

@@ -1,0 +1,142 @@
+import { type DescField, ScalarType } from '@bufbuild/protobuf'
+import { type ScalarCode, scalarCode } from './scalar-code.ts'
+
+/**
+ * Code for one field of a message, in terms of the generated function's variables (see compile-message.ts).
+ * Names and numbers of the schema get into it as numbers only.
+ */
+export interface FieldCode {
+  /** Variables of the field's own. */
+  readonly declare: string
+  /** Takes note of where the payload begins, when the tag is the field's. */
+  readonly find: string
+  /** Writes the field to the output, if it is there. */
+  readonly write: string
+}
+
+/** What a field's code refers to outside of itself, as expressions. */
+export interface FieldParts {
+  readonly messageWriter: string
+  readonly enumTexts: string
+}
+
+const delimited = 2
+const explicitlyRequired = 3
+const implicit = 2
+
+/** Code for the field at the index. */
+export function fieldCode(field: DescField, index: number, parts: FieldParts): FieldCode {
+  if ('delimitedEncoding' in field && field.delimitedEncoding === true) {
+    return { declare: '', find: 'throw unusual;', write: field.presence === explicitlyRequired ? 'throw unusual;' : '' }
+  }
+  const value = valueCode(field, parts)
+  if (field.fieldKind === 'list') return listCode(field, index, value)
+  if (field.fieldKind === 'map') return mapCode(field, index, value, parts)
+  return singularCode(field, index, value, parts)
+}
+
+/** Code for a value of the field: of its elements for a list, of its values for a map. */
+function valueCode(field: DescField, parts: FieldParts): ScalarCode {
+  if (field.scalar !== undefined) return scalarCode[field.scalar]
+  if (field.enum !== undefined) {
+    const write = `p=${parts.enumTexts}.write(n,p);`
+    return { ...scalarCode[ScalarType.INT32], isZero: `n===${field.enum.values[0]?.number}`, write }
+  }
+  const write = `p=${parts.messageWriter}.write(b,i,i+n,p,left-1);i+=n;`
+  return { ...scalarCode[ScalarType.BYTES], write }
+}
+
+function singularCode(field: DescField, index: number, value: ScalarCode, parts: FieldParts): FieldCode {
+  const v = `v${index}`
+  const group = field.oneof === undefined ? v : `o${field.parent.oneofs.indexOf(field.oneof)}`
+  const note = group === v ? `${v}=i;` : `${group}=${v}=i;`
+  const orMissing = field.presence === explicitlyRequired ? 'else throw unusual;' : ''
+  const conditions = []
+  if (field.fieldKind === 'enum' && !field.enum.open) conditions.push(`${parts.enumTexts}.has(n)`)
+  if (field.presence === implicit) conditions.push(`!(${value.isZero})`)
+  const write = `${writeName(field)}${value.write}`
+  const writePresent = conditions.length === 0 ? write : `if(${conditions.join('&&')}){${write}}${orMissing}`
+  return {
+    declare: `${v}=0`,
+    find: `if(g!==${tag(field, value.wireType)}||${group}!==0)throw unusual;${note}`,
+    write: `if(${v}!==0){i=${v};${value.read}${writePresent}}${orMissing}`,
+  }
+}
+
+/** Elements are taken only as serializers write them: all packed in one piece, or one after the other. */
+function listCode(field: DescField, index: number, value: ScalarCode): FieldCode {
+  const [v, c] = [`v${index}`, `c${index}`]
+  const findOneByOne = findRepeated(field, index, value.wireType)
+  const writeOneByOne = bracketed(field, index, 91, 93, `${value.read}${value.write}`)
+  const declare = `${v}=0,${c}=0`
+  if (value.wireType === delimited) return { declare, find: findOneByOne, write: `if(${v}!==0){${writeOneByOne}}` }
+  const isWhole = value.elementBytes === 0 ? '' : `if(n%${value.elementBytes}!==0)throw unusual;`
+  const writeElements = `while(i<e){if(p>limit)throw outputFull;o[p++]=44;${value.read}${value.write}}`
+  const writePacked =
+    `i=${v};${scalarCode[ScalarType.BYTES].read}${isWhole}e=i+n;` +
+    `if(n!==0){${writeName(field)}s=p;${writeElements}if(i!==e)throw unusual;o[s]=91;o[p++]=93}`
+  return {
+    declare,
+    find: `if(g===${tag(field, delimited)}){if(${v}!==0)throw unusual;${v}=i}else{${findOneByOne}}`,
+    write: `if(${v}!==0){if(${c}===0){${writePacked}}else{${writeOneByOne}}}`,
+  }
+}
+
+/** Notes the first of a run of payloads, and counts them. */
+function findRepeated(field: DescField, index: number, wireType: number): string {
+  const [v, c] = [`v${index}`, `c${index}`]
+  return `if(g!==${tag(field, wireType)})throw unusual;if(${v}===0)${v}=i;else if(last!==g)throw unusual;${c}++;`
+}
+
+/** Writes a run of payloads between brackets. Every element begins with a comma; the opening bracket replaces the first one. */
+function bracketed(field: DescField, index: number, open: number, close: number, writeElement: string): string {
+  const next = `if(--c${index}===0)break;i+=${varintBytes(field.number * 8)};`
+  const loop = `for(;;){if(p>limit)throw outputFull;o[p++]=44;${writeElement}${next}}`
+  return `i=v${index};${writeName(field)}s=p;${loop}o[s]=${open};o[p++]=${close};`
+}
+
+function mapCode(field: DescField & { fieldKind: 'map' }, index: number, value: ScalarCode, parts: FieldParts): FieldCode {
+  const key = scalarCode[field.mapKey]
+  const isQuoted = key.zeroText.startsWith('"')
+  const quoteKey = isQuoted ? '' : 'o[p++]=34;'
+  const zeroKey = `p=writeAscii(${JSON.stringify(key.zeroText)},p);`
+  const writeElement =
+    `${scalarCode[ScalarType.BYTES].read}e=i+n;readEntry(b,i,e,${8 | key.wireType},${16 | value.wireType});f=entry.value;` +
+    `y=p;${quoteKey}if((i=entry.key)===0){${zeroKey}}else{${key.read}${key.write}}${quoteKey}` +
+    `order=addMapKey(mark,y,p,order);o[p++]=58;` +
+    `if(f===0){${writeZero(field, value, parts)}}else{i=f;${value.read}${value.write}}i=e;`
+  return {
+    declare: `v${index}=0,c${index}=0`,
+    find: findRepeated(field, index, delimited),
+    write: `if(v${index}!==0){mark=beginMap();order=-1;${bracketed(field, index, 123, 125, writeElement)}endMap(mark);}`,
+  }
+}
+
+/** Writes the value of a map entry that has none. */
+function writeZero(field: DescField, value: ScalarCode, parts: FieldParts): string {
+  if (field.message !== undefined) return `p=${parts.messageWriter}.write(b,0,0,p,left-1);`
+  if (field.enum !== undefined) return `p=${parts.enumTexts}.write(${field.enum.values[0]?.number},p);`
+  return `p=writeAscii(${JSON.stringify(value.zeroText)},p);`
+}
+
+/** Writes a comma, the field's JSON name and a colon, four bytes at a time; what is written too much is written over. */
+function writeName(field: DescField): string {
+  const name = Buffer.from(nameText(field))
+  const padded = Buffer.concat([name, Buffer.alloc(3)])
+  let code = 'if(p>limit)throw outputFull;'
+  for (let at = 0; at < name.length; at += 4) code += `w.setUint32(p+${at},${padded.readUInt32LE(at)},true);`
+  return `${code}p+=${name.length};`
+}
+
+/** What stands before a field's value. */
+export function nameText(field: DescField): string {
+  return `,${JSON.stringify(field.jsonName)}:`
+}
+
+function tag(field: DescField, wireType: number): number {
+  return field.number * 8 + wireType
+}
+
+function varintBytes(value: number): number {
+  return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x200000 ? 3 : value < 0x10000000 ? 4 : 5
+}

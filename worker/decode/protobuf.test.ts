@@ -1,0 +1,134 @@
+import { createFileRegistry, type DescMessage, fromBinary, toBinary, toJsonString } from '@bufbuild/protobuf'
+import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { compileProtoJson } from './compiled/compile-proto-json.ts'
+import { DecodeError } from './decode-error.ts'
+import { defaultDecodeLimits } from './decode-limits.ts'
+import { protobufDecoder } from './protobuf.ts'
+import { buildDescriptorSet } from './testdata/build-schema.ts'
+import { choices } from './testdata/choices.ts'
+import { writeMessage } from './testdata/write-wire.ts'
+
+const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, buildDescriptorSet()))
+
+/** Types whose every ordinary message the compiled form takes. */
+const compiledTypes = [
+  ...['testdata.v1.Scalars', 'testdata.v1.OptionalScalars', 'testdata.v1.Lists', 'testdata.v1.Maps', 'testdata.v1.WellKnown'],
+  ...['testdata.v1.Shapes', 'testdata.v1.Nothing', 'testdata.v2.Legacy', 'testdata.v2.Required', 'testdata.v3.Plain'],
+  ...['google.protobuf.Timestamp', 'google.protobuf.Duration', 'google.protobuf.Struct', 'google.protobuf.BoolValue'],
+]
+const otherTypes = [
+  ...['testdata.v1.WithAny', 'testdata.v2.Grouped', 'testdata.v2.Extended', 'testdata.v3.Featured'],
+  ...[
+    'google.protobuf.Any',
+    'google.protobuf.FieldMask',
+    'google.protobuf.Value',
+    'google.protobuf.ListValue',
+    'google.protobuf.Empty',
+  ],
+  ...['google.protobuf.StringValue', 'google.protobuf.BytesValue', 'google.protobuf.DoubleValue', 'google.protobuf.UInt64Value'],
+]
+
+function typeOf(name: string): DescMessage {
+  const desc = registry.getMessage(name)
+  if (desc === undefined) throw new Error(`no ${name}`)
+  return desc
+}
+
+/** What protobuf-es makes of the value; undefined when it throws. */
+function reference(desc: DescMessage, value: Uint8Array): string | undefined {
+  try {
+    return toJsonString(desc, fromBinary(desc, value), { registry })
+  } catch {
+    return undefined
+  }
+}
+
+function decoderOf(desc: DescMessage): (value: Buffer) => string | undefined {
+  const decode = protobufDecoder({ message: desc, registry }, defaultDecodeLimits)
+  return (value) => {
+    try {
+      return decode(value).toString()
+    } catch (error) {
+      if (error instanceof DecodeError) return undefined
+      throw error
+    }
+  }
+}
+
+/** The bytes with neighbours around them, as records lie in a fetched batch. */
+function within(value: Uint8Array, neighbour: number): Buffer {
+  const around = Buffer.alloc(16, neighbour)
+  return Buffer.concat([around, value, around]).subarray(16, 16 + value.length)
+}
+
+const neighbour = fc.constantFrom(0x00, 0x08, 0x0a, 0x80, 0xff)
+const damage = fc.array(fc.record({ at: fc.nat(), remove: fc.nat(2), insert: fc.uint8Array({ maxLength: 2 }) }), {
+  minLength: 1,
+  maxLength: 3,
+})
+
+describe.each([...compiledTypes, ...otherTypes])('the decoder of %s', (name) => {
+  const desc = typeOf(name)
+  const decode = decoderOf(desc)
+
+  it('prints what protobuf-es prints, whatever is written', () => {
+    fc.assert(
+      fc.property(choices, fc.boolean(), neighbour, (chosen, isWild, around) => {
+        const value = within(writeMessage(desc, chosen, { isWild }), around)
+        expect(decode(value)).toBe(reference(desc, value))
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  it('agrees with protobuf-es on damaged messages', () => {
+    fc.assert(
+      fc.property(choices, damage, neighbour, (chosen, edits, around) => {
+        let bytes = writeMessage(desc, chosen, { isWild: false })
+        for (const { at, remove, insert } of edits) {
+          const from = at % (bytes.length + 1)
+          bytes = Buffer.concat([bytes.subarray(0, from), insert, bytes.subarray(from + remove)])
+        }
+        const value = within(bytes, around)
+        expect(decode(value)).toBe(reference(desc, value))
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  it('agrees with protobuf-es on messages that are cut off anywhere', () => {
+    fc.assert(
+      fc.property(choices, neighbour, (chosen, around) => {
+        const bytes = writeMessage(desc, chosen, { isWild: false }).subarray(0, 300)
+        for (let length = 0; length < bytes.length; length++) {
+          const value = within(bytes.subarray(0, length), around)
+          expect(decode(value)).toBe(reference(desc, value))
+        }
+      }),
+      { numRuns: 30 },
+    )
+  })
+})
+
+describe.each(compiledTypes)('the compiled decoder of %s', (name) => {
+  it('takes every message that a serializer wrote', () => {
+    const desc = typeOf(name)
+    const compiled = compileProtoJson(desc, registry, defaultDecodeLimits)
+    let taken = 0
+    fc.assert(
+      fc.property(choices, (chosen) => {
+        const written = writeMessage(desc, chosen, { isWild: false })
+        const json = reference(desc, written)
+        // Paths of a field mask that no field could have are left to the general decoder.
+        fc.pre(json !== undefined && !json.includes('"mask":'))
+        const value = Buffer.from(toBinary(desc, fromBinary(desc, written), { writeUnknownFields: false }))
+        expect(compiled?.(value)?.toString()).toBe(json)
+        taken++
+      }),
+      { numRuns: 300, maxSkipsPerRun: 1000 },
+    )
+    expect(taken).toBe(300)
+  })
+})

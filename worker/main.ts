@@ -1,0 +1,111 @@
+import { connectClickHouse } from '../runtime/clickhouse.ts'
+import { connectKafka, openCluster } from '../runtime/kafka.ts'
+import { createLog } from '../runtime/log.ts'
+import { connectRedis } from '../runtime/redis.ts'
+import { type Running, runProcess } from '../runtime/run-process.ts'
+import { readWorkerConfig, type WorkerConfig } from './config.ts'
+import { defaultDecodeLimits } from './decode/decode-limits.ts'
+import { startHealthListener } from './health-listener.ts'
+import { HeldLanes } from './holdings.ts'
+import type { Parked } from './lane/parking.ts'
+import { createMetrics } from './metrics.ts'
+import { AttemptLog } from './record/attempt-log.ts'
+import { createInsert } from './record/log-insert.ts'
+import { RangeLog } from './record/range-log.ts'
+import { Routes } from './routes.ts'
+import { ControlPlaneClient } from './session/control-plane-client.ts'
+import { Lease } from './session/lease.ts'
+import { Session } from './session/session.ts'
+import { installCodecs } from './source/codecs.ts'
+import { Source } from './source/source.ts'
+import { Ticker } from './ticker.ts'
+
+async function start(config: WorkerConfig): Promise<Running> {
+  const log = createLog('worker', config.logLevel)
+  installCodecs()
+  const process = crypto.randomUUID()
+  const redis = connectRedis(config.redisUrl, config.callTimeoutMs, log)
+  const clickhouse = connectClickHouse(config.clickhouseUrl, config.clickhouseDatabase, config.insertTimeoutMs)
+  const kafka = connectKafka(config.kafkaBrokers, 'ferry-worker', 10_000, log)
+  const side = openCluster(kafka)
+  void connectSide(side, (error) => log.warn({ error: String(error) }, 'worker: cannot connect to Kafka, trying again'))
+  const client = new ControlPlaneClient(config.controlPlane, config.callTimeoutMs)
+  const routes = new Routes((uids) => client.fetchUseCases(uids), defaultDecodeLimits, log)
+  const insert = createInsert(clickhouse, config.insertTimeoutMs)
+  const attempts = new AttemptLog<Parked>(
+    insert,
+    { instance: process, batchBytes: config.logBatchBytes, batchesMax: config.logBatchesMax, insertsMax: 2 },
+    log,
+    () => ticker.acknowledged(),
+  )
+  const ranges = new RangeLog<Parked>(insert, process, log)
+  const source = new Source(kafka, config, log)
+  let requestId = 0
+  const metrics = createMetrics(() => held)
+  const held: HeldLanes = new HeldLanes(
+    routes,
+    {
+      ...{ attempts, ranges, redis, source, clickhouse, cluster: side.cluster, log },
+      get instance() {
+        return session.instance
+      },
+      nextRequestId: () => ++requestId,
+      ...{
+        windowRecords: config.windowRecords,
+        intakeRecordsMax: config.intakeRecordsMax,
+        unstoredBytesMax: config.unstoredBytesMax,
+      },
+      ...{ lookUpTimeoutMs: config.insertTimeoutMs, lookUpPatienceMs: config.lookUpPatienceMs },
+    },
+    { bufferBytesMax: config.bufferBytesMax },
+    log,
+    metrics.landed,
+    () => session.hurry(),
+  )
+  const session: Session = new Session(
+    client,
+    (instance) => new Lease(redis, instance, config.leaseMs),
+    process,
+    held,
+    { description: config.description, startMs: Date.now(), intervalMs: config.heartbeatMs, completeEvery: 10 },
+    log,
+  )
+  const ticker: Ticker = new Ticker({ held, session, attempts, ranges, clickhouse, cluster: side.cluster, log }, config)
+  const health = await startHealthListener(config.httpAddress, metrics.registry, () => [
+    ...(session.valid ? [] : ['this worker has no lease: Redis does not answer']),
+    ...(session.heard ? [] : ['no control plane has answered yet']),
+  ])
+  session.start()
+  ticker.start()
+  log.info({ instance: process, http: config.httpAddress, controlPlane: config.controlPlane }, 'worker: started')
+  return {
+    stopTimeoutMs: config.stopTimeoutMs,
+    stop: async () => {
+      log.info({}, 'worker: draining')
+      await ticker.drain()
+      await session.stop()
+      ticker.stop()
+      for (const roster of held.rosters) roster.close()
+      await source.stop()
+      health.close()
+      health.closeAllConnections()
+      client.close()
+      await Promise.all([side.disconnect().catch(() => {}), clickhouse.close()])
+      redis.disconnect()
+      log.info({}, 'worker: drained')
+    },
+  }
+}
+
+async function connectSide(side: { connect(): Promise<void> }, failed: (error: unknown) => void): Promise<void> {
+  for (let failures = 0; ; failures++) {
+    try {
+      return await side.connect()
+    } catch (error) {
+      if (failures === 0) failed(error)
+      await new Promise((resolve) => setTimeout(resolve, Math.min(100 * 2 ** failures, 2000)))
+    }
+  }
+}
+
+await runProcess(async () => start(readWorkerConfig(process.env)))

@@ -1,0 +1,56 @@
+import { leaseKey } from '../../runtime/lane-keys.ts'
+import { defineScript, type Redis } from '../../runtime/redis.ts'
+
+const touchScript = defineScript(`
+local state = redis.call('GET', KEYS[1])
+if state == 'expelled' then return 'EXPELLED' end
+if not state and ARGV[2] == '0' then return 'MISSING' end
+redis.call('SET', KEYS[1], 'alive', 'PX', ARGV[1])
+return 'HELD'
+`)
+
+const leaveScript = defineScript(`
+if redis.call('GET', KEYS[1]) == 'alive' then return redis.call('DEL', KEYS[1]) end
+return 0
+`)
+
+/**
+ * Until when this worker may read and send. It extends its key itself; the control plane takes its lanes only after it has
+ * expelled the key, which the key's life prevents: two scripts on one key, so exactly one wins.
+ */
+export class Lease {
+  readonly #redis: Redis
+  readonly #key: string
+  readonly #leaseMs: number
+  #monotonicEnd = 0
+  #wallEnd = 0
+
+  constructor(redis: Redis, instance: string, leaseMs: number) {
+    this.#redis = redis
+    this.#key = leaseKey(instance)
+    this.#leaseMs = leaseMs
+  }
+
+  /** By both clocks, and from when the touch was SENT: a process that was frozen sees it at its next look. */
+  get valid(): boolean {
+    return performance.now() < this.#monotonicEnd && Date.now() < this.#wallEnd
+  }
+
+  /** GONE: this instance is expelled, or Redis lost the key and the lease is over: give up every lane. Rejects when Redis does not answer. */
+  async touch(): Promise<'HELD' | 'GONE'> {
+    const monotonic = performance.now()
+    const wall = Date.now()
+    const first = this.#wallEnd === 0
+    const answer = String(await touchScript(this.#redis, [this.#key], [this.#leaseMs, first || this.valid ? 1 : 0]))
+    if (answer !== 'HELD') return 'GONE'
+    this.#monotonicEnd = monotonic + this.#leaseMs
+    this.#wallEnd = wall + this.#leaseMs
+    return 'HELD'
+  }
+
+  /** Lets go before the lease ends, so that nobody need wait for it. */
+  async leave(): Promise<void> {
+    this.#monotonicEnd = 0
+    await leaveScript(this.#redis, [this.#key], [])
+  }
+}

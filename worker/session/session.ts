@@ -1,0 +1,218 @@
+import { create } from '@bufbuild/protobuf'
+import { durationMs, timestampFromMs } from '@bufbuild/protobuf/wkt'
+import type { LaneId as LaneIdMessage } from '../../proto/gen/ferry/v1/lane_pb.ts'
+import {
+  HeartbeatRequestSchema,
+  type HeartbeatResponse,
+  type LaneAssignment,
+  type LaneRelease,
+  type LaneReport,
+} from '../../proto/gen/ferry/v1/worker_service_pb.ts'
+import { backoffMs } from '../../runtime/backoff.ts'
+import type { Logger } from '../../runtime/log.ts'
+import type { ControlPlaneClient } from './control-plane-client.ts'
+import type { Lease } from './lease.ts'
+
+/** What the session asks of, and tells, the part that holds the lanes. */
+export interface Holdings {
+  /** All lanes that are held, or were let go and not acknowledged. */
+  report(): LaneReport[]
+  /** All that should be held: starts, drains and updates. */
+  assign(assignments: readonly LaneAssignment[]): void
+  acknowledge(releases: readonly LaneRelease[]): void
+  lookAtInboxes(lanes: readonly LaneIdMessage[]): void
+  /** The lease is over: nothing may be sent until resume(). */
+  suspend(): void
+  resume(): void
+  /** This instance is expelled: every lane is lost. */
+  loseAll(reason: string): void
+}
+
+export interface SessionOptions {
+  readonly description: string
+  readonly startMs: number
+  readonly intervalMs: number
+  readonly completeEvery: number
+}
+
+const PROTOCOL_VERSION = 1
+
+/** One heartbeat loop and one lease: what I hold against what I should hold, and until when I may act. */
+export class Session {
+  readonly #client: ControlPlaneClient
+  readonly #holdings: Holdings
+  readonly #options: SessionOptions
+  readonly #log: Logger
+  readonly #newLease: (instance: string) => Lease
+  #instance: string
+  #lease: Lease
+  #sequence = 0n
+  #assignmentVersion = 0n
+  #sent = new Map<string, string>()
+  #sendComplete = true
+  #suspended = true
+  #stopped = false
+  #draining = false
+  #heardAt = performance.now()
+  #heard = false
+  #loops: Promise<void>[] = []
+  #wake: (() => void) | undefined
+
+  constructor(
+    client: ControlPlaneClient,
+    newLease: (instance: string) => Lease,
+    instance: string,
+    holdings: Holdings,
+    options: SessionOptions,
+    log: Logger,
+  ) {
+    this.#client = client
+    this.#newLease = newLease
+    this.#instance = instance
+    this.#lease = newLease(instance)
+    this.#holdings = holdings
+    this.#options = options
+    this.#log = log
+  }
+
+  get instance(): string {
+    return this.#instance
+  }
+
+  /** Whether this worker may read and send now. */
+  get valid(): boolean {
+    return this.#lease.valid
+  }
+
+  /** Milliseconds since the control plane last answered. */
+  get silentMs(): number {
+    return performance.now() - this.#heardAt
+  }
+
+  /** Whether a control plane has ever answered. */
+  get heard(): boolean {
+    return this.#heard
+  }
+
+  start(): void {
+    this.#loops = [this.#touchLoop(), this.#heartbeatLoop()]
+  }
+
+  /** Tells the control plane that this worker leaves; the loops go on until stop(). */
+  leave(): void {
+    this.#draining = true
+    this.#wake?.()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#wake?.()
+    await Promise.all(this.#loops)
+    await this.#lease.leave().catch(() => {})
+  }
+
+  /** Called often: a lease may end while nothing else happens, or have ended while the process was frozen. */
+  check(): void {
+    if (this.#suspended || this.#lease.valid) return
+    this.#suspended = true
+    this.#log.warn({}, 'session: the lease is over; nothing is sent until Redis renews it')
+    this.#holdings.suspend()
+  }
+
+  async #touchLoop(): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        this.check()
+        if ((await this.#lease.touch()) === 'GONE') this.#reborn()
+        else if (this.#suspended && this.#lease.valid) {
+          this.#suspended = false
+          this.#holdings.resume()
+        }
+      } catch (error) {
+        this.#log.debug({ error: String(error) }, 'session: Redis did not take the touch')
+      }
+      await new Promise((resolve) => setTimeout(resolve, this.#lease.valid ? this.#options.intervalMs : 100))
+    }
+  }
+
+  /** An expelled instance never comes back: this process goes on as another one. */
+  #reborn(): void {
+    this.#log.warn(
+      { instance: this.#instance },
+      'session: this instance was expelled, or Redis lost its lease: every lane is given up',
+    )
+    this.#suspended = true
+    this.#holdings.suspend()
+    this.#holdings.loseAll('the lease was lost')
+    this.#instance = crypto.randomUUID()
+    this.#lease = this.#newLease(this.#instance)
+    this.#sequence = 0n
+    this.#assignmentVersion = 0n
+    this.#sent = new Map()
+    this.#sendComplete = true
+  }
+
+  async #heartbeatLoop(): Promise<void> {
+    for (let failures = 0; !this.#stopped; ) {
+      let waitMs = this.#options.intervalMs
+      try {
+        waitMs = await this.#heartbeat()
+        failures = 0
+        this.#heardAt = performance.now()
+        this.#heard = true
+      } catch (error) {
+        if (failures++ === 3)
+          this.#log.warn({ error: String(error) }, 'session: the control plane does not answer; delivery goes on')
+        waitMs = 100 + backoffMs(failures, 100, 2000, Math.random())
+      }
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, waitMs)
+        this.#wake = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+    }
+  }
+
+  /** The next heartbeat at once: something was let go or started. */
+  hurry(): void {
+    this.#wake?.()
+  }
+
+  async #heartbeat(): Promise<number> {
+    const instance = this.#instance
+    const complete = this.#sendComplete || Number(this.#sequence) % this.#options.completeEvery === 0
+    const all = this.#holdings.report()
+    const texts = new Map(all.map((lane) => [`${laneText(lane)}`, JSON.stringify(lane, bigints)]))
+    const lanes = complete ? all : all.filter((lane) => this.#sent.get(laneText(lane)) !== texts.get(laneText(lane)))
+    const request = create(HeartbeatRequestSchema, {
+      ...{ instance, sequence: ++this.#sequence, protocolVersion: PROTOCOL_VERSION, description: this.#options.description },
+      ...{
+        startTime: timestampFromMs(this.#options.startMs),
+        draining: this.#draining,
+        lanes,
+        complete,
+        assignmentVersion: this.#assignmentVersion,
+      },
+    })
+    const response = await this.#client.heartbeat(request)
+    if (instance !== this.#instance) return 0
+    this.#sent = texts
+    this.#apply(response)
+    return response.nextInterval ? durationMs(response.nextInterval) : this.#options.intervalMs
+  }
+
+  #apply(response: HeartbeatResponse): void {
+    this.#sendComplete = response.sendComplete
+    this.#holdings.acknowledge(response.acknowledged)
+    if (response.changed) {
+      this.#holdings.assign(response.assignments)
+      this.#assignmentVersion = response.assignmentVersion
+    }
+    if (response.inboxes.length > 0) this.#holdings.lookAtInboxes(response.inboxes)
+  }
+}
+
+const laneText = ({ id, epoch }: LaneReport): string => `${id!.uid}/${id!.cluster}/${id!.topic}/${id!.partition}@${epoch}`
+const bigints = (_key: string, value: unknown): unknown => (typeof value === 'bigint' ? String(value) : value)
