@@ -1,5 +1,7 @@
+import { create } from '@bufbuild/protobuf'
 import { Code, type ConnectError, type HandlerContext, type ServiceImpl } from '@connectrpc/connect'
-import type { UseCaseService } from '../../proto/gen/ferry/v1/use_case_service_pb.ts'
+import { type UseCase, UseCaseSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { UseCaseService } from '../../proto/gen/ferry/v1/use_case_service_pb.ts'
 import { type ErrorReason, ferryError } from '../serve/errors.ts'
 import { StoreError, type StoreErrorCode } from '../store/store-error.ts'
 import type { Caller } from '../use-cases/caller.ts'
@@ -7,11 +9,14 @@ import type { Lifecycle } from '../use-cases/lifecycle.ts'
 import type { Registry } from '../use-cases/registry.ts'
 import { UseCaseError, type UseCaseErrorCode } from '../use-cases/use-case-error.ts'
 
+/** These tell what is wrong by the contract together with what it cannot say, so that a caller sees every mistake at once. */
+export const selfCheckingMethods = [UseCaseService.method.createUseCase, UseCaseService.method.updateUseCase] as const
+
 /** The contract's UseCaseService on the domain. */
 export function useCaseService(registry: Registry, lifecycle: Lifecycle): ServiceImpl<typeof UseCaseService> {
   return {
     createUseCase: ({ useCase, validateOnly }, context) =>
-      answer(async () => ({ useCase: await registry.create(useCase!, validateOnly, callerOf(context)) })),
+      answer(async () => ({ useCase: await registry.create(given(useCase), validateOnly, callerOf(context)) })),
     getUseCase: ({ name }) => answer(async () => ({ useCase: await registry.get(name) })),
     listUseCases: ({ parent, pageSize, pageToken }) =>
       answer(async () => {
@@ -20,7 +25,7 @@ export function useCaseService(registry: Registry, lifecycle: Lifecycle): Servic
       }),
     updateUseCase: ({ useCase, updateMask, allowMissing, validateOnly }, context) =>
       answer(async () => {
-        const update = { useCase: useCase!, maskPaths: updateMask?.paths ?? [], allowMissing, validateOnly }
+        const update = { useCase: given(useCase), maskPaths: updateMask?.paths ?? [], allowMissing, validateOnly }
         return { useCase: await registry.update(update, callerOf(context)) }
       }),
     deleteUseCase: ({ name, force, etag }, context) =>
@@ -30,6 +35,9 @@ export function useCaseService(registry: Registry, lifecycle: Lifecycle): Servic
     resumeUseCase: ({ name }, context) => answer(async () => ({ useCase: await lifecycle.resume(name, callerOf(context)) })),
   }
 }
+
+/** A request without one is told all that is missing in it. */
+const given = (useCase: UseCase | undefined): UseCase => useCase ?? create(UseCaseSchema)
 
 const actorLengthMax = 200
 

@@ -1,4 +1,4 @@
-import type { DescService } from '@bufbuild/protobuf'
+import type { DescMethod, DescService } from '@bufbuild/protobuf'
 import type { Interceptor, ServiceImpl } from '@connectrpc/connect'
 import { file_google_rpc_error_details } from '../../proto/gen/google/rpc/error_details_pb.ts'
 import { Health } from '../../proto/gen/grpc/health/v1/health_pb.ts'
@@ -24,6 +24,8 @@ export type ServeOptions<S extends readonly DescService[]> = Probes & {
   readonly http: Address
   readonly log: Log
   readonly limits?: Partial<ServeLimits>
+  /** Unary methods that check the contract's rules themselves and tell every violation, theirs and the contract's, at once. */
+  readonly selfChecking?: readonly DescMethod[]
   /** Run after logging and before validation: who calls, and may they. */
   readonly interceptors?: readonly Interceptor[]
 }
@@ -51,7 +53,7 @@ export async function serve<const S extends readonly DescService[]>(options: Ser
 
   const logging = logRequest({ log, slowMs: limits.slowCallMs })
   const bounding = boundCall({ callTimeoutMs: limits.callTimeoutMs, stopping: stopping.signal, cutting: cutting.signal })
-  const interceptors = [logging, bounding, ...(options.interceptors ?? []), validateRequest]
+  const interceptors = [logging, bounding, ...(options.interceptors ?? []), validateRequest(options.selfChecking ?? [])]
   const { health, reflections } = createOwnServices(services, { ready, stopping: stopping.signal, pollMs: limits.healthPollMs })
   const grpcListener = await startGrpcListener({
     ...grpc,

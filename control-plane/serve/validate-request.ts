@@ -1,4 +1,4 @@
-import { create, type DescMessage, type DescService, type MessageShape } from '@bufbuild/protobuf'
+import { create, type DescMessage, type DescMethod, type DescService, type MessageShape } from '@bufbuild/protobuf'
 import { type Path, pathToString, reflect } from '@bufbuild/protobuf/reflect'
 import type { FieldMask } from '@bufbuild/protobuf/wkt'
 import { createValidator, type Violation } from '@bufbuild/protovalidate'
@@ -11,13 +11,17 @@ const validator = createValidator()
 /** How much of the violations the message itself repeats, for clients that do not show details. */
 const MESSAGE_LENGTH_MAX = 700
 
-/** Refuses requests that break the contract's rules, with every violation at once. Streams are checked message by message. */
-export const validateRequest: Interceptor = (next) => async (request) => {
-  if (!request.stream) {
+/**
+ * Refuses requests that break the contract's rules, with every violation at once. Streams are checked message by message.
+ * Methods that check those rules themselves, to tell them together with what only they know, are left to it.
+ */
+export function validateRequest(selfChecking: readonly DescMethod[]): Interceptor {
+  return (next) => async (request) => {
+    if (selfChecking.includes(request.method)) return next(request)
+    if (request.stream) return next({ ...request, message: validated(request.method.input, request.message) })
     refuseInvalid(request.method.input, request.message)
     return next(request)
   }
-  return next({ ...request, message: validated(request.method.input, request.message) })
 }
 
 async function* validated<D extends DescMessage>(desc: D, messages: AsyncIterable<MessageShape<D>>) {
