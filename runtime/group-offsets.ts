@@ -24,6 +24,21 @@ const coordinatorOf = async (cluster: Cluster, group: string): Promise<Coordinat
     groupId: group,
   })) as Coordinator
 
+const LOADING = /coordinator is loading|COORDINATOR_LOAD_IN_PROGRESS|GROUP_LOAD_IN_PROGRESS/i
+const TRIES = 5
+
+/** A coordinator that has just come up loads its groups first: a moment later it answers. */
+async function patiently<T>(call: () => Promise<T>): Promise<T> {
+  for (let failures = 1; ; failures++) {
+    try {
+      return await call()
+    } catch (error) {
+      if (failures === TRIES || !LOADING.test(String(error))) throw error
+      await new Promise((resolve) => setTimeout(resolve, 100 * failures))
+    }
+  }
+}
+
 /** Commits for a group without members. Rejects when the group has members, or the coordinator is away. */
 export async function commitGroupOffsets(
   cluster: Cluster,
@@ -32,17 +47,23 @@ export async function commitGroupOffsets(
   offsets: readonly GroupOffset[],
 ): Promise<void> {
   const coordinator = await coordinatorOf(cluster, group)
-  await coordinator.offsetCommit({
-    groupId: group,
-    groupGenerationId: -1,
-    memberId: '',
-    topics: [
-      {
-        topic,
-        partitions: offsets.map((each) => ({ partition: each.partition, offset: String(each.offset), metadata: each.metadata })),
-      },
-    ],
-  })
+  await patiently(() =>
+    coordinator.offsetCommit({
+      groupId: group,
+      groupGenerationId: -1,
+      memberId: '',
+      topics: [
+        {
+          topic,
+          partitions: offsets.map((each) => ({
+            partition: each.partition,
+            offset: String(each.offset),
+            metadata: each.metadata,
+          })),
+        },
+      ],
+    }),
+  )
 }
 
 /** What the group has committed; partitions without a commit are left out. */
@@ -53,10 +74,8 @@ export async function fetchGroupOffsets(
   partitions: readonly number[],
 ): Promise<GroupOffset[]> {
   const coordinator = await coordinatorOf(cluster, group)
-  const answer = await coordinator.offsetFetch({
-    groupId: group,
-    topics: [{ topic, partitions: partitions.map((partition) => ({ partition })) }],
-  })
+  const topics = [{ topic, partitions: partitions.map((partition) => ({ partition })) }]
+  const answer = await patiently(() => coordinator.offsetFetch({ groupId: group, topics }))
   return answer.responses
     .flatMap((each) => each.partitions)
     .filter((each) => Number(each.offset) >= 0)

@@ -83,8 +83,8 @@ async function start(config: WorkerConfig): Promise<Running> {
     stop: async () => {
       log.info({}, 'worker: draining')
       await ticker.drain()
-      await session.stop()
       ticker.stop()
+      await session.stop()
       for (const roster of held.rosters) roster.close()
       await source.stop()
       health.close()

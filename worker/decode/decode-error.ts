@@ -9,7 +9,7 @@ export type DecodeErrorCode =
   /** Its body would be larger than the limit. */
   | 'BODY_TOO_LARGE'
 
-/** A record whose value cannot be sent. The message says what is wrong and where; it never quotes more than one byte of the value. */
+/** A record whose value cannot be sent. The message says what is wrong and where, in a few hundred characters at most. */
 export class DecodeError extends Error {
   override readonly name = 'DecodeError'
   readonly code: DecodeErrorCode

@@ -4,6 +4,8 @@ import type { DecodeLimits } from './decode-limits.ts'
 import type { Decoder } from './decoder.ts'
 import { findFault } from './find-fault.ts'
 
+const whatLengthMax = 300
+
 /** The decoder for every protobuf message, by protobuf-es. It defines what is right: the compiled form does the same, faster. */
 export function generalDecoder(message: DescMessage, registry: Registry, limits: DecodeLimits): Decoder {
   // Only extensions are printed from what a message does not know.
@@ -35,6 +37,7 @@ function describe(error: unknown, message: DescMessage, value: Buffer, limits: D
     const { code, path, offset, what } = fault
     return new DecodeError(code, `no ${message.typeName}: ${what} at byte ${offset}${path === '' ? '' : `, in ${path}`}`, offset)
   }
-  const what = error instanceof Error ? error.message : String(error)
+  // It may quote a text of the value, of any length.
+  const what = (error instanceof Error ? error.message : String(error)).slice(0, whatLengthMax)
   return new DecodeError('NOT_PROTOBUF', `no ${message.typeName}: ${what}`)
 }

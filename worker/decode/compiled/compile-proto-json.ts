@@ -9,7 +9,7 @@ import { wellKnownWriter } from './well-known.ts'
 import { unusual } from './wire.ts'
 
 /** Fields above which the engine no longer optimises the generated function: the general decoder is faster then. */
-export const compiledFieldsMax = 400
+export const compiledFieldsMax = 4000
 
 const firstOutputBytes = 64 * 1024
 

@@ -5,10 +5,10 @@ const quote = 34
 const comma = 44
 const pathsTag = 10
 
-const isLower = (byte: number): boolean => byte >= 97 && byte <= 122
-const isDigitOrDot = (byte: number): boolean => (byte >= 48 && byte <= 57) || byte === 46
+/** Whether a byte of a path stands for itself in the JSON, and needs no look at those around it: no capital, no underscore. */
+const isPlain = Uint8Array.from({ length: 256 }, (_, byte) => (/[ !#-@[\]^`a-~]/.test(String.fromCharCode(byte)) ? 1 : 0))
 
-/** Writes a google.protobuf.FieldMask as its paths in lowerCamelCase; a path that cannot be turned back is unusual. */
+/** Writes a google.protobuf.FieldMask as its paths in lowerCamelCase; a path that cannot be turned back, or that no field has, is unusual. */
 export function writeFieldMask(bytes: Buffer, from: number, to: number, at: number): number {
   if (at + to - from > output.limit) throw outputFull
   const out = output.bytes
@@ -26,9 +26,9 @@ export function writeFieldMask(bytes: Buffer, from: number, to: number, at: numb
       let byte = bytes[i++]!
       if (byte === 95 && i < end) {
         byte = bytes[i++]!
-        if (!isLower(byte)) throw unusual
+        if (byte < 97 || byte > 122) throw unusual
         byte -= 32
-      } else if (!isLower(byte) && !isDigitOrDot(byte)) throw unusual
+      } else if (isPlain[byte] === 0) throw unusual
       out[++pos] = byte
     }
   }

@@ -43,36 +43,43 @@ export function writeTimestamp(bytes: Buffer, from: number, to: number, at: numb
   out[at] = quote
   let pos = writeDate(days, at + 1)
   out[pos++] = 84
-  pos = writePadded(second / 3600, 2, pos)
+  pos = writeTwoDigits((second / 3600) | 0, pos)
   out[pos++] = colon
-  pos = writePadded((second % 3600) / 60, 2, pos)
+  pos = writeTwoDigits(((second % 3600) / 60) | 0, pos)
   out[pos++] = colon
-  pos = writePadded(second % 60, 2, pos)
+  pos = writeTwoDigits(second % 60, pos)
   pos = writeFraction(nanos, pos)
   out[pos++] = 90
   out[pos++] = quote
   return pos
 }
 
-/** Days since 1970 to year, month and day: Howard Hinnant's civil_from_days, for years from 1 on. */
+/** Days since 1970 to year, month and day: Howard Hinnant's civil_from_days, which counts from March 1st of the year 0, so that nothing is negative here. */
 function writeDate(days: number, at: number): number {
-  const shifted = days + 719468
-  const era = Math.floor(shifted / 146097)
-  const dayOfEra = shifted - era * 146097
-  const yearOfEra = Math.floor(
-    (dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36524) - Math.floor(dayOfEra / 146096)) / 365,
-  )
-  const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100))
-  const monthFromMarch = Math.floor((5 * dayOfYear + 2) / 153)
-  const day = dayOfYear - Math.floor((153 * monthFromMarch + 2) / 5) + 1
+  const dayOfCalendar = days + 719468
+  const era = (dayOfCalendar / 146097) | 0
+  const dayOfEra = dayOfCalendar - era * 146097
+  const yearOfEra = ((dayOfEra - ((dayOfEra / 1460) | 0) + ((dayOfEra / 36524) | 0) - ((dayOfEra / 146096) | 0)) / 365) | 0
+  const dayOfYear = dayOfEra - (365 * yearOfEra + (yearOfEra >> 2) - ((yearOfEra / 100) | 0))
+  const monthFromMarch = ((5 * dayOfYear + 2) / 153) | 0
+  const day = dayOfYear - (((153 * monthFromMarch + 2) / 5) | 0) + 1
   const month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
   const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
   const out = output.bytes
-  let pos = writePadded(year, 4, at)
+  let pos = writeTwoDigits((year / 100) | 0, at)
+  pos = writeTwoDigits(year % 100, pos)
   out[pos++] = dash
-  pos = writePadded(month, 2, pos)
+  pos = writeTwoDigits(month, pos)
   out[pos++] = dash
-  return writePadded(day, 2, pos)
+  return writeTwoDigits(day, pos)
+}
+
+function writeTwoDigits(value: number, at: number): number {
+  const out = output.bytes
+  const tens = (value / 10) | 0
+  out[at] = 48 + tens
+  out[at + 1] = 48 + value - tens * 10
+  return at + 2
 }
 
 /** Writes a google.protobuf.Duration as decimal seconds. */
