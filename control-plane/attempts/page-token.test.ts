@@ -1,0 +1,41 @@
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { readPageToken, writePageToken } from './page-token.ts'
+
+const number = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER })
+const position = fc.record({ sentMs: number, partition: number, offset: number, round: number, epoch: number, attempt: number })
+
+test('a token says where its page ended', () => {
+  fc.assert(
+    fc.property(position, fc.string(), (where, list) => {
+      expect(readPageToken(writePageToken(where, list), list)).toEqual(where)
+    }),
+  )
+})
+
+test('a token of another list is refused', () => {
+  fc.assert(
+    fc.property(position, fc.string(), fc.string(), (where, list, other) => {
+      fc.pre(list !== other)
+      expect(readPageToken(writePageToken(where, list), other)).toBeUndefined()
+    }),
+  )
+})
+
+test('a token that was changed is refused', () => {
+  fc.assert(
+    fc.property(position, fc.nat(), fc.integer({ min: 1, max: 255 }), (where, at, change) => {
+      const bytes = Buffer.from(writePageToken(where, 'list'), 'base64url')
+      bytes[at % bytes.length]! ^= change
+      expect(readPageToken(bytes.toString('base64url'), 'list')).toBeUndefined()
+    }),
+  )
+})
+
+test('what is no token is refused', () => {
+  fc.assert(
+    fc.property(fc.string(), (text) => {
+      expect(readPageToken(text, 'list')).toBeUndefined()
+    }),
+  )
+})

@@ -1,0 +1,50 @@
+/** One mistake in a request. */
+export interface Violation {
+  /** Path from the request's root, in the contract's names: `filter.from_offset`. */
+  readonly field: string
+  /** The field, what was given and what would be right, in one sentence. */
+  readonly description: string
+  readonly reason: ViolationReason
+}
+
+/** What the read side checks beyond the contract's own rules. Closed: a new reason is added here. */
+export type ViolationReason =
+  | 'PARTITION_MISSING'
+  | 'PARTITION_NOT_FOUND'
+  | 'PARTITION_DUPLICATE'
+  | 'OFFSET_ORDER'
+  | 'OFFSET_BEYOND_END'
+  | 'TIME_ORDER'
+  | 'REQUEST_ID_REUSED'
+
+/** Why a question about deliveries or retry batches is not answered. Closed; the API gives each a status. */
+export type QueryErrorCode =
+  | 'INVALID_REQUEST'
+  | 'INVALID_PAGE_TOKEN'
+  | 'USE_CASE_NOT_FOUND'
+  | 'DELIVERY_NOT_FOUND'
+  | 'RETRY_BATCH_NOT_FOUND'
+  | 'RETRY_BATCH_ENDED'
+  | 'CONCURRENT_CHANGE'
+  | 'LIMIT_EXCEEDED'
+  | 'STATE_UNAVAILABLE'
+  | 'LOG_UNAVAILABLE'
+  | 'SOURCE_UNAVAILABLE'
+
+export class QueryError extends Error {
+  override readonly name = 'QueryError'
+  readonly code: QueryErrorCode
+  readonly violations: readonly Violation[]
+
+  constructor(code: QueryErrorCode, message: string, violations: readonly Violation[] = [], cause?: unknown) {
+    super(message, { cause })
+    this.code = code
+    this.violations = violations
+  }
+}
+
+/** Refuses with every violation at once; does nothing when there is none. */
+export function refuse(violations: readonly Violation[]): void {
+  if (violations.length === 0) return
+  throw new QueryError('INVALID_REQUEST', violations.map((each) => each.description).join('. '), violations)
+}

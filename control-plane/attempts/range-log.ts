@@ -1,0 +1,104 @@
+import type { Run } from '../../runtime/lane-keys.ts'
+import { skips } from './delivery-state.ts'
+import type { LogReader, ReadLimits } from './log-reader.ts'
+import type { Slice } from './offset-slices.ts'
+import { outcomeSql } from './outcome-rule.ts'
+import type { OutcomeRun } from './range-counts.ts'
+import { type Subject, subjectParams, subjectSql } from './subject.ts'
+
+/** What the log has about one slice. */
+export interface SliceFacts {
+  readonly outcomes: OutcomeRun[]
+  readonly skipped: Run[]
+  readonly holes: Run[]
+}
+
+const narrow = 'Ask for fewer partitions or offsets in one call'
+
+const boundsSql = `partition IN {partitions: Array(UInt32)} AND offset >= {lowest: UInt64} AND offset < {highest: UInt64}
+  AND offset >= transform(partition, {partitions: Array(UInt32)}, {froms: Array(UInt64)}, toUInt64(0))
+  AND offset < transform(partition, {partitions: Array(UInt32)}, {tos: Array(UInt64)}, toUInt64(0))`
+
+/** Offsets that follow each other and have the same outcome become one row: a million deliveries are usually a few. */
+const runsSql = `SELECT partition, decided AS outcome, min(offset) AS first, max(offset) AS last, sum(again) AS repeated
+  FROM (
+    SELECT partition, offset, decided, again,
+      offset - row_number() OVER (PARTITION BY partition, decided ORDER BY offset) AS island
+    FROM (
+      SELECT partition, offset, ${outcomeSql} AS decided,
+        greatest(uniqExactIf((round, epoch, attempt), outcome = 'DELIVERED'), 1) - 1 AS again
+      FROM outcomes WHERE ${subjectSql} AND ${boundsSql} GROUP BY partition, offset
+    )
+  )
+  GROUP BY partition, decided, island ORDER BY partition, first`
+
+const rangesSql = `SELECT DISTINCT partition, toString(kind) AS kind, run.1 AS first, run.2 AS last
+  FROM ranges ARRAY JOIN runs AS run
+  WHERE ${subjectSql} AND partition IN {partitions: Array(UInt32)} AND run.2 >= {lowest: UInt64} AND run.1 < {highest: UInt64}`
+
+const startsSql = `SELECT partition, max(run.2) + 1 AS start FROM ranges ARRAY JOIN runs AS run
+  WHERE ${subjectSql} AND kind = 'BEFORE_START' GROUP BY partition`
+
+// Grouped rather than uniqExact, because a grouping may go to disk.
+const attemptsSql = `SELECT partition, count() AS attempts FROM (
+    SELECT partition FROM attempts
+    WHERE uid = {uid: String} AND purpose = 'DELIVER' AND replay = '' AND ${boundsSql}
+    GROUP BY partition, offset, round, epoch, attempt
+  ) GROUP BY partition`
+
+/** Offsets that have no attempt, outcomes and attempts of ranges, as the log has them. */
+export class RangeLog {
+  readonly #log: LogReader
+  readonly #subject: Subject
+  readonly #limits: ReadLimits
+
+  constructor(log: LogReader, subject: Subject, limits: ReadLimits) {
+    this.#log = log
+    this.#subject = subject
+    this.#limits = limits
+  }
+
+  /** By partition, where the use case started; partitions that started at 0 may be left out. */
+  async starts(): Promise<Map<number, number>> {
+    const rows = await this.#select<{ partition: number; start: number }>(startsSql, [])
+    return new Map(rows.map(({ partition, start }) => [partition, start]))
+  }
+
+  /** By partition. The slices must be of different partitions. */
+  async facts(slices: readonly Slice[]): Promise<Map<number, SliceFacts>> {
+    const facts = new Map(slices.map(({ partition }) => [partition, { outcomes: [], skipped: [], holes: [] } as SliceFacts]))
+    const [runs, ranges] = await Promise.all([
+      this.#select<OutcomeRun & { partition: number }>(runsSql, slices),
+      this.#select<Run & { partition: number; kind: string }>(rangesSql, slices),
+    ])
+    for (const { partition, ...run } of runs) facts.get(partition)!.outcomes.push(run)
+    for (const { partition, kind, first, last } of ranges) {
+      const { skipped, holes } = facts.get(partition)!
+      ;(skips(kind) ? skipped : holes).push({ first, last })
+    }
+    return facts
+  }
+
+  /** By partition: distinct attempts. Rows that have expired count until ClickHouse drops them. */
+  async attempts(slices: readonly Slice[]): Promise<Map<number, number>> {
+    const rows = await this.#select<{ partition: number; attempts: number }>(attemptsSql, slices)
+    return new Map(rows.map(({ partition, attempts }) => [partition, attempts]))
+  }
+
+  #select<Row>(sql: string, slices: readonly Slice[]): Promise<Row[]> {
+    const params = {
+      ...subjectParams(this.#subject),
+      partitions: slices.map((slice) => slice.partition),
+      froms: slices.map((slice) => slice.from),
+      tos: slices.map((slice) => slice.to),
+      lowest: Math.min(...slices.map((slice) => slice.from)),
+      highest: Math.max(...slices.map((slice) => slice.to)),
+    }
+    return this.#log.select<Row>({
+      sql,
+      params: slices.length > 0 ? params : subjectParams(this.#subject),
+      narrow,
+      limits: this.#limits,
+    })
+  }
+}

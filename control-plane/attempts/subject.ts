@@ -1,0 +1,39 @@
+import { Ordering, type UseCase } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import type { LaneId } from '../../runtime/lane-keys.ts'
+
+/** A use case, as far as those who read its log and its lanes need to know it. */
+export interface Subject {
+  /** `namespaces/{namespace}/useCases/{id}`. */
+  readonly name: string
+  readonly uid: string
+  readonly cluster: string
+  readonly topic: string
+  /** Records of one key go one after the other. */
+  readonly keyOrder: boolean
+}
+
+/** Finds a use case by its name; undefined when there is none. */
+export type FindUseCase = (name: string) => Promise<UseCase | undefined>
+
+export function subjectOf(useCase: UseCase): Subject {
+  const source = useCase.spec?.source
+  return {
+    name: useCase.name,
+    uid: useCase.uid,
+    cluster: source?.cluster || 'default',
+    topic: source?.topic ?? '',
+    keyOrder: useCase.spec?.delivery?.ordering === Ordering.KEY,
+  }
+}
+
+export const laneOf = (subject: Subject, partition: number): LaneId => ({
+  uid: subject.uid,
+  cluster: subject.cluster,
+  topic: subject.topic,
+  partition,
+})
+
+/** What all tables of the log that are sorted by offset begin their key with. */
+export const subjectSql = "uid = {uid: String} AND cluster = {cluster: String} AND topic = {topic: String} AND replay = ''"
+
+export const subjectParams = ({ uid, cluster, topic }: Subject) => ({ uid, cluster, topic })
