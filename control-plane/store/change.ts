@@ -20,9 +20,23 @@ export interface Change {
 
 export const writeUseCase = (useCase: UseCase): string => JSON.stringify(toJson(UseCaseSchema, useCase))
 
-/** Fields that a newer control plane wrote are left out, so that versions can run side by side. */
-export const readUseCase = (json: string): UseCase =>
-  fromJson(UseCaseSchema, JSON.parse(json) as JsonValue, { ignoreUnknownFields: true })
+/** What was read without fields that this build does not know. */
+const partlyRead = new WeakSet<UseCase>()
+
+/** Fields that a newer control plane wrote are left out, so that versions run side by side; see isPartlyRead. */
+export function readUseCase(json: string): UseCase {
+  const value = JSON.parse(json) as JsonValue
+  try {
+    return fromJson(UseCaseSchema, value)
+  } catch {
+    const useCase = fromJson(UseCaseSchema, value, { ignoreUnknownFields: true })
+    partlyRead.add(useCase)
+    return useCase
+  }
+}
+
+/** Whether writing this back would lose what a newer control plane wrote. */
+export const isPartlyRead = (useCase: UseCase): boolean => partlyRead.has(useCase)
 
 /** A row of `use_case_changes` without its id, which the script gives. */
 export interface ChangeRow {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { UseCase } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { defineScript, type Redis } from '../../runtime/redis.ts'
 import { askRedis } from './ask-redis.ts'
-import { type Change, changeRow, descriptorSetOf, readUseCase, writeUseCase } from './change.ts'
+import { type Change, changeRow, descriptorSetOf, isPartlyRead, readUseCase, writeUseCase } from './change.ts'
 import { changeScript } from './change-script.ts'
 import type { ControlKeys } from './control-keys.ts'
 import { StoreError } from './store-error.ts'
@@ -87,6 +87,7 @@ export class Records {
     const { keys, useCasesMax, outboxEntriesMax, redis, preparedTimeoutMs } = this.#options
     const { before, after } = change
     const name = (after ?? before)!.name
+    if (before && after && isPartlyRead(before)) throw olderThan(name)
     const row = changeRow(change)
     const set = descriptorSetOf(after)
     const newSet = set === descriptorSetOf(before) ? undefined : set
@@ -135,3 +136,9 @@ const unprepared = new StoreError(
   'STATE_UNAVAILABLE',
   'Redis is empty, and no leader has yet compared it with the audit in ClickHouse: call again when ClickHouse answers',
 )
+
+const olderThan = (name: string): StoreError =>
+  new StoreError(
+    'STATE_UNAVAILABLE',
+    `${name} has fields that this control plane is too old to know and would lose: call again, a newer replica can change it`,
+  )
