@@ -105,14 +105,15 @@ export class Migration {
     const isEnded = ({ verified }: View): boolean => verified?.complete === true && verified.published === rows
     await this.#watch((view) => {
       const { service, lanes } = view
+      tellOnce(service.refused > 0, 'the new service refuses rows of an airport that it does not know: they fail with 422')
       tellOnce(!service.isUp, 'the new service is down: no listener, no connections')
       const isBack = service.isUp && service.outages > 0
       tellOnce(isBack, 'the new service is up again')
       if (isBack && service.rows >= rows / 2) {
         victim.kill('SIGKILL')
-        tellOnce(true, `${victim.name} is killed with SIGKILL`)
+        tellOnce(true, 'half-way: worker 2 is killed with SIGKILL')
       }
-      tellOnce(victim.exit !== undefined && lanes.workers === 1 && lanes.running === partitions, 'the other worker has all lanes')
+      tellOnce(victim.exit !== undefined && lanes.workers === 1 && lanes.running === partitions, 'worker 1 has all lanes')
       return isEnded(view) && victim.exit !== undefined
     }, true)
   }
@@ -150,10 +151,16 @@ export class Migration {
       if (await until(view)) return view
       const now = JSON.stringify(view)
       if (now !== seen) movedMs = nowMs
-      else if (nowMs - movedMs > stallMsMax) throw new DemoError(`nothing has moved for ${stallMsMax / 1000} s: ${now}`)
+      else if (nowMs - movedMs > stallMsMax) throw this.#stalled(view)
       seen = now
       await sleep(pollMs)
     }
+  }
+
+  #stalled({ service, lanes, parked, verified }: View): DemoError {
+    const arrived = `${formatCount(service.rows)} of ${formatCount(this.#options.rows)} rows have arrived`
+    const ferry = `${lanes.running} of ${partitions} lanes run on ${lanes.workers} workers, ${parked} rows are parked, ${verified?.failed} failed`
+    return new DemoError(`nothing has moved for ${stallMsMax / 1000} s. ${arrived}; ${ferry}. The logs may say why`)
   }
 
   #show({ service, parked, verified }: View, nowMs: number): void {

@@ -40,7 +40,7 @@ export class Screen {
   }
 
   line(text = ''): void {
-    this.#stream.write(`${this.#isLive ? clearLine : ''}${text === '' ? '' : indent}${text}\n`)
+    this.#stream.write(`${this.#live === '' ? '' : clearLine}${text === '' ? '' : indent}${text}\n`)
     if (this.#live !== '') this.#redraw()
   }
 
