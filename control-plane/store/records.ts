@@ -13,7 +13,7 @@ export interface RecordsOptions {
   readonly useCasesMax: number
   /** Changes that may wait for ClickHouse; more are refused, because the audit must be complete. */
   readonly outboxEntriesMax: number
-  /** How long a change waits for a leader to find out whether an empty Redis is a new one or one that lost everything. */
+  /** How long a call waits for a leader to find out whether an empty Redis is a new one or one that lost everything. */
   readonly preparedTimeoutMs: number
 }
 
@@ -26,11 +26,18 @@ export type WriteResult =
   | { readonly kind: 'CONFLICT'; readonly current: UseCase | undefined }
   | { readonly kind: 'NO_DESCRIPTOR_SET' }
 
-/** Answers definitions only when something changed since ARGV[1]. KEYS changes useCases */
+/** Answers definitions only when something changed since ARGV[1], and nothing while Redis is not prepared. KEYS changes useCases */
 const readAllScript = defineScript(`
-local last = redis.call('HGET', KEYS[1], 'last') or ''
-if last ~= '' and last == ARGV[1] then return {last} end
+local last = redis.call('HGET', KEYS[1], 'last')
+if not last then return {} end
+if last == ARGV[1] then return {last} end
 return {last, redis.call('HGETALL', KEYS[2])}
+`)
+
+/** Answers one field, and nothing while Redis is not prepared: then that it is not there says nothing. KEYS changes hash */
+const readScript = defineScript(`
+if redis.call('EXISTS', KEYS[1]) == 0 then return {0} end
+return {1, redis.call('HGET', KEYS[2], ARGV[1]) or nil}
 `)
 
 const preparedPollMs = 100
@@ -49,23 +56,25 @@ export class Records {
   }
 
   async read(name: string): Promise<UseCase | undefined> {
-    const { redis, keys } = this.#options
-    const text = await askRedis(() => redis.hget(keys.useCases, name))
-    return text === null ? undefined : readUseCase(text)
+    const text = await this.#readField(this.#options.keys.useCases, name)
+    return text === undefined ? undefined : readUseCase(text)
   }
 
   async readByUid(uid: string): Promise<UseCase | undefined> {
-    const { redis, keys } = this.#options
-    const name = await askRedis(() => redis.hget(keys.uids, uid))
-    const useCase = name === null ? undefined : await this.read(name)
+    const name = await this.#readField(this.#options.keys.uids, uid)
+    const useCase = name === undefined ? undefined : await this.read(name)
     return useCase?.uid === uid ? useCase : undefined
   }
 
-  /** All definitions by name, as of now. Cheap when nothing changed since the last call; the answer must not be written to. */
+  /**
+   * All definitions by name, as of now. Cheap when nothing changed since the last call; the answer must not be written to.
+   * Throws STATE_UNAVAILABLE at once while an empty Redis may be one that has lost all: that is not the same as having none.
+   */
   async readAll(): Promise<ReadonlyMap<string, UseCase>> {
     const { redis, keys } = this.#options
     const reply = await askRedis(() => readAllScript(redis, [keys.changes, keys.useCases], [this.#last]))
-    const [last, pairs] = reply as [Buffer, Buffer[]?]
+    const [last, pairs] = reply as [Buffer?, Buffer[]?]
+    if (last === undefined) throw unprepared()
     if (pairs === undefined) return this.#all
     const texts = new Map<string, string>()
     const all = new Map<string, UseCase>()
@@ -84,7 +93,7 @@ export class Records {
 
   /** Puts `after` in the place of `before`, with an entry for the audit. Throws StoreError; then the change may have happened. */
   async write(change: Change): Promise<WriteResult> {
-    const { keys, useCasesMax, outboxEntriesMax, redis, preparedTimeoutMs } = this.#options
+    const { keys, useCasesMax, outboxEntriesMax, redis } = this.#options
     const { before, after } = change
     const name = (after ?? before)!.name
     if (before && after && isPartlyRead(before)) throw olderThan(name)
@@ -97,12 +106,30 @@ export class Records {
       ...[after ? writeUseCase(after) : '', row.uid, newSet ?? ''],
       ...[JSON.stringify(row), useCasesMax, outboxEntriesMax],
     ]
-    const deadlineMs = performance.now() + preparedTimeoutMs
-    for (;;) {
+    return this.#whenPrepared(async () => {
       const reply = await askRedis(() => changeScript(redis, [useCases, uids, descriptorSets, changes, outbox], args))
       const [kind, value] = (reply as Buffer[]).map(String)
-      if (kind !== 'UNPREPARED') return this.#result(kind!, value ?? '')
-      if (performance.now() > deadlineMs) throw unprepared
+      return kind === 'UNPREPARED' ? undefined : this.#result(kind!, value ?? '')
+    })
+  }
+
+  /** Undefined when it is known that there is no such field. */
+  async #readField(key: string, field: string): Promise<string | undefined> {
+    const { redis, keys } = this.#options
+    const found = await this.#whenPrepared(async () => {
+      const [prepared, text] = (await askRedis(() => readScript(redis, [keys.changes, key], [field]))) as [number, Buffer?]
+      return prepared === 0 ? undefined : { text }
+    })
+    return found.text?.toString()
+  }
+
+  /** Asks until there is an answer, while a leader finds out whether an empty Redis is a new one or one that lost everything. */
+  async #whenPrepared<T>(ask: () => Promise<T | undefined>): Promise<T> {
+    const deadlineMs = performance.now() + this.#options.preparedTimeoutMs
+    for (;;) {
+      const answer = await ask()
+      if (answer !== undefined) return answer
+      if (performance.now() > deadlineMs) throw unprepared()
       await sleep(preparedPollMs)
     }
   }
@@ -132,10 +159,11 @@ export class Records {
   }
 }
 
-const unprepared = new StoreError(
-  'STATE_UNAVAILABLE',
-  'Redis is empty, and no leader has yet compared it with the audit in ClickHouse: call again when ClickHouse answers',
-)
+const unprepared = (): StoreError =>
+  new StoreError(
+    'STATE_UNAVAILABLE',
+    'Redis is empty, and no leader has yet compared it with the audit in ClickHouse: call again when ClickHouse answers',
+  )
 
 const olderThan = (name: string): StoreError =>
   new StoreError(
