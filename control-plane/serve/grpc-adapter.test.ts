@@ -55,6 +55,23 @@ test('more than fits into the buffers on the way arrives whole and in order, bot
   expect(heard).toEqual(Array.from({ length: 500 }, (_, index) => index))
 })
 
+test('neither side runs ahead of one that does not read', async () => {
+  const count = { requests: 0, responses: 0 }
+  const padding = 'x'.repeat(10_000)
+  const client = await openStream(async function* () {
+    for (; count.responses < 5000; count.responses++) yield { validHost: padding }
+  })
+  async function* requests() {
+    for (; count.requests < 5000; count.requests++) yield { host: padding }
+  }
+  const caller = new AbortController()
+  const responses = client.serverReflectionInfo(requests(), { signal: caller.signal })[Symbol.asyncIterator]()
+  await responses.next()
+  expect(count.requests).toBeLessThan(500)
+  expect(count.responses).toBeLessThan(500)
+  caller.abort()
+})
+
 test('a stream without a message still has its headers and trailers', async () => {
   // biome-ignore lint/correctness/useYield: that there is no message is what is tested
   const client = await openStream(async function* (_, context) {

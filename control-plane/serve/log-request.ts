@@ -54,8 +54,9 @@ function logFailure(log: Log, fields: CallFields, reason: unknown, signal: Abort
   const error = withReason(planned)
   // A client ends a stream by cancelling it: that is no failure.
   if (!(fields.stream && error.code === Code.Canceled)) {
-    const level = levelOf(error.code)
-    log[level]({ ...fields, code: codeName(error.code), reason: reasonOf(error), ...explain(error) }, 'call failed')
+    const reason = reasonOf(error)
+    const level = reason === 'SERVER_STOPPING' ? 'info' : levelOf(error.code)
+    log[level]({ ...fields, code: codeName(error.code), reason, ...explain(error) }, 'call failed')
   }
   return error
 }

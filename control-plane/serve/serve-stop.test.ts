@@ -71,9 +71,11 @@ test('a caller that never finishes its request is cut off at the deadline, on bo
     { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' },
     { endStream: false },
   )
-  const closed = once(session, 'close')
+  const closed = new Promise((resolve) => session.once('close', resolve))
+  session.on('error', () => {})
   half.on('error', () => {})
-  await new Promise((resolve) => session.ping((_, __, payload) => resolve(payload)))
+  await once(session, 'connect')
+  await new Promise<void>((resolve, reject) => session.ping((error) => (error ? reject(error) : resolve())))
   const socket = connect(server.server.httpPort, '127.0.0.1')
   socket.write(`POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{`)
   await once(socket, 'connect')

@@ -56,6 +56,11 @@ describe.each(['grpc', 'json', 'binary'] as const)('over %s', (kind) => {
     expect(seen.trailer?.get('x-after')).toBe('done')
   })
 
+  test("the handler knows the caller's deadline", async () => {
+    const { useCase } = await useCases().getUseCase({ name: name('a') }, { timeoutMs: 1000 })
+    expect(useCase?.uid).toBe('timeout true')
+  })
+
   test('64-bit integers arrive whole', async () => {
     const { useCase } = await useCases().getUseCase({ name: name('a') })
     expect(useCase?.revision).toBe(LARGE)
