@@ -8,6 +8,8 @@ type Message = MessageShape<DescMessage>
 type Call = ClientDuplexStream<Message, Message>
 type OpenCall = { readonly call: Call; readonly status: Promise<StatusObject>; readonly responseHeader: Promise<Headers> }
 
+type Open = (method: DescMethod, header: Headers, signal: AbortSignal, timeoutMs: number) => OpenCall
+
 export type GrpcJsTransportOptions = {
   readonly interceptors?: readonly Interceptor[]
   /** Deadline of unary calls that give none. Not set means 10 s. */
@@ -42,7 +44,7 @@ export function createGrpcJsTransport(address: string, options: GrpcJsTransportO
   const calls = new Set<Call>()
   let closed = false
 
-  const open = (method: DescMethod, header: Headers, signal: AbortSignal, timeoutMs: number): OpenCall => {
+  const open: Open = (method, header, signal, timeoutMs) => {
     if (closed) throw new ConnectError(`the channel to ${address} is closed`, Code.Unavailable)
     const opened = openCall(client, method, header, signal, timeoutMs)
     calls.add(opened.call)
@@ -50,60 +52,52 @@ export function createGrpcJsTransport(address: string, options: GrpcJsTransportO
     return opened
   }
   return {
-    unary: (method, signal, givenTimeoutMs, header, message, contextValues) => {
-      const timeoutMs = givenTimeoutMs ?? options.callTimeoutMs ?? 10_000
-      return runUnaryCall({
-        interceptors,
-        timeoutMs,
-        ...(signal && { signal }),
-        req: {
-          ...requestOf(method, header),
-          contextValues: contextValues ?? createContextValues(),
-          stream: false,
-          method,
-          message,
-        },
-        next: async (request) => {
-          const { call, status, responseHeader } = open(method, request.header, request.signal, timeoutMs)
-          call.end(request.message as Message)
-          const trailer = new Headers()
-          const responses: Message[] = []
-          for await (const response of read(call, status, trailer, request.signal)) responses.push(response)
-          if (responses.length !== 1) throw new ConnectError(`${responses.length} responses to a unary call`, Code.Unimplemented)
-          const common = { service: method.parent, header: await responseHeader, trailer }
-          return { ...common, stream: false, method, message: responses[0] as MessageShape<typeof method.output> }
-        },
-      })
-    },
-    stream: (method, signal, givenTimeoutMs, header, messages, contextValues) => {
-      const timeoutMs = givenTimeoutMs ?? options.streamTimeoutMs ?? 3_600_000
-      return runStreamingCall({
-        interceptors,
-        timeoutMs,
-        ...(signal && { signal }),
-        req: {
-          ...requestOf(method, header),
-          contextValues: contextValues ?? createContextValues(),
-          stream: true,
-          method,
-          message: messages,
-        },
-        next: async (request) => {
-          const { call, status, responseHeader } = open(method, request.header, request.signal, timeoutMs)
-          const trailer = new Headers()
-          const responses = read(call, status, trailer, request.signal)
-          void send(call, request.message as AsyncIterable<Message>)
-          const common = { service: method.parent, header: await responseHeader, trailer }
-          return { ...common, stream: true, method, message: responses as AsyncIterable<MessageShape<typeof method.output>> }
-        },
-      })
-    },
+    unary: createUnary(open, interceptors, options.callTimeoutMs ?? 10_000),
+    stream: createStream(open, interceptors, options.streamTimeoutMs ?? 3_600_000),
     close() {
       closed = true
       for (const call of calls) call.cancel()
       client.close()
     },
   }
+}
+
+function createUnary(open: Open, interceptors: Interceptor[], defaultTimeoutMs: number): Transport['unary'] {
+  return (method, signal, timeoutMs = defaultTimeoutMs, header, message, contextValues = createContextValues()) =>
+    runUnaryCall({
+      interceptors,
+      timeoutMs,
+      ...(signal && { signal }),
+      req: { ...requestOf(method, header), contextValues, stream: false, method, message },
+      next: async (request) => {
+        const { call, status, responseHeader } = open(method, request.header, request.signal, timeoutMs)
+        call.end(request.message as Message)
+        const trailer = new Headers()
+        const responses: Message[] = []
+        for await (const response of read(call, status, trailer, request.signal)) responses.push(response)
+        if (responses.length !== 1) throw new ConnectError(`${responses.length} responses to a unary call`, Code.Unimplemented)
+        const common = { service: method.parent, header: await responseHeader, trailer }
+        return { ...common, stream: false, method, message: responses[0] as MessageShape<typeof method.output> }
+      },
+    })
+}
+
+function createStream(open: Open, interceptors: Interceptor[], defaultTimeoutMs: number): Transport['stream'] {
+  return (method, signal, timeoutMs = defaultTimeoutMs, header, messages, contextValues = createContextValues()) =>
+    runStreamingCall({
+      interceptors,
+      timeoutMs,
+      ...(signal && { signal }),
+      req: { ...requestOf(method, header), contextValues, stream: true, method, message: messages },
+      next: async (request) => {
+        const { call, status, responseHeader } = open(method, request.header, request.signal, timeoutMs)
+        const trailer = new Headers()
+        const responses = read(call, status, trailer, request.signal)
+        void send(call, request.message as AsyncIterable<Message>)
+        const common = { service: method.parent, header: await responseHeader, trailer }
+        return { ...common, stream: true, method, message: responses as AsyncIterable<MessageShape<typeof method.output>> }
+      },
+    })
 }
 
 function toChannelOptions(options: GrpcJsTransportOptions): ConstructorParameters<typeof Client>[2] {

@@ -15,20 +15,17 @@ export const LARGE = 9_007_199_254_740_993n
 
 export type LogLine = { readonly level: keyof Log; readonly message: string; readonly fields: Record<string, unknown> }
 
-/** Real listeners on free ports with a small implementation whose use case ids say what happens: missing, boom, slow, deaf. */
-export async function startTestServer(limits: Partial<ServeLimits> = {}) {
-  const lines: LogLine[] = []
-  const write = (level: keyof Log) => (fields: object, message: string) =>
-    void lines.push({ level, message, fields: { ...fields } })
-  const log: Log = { info: write('info'), warn: write('warn'), error: write('error') }
-  const state = { notReady: [] as string[], started: 0, abortReasons: [] as unknown[], release: () => {} }
-  const released = new Promise<void>((resolve) => {
-    state.release = resolve
-  })
+function createState() {
+  const { promise: released, resolve: release } = Promise.withResolvers<void>()
+  return { notReady: [] as string[], started: 0, abortReasons: [] as unknown[], released, release }
+}
 
-  const getUseCase = async ({ name }: { name: string }, context: HandlerContext) => {
-    state.started++
+/** The last part of the name says what happens: missing, boom, deaf, held, slow; anything else is found. */
+const createGetUseCase =
+  (state: ReturnType<typeof createState>) => async (request: { name: string }, context: HandlerContext) => {
+    const { name } = request
     const id = name.split('/').at(-1)
+    state.started++
     context.responseHeader.set('x-echo', context.requestHeader.get('x-echo') ?? '')
     const binary = context.requestHeader.get('x-echo-bin')
     if (binary) context.responseHeader.set('x-echo-bin', binary)
@@ -36,7 +33,7 @@ export async function startTestServer(limits: Partial<ServeLimits> = {}) {
     if (id === 'missing') throw ferryError(Code.NotFound, 'USE_CASE_NOT_FOUND', `${name} does not exist`, { name })
     if (id === 'boom') throw new Error('redis://ferry:hunter2@redis:6379 refused us')
     if (id === 'deaf') await new Promise(() => {})
-    if (id === 'held') await released
+    if (id === 'held') await state.released
     if (id === 'slow') {
       if (!context.signal.aborted) await once(context.signal, 'abort')
       state.abortReasons.push(context.signal.reason)
@@ -44,6 +41,15 @@ export async function startTestServer(limits: Partial<ServeLimits> = {}) {
     }
     return { useCase: { name, uid: `timeout ${context.timeoutMs() !== undefined}`, revision: LARGE } }
   }
+
+/** Real listeners on free ports, with a small implementation of two services. */
+export async function startTestServer(limits: Partial<ServeLimits> = {}) {
+  const lines: LogLine[] = []
+  const write = (level: keyof Log) => (fields: object, message: string) =>
+    void lines.push({ level, message, fields: { ...fields } })
+  const log: Log = { info: write('info'), warn: write('warn'), error: write('error') }
+  const state = createState()
+  const getUseCase = createGetUseCase(state)
   const registry = new Registry()
   const server = await serve({
     services: [
