@@ -1,0 +1,112 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { laneKey } from '../../runtime/lane-keys.ts'
+import { type Command, commands, lanes, World } from './model-world.ts'
+
+const stories = (maxLength: number): fc.Arbitrary<Command[]> => fc.array(commands, { maxLength, size: 'max' })
+
+/** Long enough for every lease to end and every pause to pass. */
+function settle(world: World, complete: boolean): void {
+  for (const worker of world.workers) worker.isFrozen = false
+  world.join()
+  for (let step = 0; step < 60; step++) world.round(400, -1, true, complete)
+}
+
+describe('the fleet', () => {
+  test('no lane is ever held by two workers whose leases have not ended', () => {
+    fc.assert(
+      fc.property(stories(120), (story) => {
+        const world = new World()
+        for (const command of story) {
+          world.run(command)
+          for (const id of lanes) expect(world.holdersOf(id).length).toBeLessThanOrEqual(1)
+        }
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  test('an epoch is given to one worker only', () => {
+    fc.assert(
+      fc.property(stories(120), (story) => {
+        const world = new World()
+        const given = new Map<string, string>()
+        for (const command of story) {
+          world.run(command)
+          for (const worker of world.workers) {
+            for (const { key, epoch } of worker.lanes) {
+              expect(given.get(`${key} ${epoch}`) ?? worker.instance).toBe(worker.instance)
+              given.set(`${key} ${epoch}`, worker.instance)
+            }
+          }
+        }
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  test('when the faults end, every lane soon runs on exactly one worker, balanced, and stays there', () => {
+    fc.assert(
+      fc.property(stories(100), fc.boolean(), (story, complete) => {
+        const world = new World()
+        for (const command of story) world.run(command)
+        for (const uid of ['a', 'b']) world.setState(uid, 'ACTIVE')
+        settle(world, complete)
+        for (const id of lanes) {
+          expect(world.holdersOf(id)).toHaveLength(1)
+          expect(world.holdersOf(id)[0]!.held(laneKey(id))!.state).toBe('RUNNING')
+        }
+        const staying = world.workers.filter((worker) => worker.isAlive && !worker.draining)
+        const counts = staying.map((worker) => lanes.filter((id) => world.holdersOf(id)[0] === worker).length)
+        expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1)
+        const placement = world.placement()
+        for (let step = 0; step < 10; step++) world.round(400, -1, true, complete)
+        expect(world.placement()).toEqual(placement)
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  test('a change of leader moves nothing, in whichever order the workers find the new one', () => {
+    fc.assert(
+      fc.property(stories(60), fc.array(fc.tuple(fc.nat({ max: 63 }), fc.boolean()), { maxLength: 20 }), (story, order) => {
+        const world = new World()
+        for (const command of story) world.run(command)
+        settle(world, false)
+        const placement = world.placement()
+        world.failover()
+        for (const [index, worker] of world.workers.entries()) {
+          if (index % 2 === 0 && worker.canAct) worker.hear(world.leader.hear(worker.beat(true), world.nowMs))
+        }
+        for (const [who, complete] of order) {
+          // Nobody misses a lease: this is about the leader alone.
+          for (const worker of world.workers) if (worker.canAct) worker.touch(world.redis, world.nowMs)
+          world.round(100, who, true, complete)
+        }
+        settleWithoutJoin(world)
+        expect(world.placement()).toEqual(placement)
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('lanes of a paused use case end with nobody', () => {
+    fc.assert(
+      fc.property(stories(60), (story) => {
+        const world = new World()
+        for (const command of story) world.run(command)
+        world.setState('a', 'PAUSED')
+        settle(world, false)
+        for (const id of lanes.filter((each) => each.uid === 'a')) {
+          expect(world.holdersOf(id)).toEqual([])
+          expect(world.leader.core.table.get(laneKey(id))!.holding.state).toBe('FREE')
+        }
+      }),
+      { numRuns: 300 },
+    )
+  })
+})
+
+function settleWithoutJoin(world: World): void {
+  for (let step = 0; step < 20; step++) world.round(400)
+}

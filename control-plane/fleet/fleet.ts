@@ -1,0 +1,113 @@
+import type { LaneId } from '../../runtime/lane-keys.ts'
+import { laneKey } from '../../runtime/lane-keys.ts'
+import { FleetError } from './fleet-error.ts'
+import type { Heartbeat, HeartbeatReply } from './heartbeat.ts'
+import type { LaneView } from './lane-view.ts'
+import { viewLanes } from './lane-view.ts'
+import { Leader, type LeaderOptions } from './leader.ts'
+import { Session } from './session.ts'
+import type { SessionParts } from './session-parts.ts'
+import { fillFigures } from './stored-figures.ts'
+import type { Worker } from './workers.ts'
+
+export interface FleetOptions extends SessionParts, Omit<LeaderOptions, 'onChange'> {
+  /** The longest that a listing waits for Redis or Kafka. */
+  readonly listTimeoutMs: number
+}
+
+/** Lanes and workers, as the leader sees them. On a replica that does not lead, only `leaderAddress` is of use. */
+export class Fleet {
+  readonly #options: FleetOptions
+  readonly #leader: Leader
+  #session: Session | undefined
+  #running: Promise<void> | undefined
+
+  constructor(options: FleetOptions) {
+    this.#options = options
+    this.#leader = new Leader({ ...options, onChange: () => this.#follow() })
+  }
+
+  /** This replica's term while it leads. */
+  lead(): { readonly term: number } | undefined {
+    return this.#leader.lead()
+  }
+
+  /** Where another replica leads, as far as is known. */
+  get leaderAddress(): string | undefined {
+    return this.#leader.otherAddress
+  }
+
+  /** Why this replica cannot serve; none when it can. */
+  problems(): string[] {
+    const { problem } = this.#leader
+    return problem === undefined ? [] : [problem]
+  }
+
+  start(): void {
+    this.#leader.start()
+  }
+
+  /** Lets another lead, and ends what is on its way. */
+  async stop(): Promise<void> {
+    await this.#leader.stop()
+    this.#session?.wake()
+    await this.#running
+  }
+
+  /** Throws FleetError. */
+  heartbeat(beat: Heartbeat): Promise<HeartbeatReply> {
+    return this.#led().hear(beat)
+  }
+
+  /** By instance. Throws FleetError. */
+  workers(): { readonly worker: Worker; readonly lanes: number }[] {
+    return this.#led()
+      .core.workers.all()
+      .map((worker) => ({ worker, lanes: worker.reports.size }))
+  }
+
+  /** By use case and partition; of one use case when a name is given. Throws FleetError. */
+  async lanes(useCaseName: string): Promise<LaneView[]> {
+    const session = this.#led()
+    const { listTimeoutMs, monotonicMs } = this.#options
+    const useCases = [...session.views.all.values()].filter((each) => useCaseName === '' || each.name === useCaseName)
+    if (useCaseName !== '' && useCases.length === 0) {
+      throw new FleetError('USE_CASE_NOT_FOUND', `there is no use case ${useCaseName}: see ListUseCases`)
+    }
+    const lanes: LaneView[] = []
+    for (const useCase of useCases.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      const viewed = viewLanes(session, useCase, monotonicMs())
+      lanes.push(...(await fillFigures(useCase, viewed, { ...this.#options, timeoutMs: listTimeoutMs })))
+    }
+    return lanes
+  }
+
+  /** A retry batch has put something into the lane's inbox: its worker will be told. Does nothing on a replica that does not lead. */
+  markInbox(lane: LaneId): void {
+    this.#session?.core.markInbox(laneKey(lane))
+  }
+
+  /** Definitions have changed: the leader looks at once, when it is here. */
+  lookAtUseCases(): void {
+    this.#session?.lookAtUseCases()
+  }
+
+  #led(): Session {
+    if (this.lead() !== undefined && this.#session !== undefined) return this.#session
+    throw new FleetError('NO_LEADER', 'no replica leads at this moment: go on, and call again in a second')
+  }
+
+  /** Each term has a session of its own, with nothing of the one before. */
+  #follow(): void {
+    const led = this.#leader.lead()
+    if (this.#session?.term === led?.term) return
+    this.#session?.wake()
+    this.#session = undefined
+    if (led === undefined) return
+    const isLeading = (): boolean => this.#leader.lead()?.term === led.term
+    const session = new Session(led.term, this.#options, isLeading, () => this.#leader.deposed())
+    this.#session = session
+    const before = this.#running
+    this.#running = session.run().then(() => before)
+  }
+}

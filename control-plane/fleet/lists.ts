@@ -1,0 +1,74 @@
+import type { Assignment } from './heartbeat.ts'
+import type { LaneRecord, LaneTable } from './lane-table.ts'
+import type { FleetUseCase } from './plan.ts'
+import { holderOf } from './reconcile.ts'
+import { divideInFlight, laneShares } from './shares.ts'
+import type { Workers } from './workers.ts'
+
+/**
+ * Writes every worker's list: the lanes given to it with its shares of their use cases' limits. A list that differs from the last
+ * one gets a new version; answers the highest version given.
+ */
+export function buildLists(
+  table: LaneTable,
+  workers: Workers,
+  useCases: ReadonlyMap<string, FleetUseCase>,
+  lastVersion: number,
+): number {
+  const lists = new Map<string, Assignment[]>(workers.all().map((worker) => [worker.instance, []]))
+  for (const [uid, lanes] of byUseCase(table)) {
+    const useCase = useCases.get(uid)
+    if (useCase !== undefined) addLanes(lists, useCase, lanes)
+  }
+  let version = lastVersion
+  for (const worker of workers.all()) {
+    const list = lists.get(worker.instance)!
+    if (worker.listVersion > 0 && isSame(list, worker.list)) continue
+    worker.list = list
+    worker.listVersion = ++version
+  }
+  return version
+}
+
+function byUseCase(table: LaneTable): Map<string, LaneRecord[]> {
+  const groups = new Map<string, LaneRecord[]>()
+  for (const lane of table.all()) {
+    const group = groups.get(lane.id.uid)
+    if (group === undefined) groups.set(lane.id.uid, [lane])
+    else group.push(lane)
+  }
+  for (const group of groups.values()) group.sort((a, b) => a.id.partition - b.id.partition)
+  return groups
+}
+
+function addLanes(lists: Map<string, Assignment[]>, useCase: FleetUseCase, lanes: readonly LaneRecord[]): void {
+  // Whoever may still be sending counts, so that the sum over the fleet stays within the limit while a lane moves.
+  const held = new Map<string, number>()
+  for (const lane of lanes) {
+    const holder = holderOf(lane.holding)
+    if (holder !== undefined) held.set(holder, (held.get(holder) ?? 0) + 1)
+  }
+  const inFlight = divideInFlight(useCase.maxInFlight, held)
+  for (const [index, lane] of lanes.entries()) {
+    if (lane.holding.state !== 'GIVEN') continue
+    const { instance, epoch, releasedVersion } = lane.holding
+    const { parkedMax, parkedBytesMax, creditMax } = laneShares(useCase.parkedMax, useCase.parkedBytesMax, lanes.length, index)
+    lists.get(instance)?.push({
+      id: lane.id,
+      epoch,
+      revision: useCase.revision,
+      releasedVersion,
+      maxInFlight: inFlight.get(instance)!,
+      parkedMax,
+      parkedBytesMax,
+      creditMax,
+    })
+  }
+}
+
+const fields = ['epoch', 'revision', 'releasedVersion', 'maxInFlight', 'parkedMax', 'parkedBytesMax', 'creditMax'] as const
+
+/** Lanes come in the table's order, which does not change: lists are the same when they are so place by place. */
+const isSame = (a: readonly Assignment[], b: readonly Assignment[]): boolean =>
+  a.length === b.length &&
+  a.every((each, index) => each.id === b[index]!.id && fields.every((field) => each[field] === b[index]![field]))

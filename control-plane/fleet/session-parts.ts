@@ -1,0 +1,45 @@
+import type { UseCase } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import type { Logger } from '../../runtime/log.ts'
+import type { Redis } from '../../runtime/redis.ts'
+import type { FleetTimings } from './fleet-core.ts'
+import type { Grants } from './grants.ts'
+import type { LaneLog } from './lane-log.ts'
+import type { LaneStore } from './lane-store.ts'
+import type { TopicSource } from './topic-source.ts'
+
+/** The definitions, as far as the fleet needs them. */
+export interface UseCaseSource {
+  /** Whether Redis is known to have all definitions. False after it was emptied, until they are restored from the audit. */
+  isPrepared(): Promise<boolean>
+  /** All definitions as of now; cheap when nothing changed. */
+  all(): Promise<Iterable<UseCase>>
+  /** Resumes what was paused until now. */
+  resumeExpired(): Promise<unknown>
+  /** Removes a use case whose lanes are gone. */
+  finishDelete(uid: string): Promise<unknown>
+}
+
+export interface SessionTimings extends FleetTimings {
+  /** Between two steps of the leader, when nothing happens that calls for one. */
+  readonly stepIntervalMs: number
+  /** Between two looks at the definitions. */
+  readonly useCasesIntervalMs: number
+  /** Between two looks at a topic's partitions. */
+  readonly partitionsIntervalMs: number
+  /** How long lanes of a use case go on that Redis has lost. */
+  readonly vanishedGraceMs: number
+}
+
+/** What a leader works with. */
+export interface SessionParts {
+  readonly redis: Redis
+  readonly source: TopicSource
+  readonly store: LaneStore
+  readonly laneLog: LaneLog
+  readonly grants: Grants
+  readonly useCases: UseCaseSource
+  readonly timings: SessionTimings
+  readonly log: Logger
+  readonly monotonicMs: () => number
+  readonly wallMs: () => number
+}

@@ -1,0 +1,257 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type LaneId, laneKey } from '../../runtime/lane-keys.ts'
+import { Deletions } from './deletions.ts'
+import { isExpelled } from './expel.ts'
+import { Expels } from './expels.ts'
+import { FleetCore } from './fleet-core.ts'
+import { asFleetError, FleetError } from './fleet-error.ts'
+import { possibleHolder, type StoredGrant } from './found-lane.ts'
+import { readLaneKey } from './grants.ts'
+import { type Heartbeat, type HeartbeatReply, isHeld } from './heartbeat.ts'
+import type { FoundLane } from './inventory.ts'
+import { firstVersion, type LaneHead } from './lane-store.ts'
+import type { Grant } from './plan.ts'
+import type { SessionParts } from './session-parts.ts'
+import { Surveys } from './surveys.ts'
+import { UseCaseViews, type ViewedUseCase } from './use-case-view.ts'
+
+/** Lists of one leader have versions above those of all before: its term is at least the clock, in ms. */
+const versionsPerMs = 1000
+
+/**
+ * One leadership, from election to its end. It begins with nothing in memory, takes stock, and from then on answers heartbeats and
+ * takes a step about twice a second, and at once when something happens.
+ */
+export class Session {
+  readonly term: number
+  readonly core: FleetCore
+  readonly views: UseCaseViews
+  readonly surveys: Surveys
+  readonly #parts: SessionParts
+  readonly #isLeading: () => boolean
+  readonly #deposed: () => void
+  readonly #expels: Expels
+  readonly #deletions: Deletions
+  readonly #startedMs: number
+  #inherited: ReadonlyMap<string, StoredGrant> = new Map()
+  #unwritten: Grant[] = []
+  #writing: Promise<void> | undefined
+  #useCasesReadMs = Number.NEGATIVE_INFINITY
+  #isReady = false
+  #failures = 0
+  #wake: () => void = () => {}
+  #isAwake = false
+
+  constructor(term: number, parts: SessionParts, isLeading: () => boolean, deposed: () => void) {
+    this.term = term
+    this.#parts = parts
+    this.#isLeading = isLeading
+    this.#deposed = deposed
+    const { timings, redis, log, monotonicMs } = parts
+    this.#startedMs = monotonicMs()
+    this.core = new FleetCore(timings, term * versionsPerMs)
+    this.views = new UseCaseViews(timings.vanishedGraceMs)
+    const mustLead = (): void => {
+      if (!isLeading()) throw new FleetError('NO_LEADER', 'another replica leads')
+    }
+    this.#expels = new Expels({
+      ...{ redis, log, monotonicMs, expelledForMs: timings.expelledForMs },
+      onExpelled: (instance) => {
+        this.core.expelled(instance, monotonicMs())
+        this.wake()
+      },
+    })
+    this.surveys = new Surveys({
+      ...{ ...parts, mustLead, intervalMs: timings.partitionsIntervalMs },
+      known: (uid) => new Set(this.#lanesOf(uid).map(laneKey)),
+      onFound: (_useCase, lanes) => this.#admit(lanes),
+    })
+    this.#deletions = new Deletions({ ...parts, mustLead, finish: (useCase, lanes) => this.#finishDelete(useCase, lanes) })
+  }
+
+  /** Until this replica no longer leads. */
+  async run(): Promise<void> {
+    while (this.#isLeading()) {
+      try {
+        if (this.#isReady) await this.#step()
+        else await this.#takeStock()
+        if (this.#failures > 0) this.#parts.log.info({ failures: this.#failures }, 'fleet: the leader works again')
+        this.#failures = 0
+      } catch (error) {
+        if (this.#failures++ === 0) this.#parts.log.warn({ error: String(error) }, 'fleet: the leader cannot work, trying again')
+      }
+      await this.#rest()
+    }
+    await Promise.all([this.#writing, this.surveys.idle(), this.#deletions.idle()])
+  }
+
+  /** Takes the next step now. */
+  wake(): void {
+    this.#isAwake = true
+    this.#wake()
+  }
+
+  /** Definitions have changed: look at them now. */
+  lookAtUseCases(): void {
+    this.#useCasesReadMs = Number.NEGATIVE_INFINITY
+    this.wake()
+  }
+
+  async hear(beat: Heartbeat): Promise<HeartbeatReply> {
+    if (!this.#isReady) {
+      throw new FleetError('NO_LEADER', 'the leader has just been elected and takes stock: go on, and call again in a second')
+    }
+    const { redis, monotonicMs, wallMs } = this.#parts
+    if (this.core.workers.get(beat.instance) === undefined) {
+      const asked = asFleetError('STATE_UNAVAILABLE', 'Redis does not answer', isExpelled(redis, beat.instance))
+      if (await asked) this.core.expelled(beat.instance, monotonicMs())
+    }
+    if (!this.#isLeading()) throw new FleetError('NO_LEADER', 'this replica no longer leads: call again')
+    if (this.core.workers.isExpelled(beat.instance)) {
+      throw new FleetError(
+        'WORKER_EXPELLED',
+        `${beat.instance} was silent for so long that its lanes are others': start as a new instance`,
+      )
+    }
+    this.#addStrangers(beat)
+    const heard = this.core.hear(beat, monotonicMs(), wallMs())
+    if (heard?.calls) this.#decide()
+    return this.core.reply(heard === undefined ? '' : beat.instance, beat.assignmentVersion, heard?.acknowledged ?? [])
+  }
+
+  /** Lanes that are held belong to the inventory also while Kafka does not answer. */
+  #addStrangers(beat: Heartbeat): void {
+    for (const { id, key } of beat.lanes.filter(isHeld)) {
+      const useCase = this.views.all.get(id.uid)
+      if (useCase?.cluster !== id.cluster || useCase.topic !== id.topic || this.core.table.get(key) !== undefined) continue
+      this.core.table.add(key, id)
+      this.wake()
+    }
+  }
+
+  /** Who may hold what, by what the leaders before have left. Nobody is answered until this is known. */
+  async #takeStock(): Promise<void> {
+    const { useCases, grants } = this.#parts
+    if (!(await useCases.isPrepared())) {
+      throw new FleetError('STATE_UNAVAILABLE', 'Redis is empty: its definitions are first restored from the audit in ClickHouse')
+    }
+    await this.#readUseCases()
+    this.#inherited = await grants.readAll()
+    for (const key of this.#inherited.keys()) {
+      const id = readLaneKey(key)
+      if (id !== undefined && this.views.all.has(id.uid)) this.core.table.add(key, id)
+    }
+    await this.#readUnread()
+    this.#isReady = true
+    await this.#step()
+  }
+
+  async #step(): Promise<void> {
+    const { timings, monotonicMs, useCases, log } = this.#parts
+    if (monotonicMs() - this.#useCasesReadMs >= timings.useCasesIntervalMs) {
+      await this.#readUseCases()
+      await useCases.resumeExpired().catch((error: unknown) => log.warn({ error: String(error) }, 'fleet: could not end a pause'))
+    }
+    await this.#readUnread()
+    this.surveys.start(this.views.all)
+    this.#expels.tryAll(this.core.suspects(monotonicMs()))
+    this.#decide()
+    this.#delete()
+  }
+
+  async #readUseCases(): Promise<void> {
+    const { useCases, monotonicMs, log } = this.#parts
+    const startedMs = monotonicMs()
+    const vanished = this.views.update(await useCases.all(), startedMs)
+    if (vanished.length > 0)
+      log.error({ useCases: vanished }, 'fleet: definitions are gone from Redis; their lanes go on for a while')
+    this.#useCasesReadMs = startedMs
+    this.core.setUseCases(this.views.all)
+    for (const lane of this.core.table.all()) {
+      if (lane.holding.state === 'FREE' && !this.views.all.has(lane.id.uid)) this.core.table.remove(lane.key)
+    }
+  }
+
+  async #readUnread(): Promise<void> {
+    const unread = [...this.core.table.all()].filter((lane) => lane.holding.state === 'UNKNOWN').map((lane) => lane.id)
+    if (unread.length === 0) return
+    const heads = await this.#parts.store.readHeads(unread)
+    for (const [index, id] of unread.entries()) this.#resolve(laneKey(id), heads[index], false)
+  }
+
+  #admit(lanes: readonly FoundLane[]): void {
+    for (const { id, key, head, isFirst } of lanes) {
+      this.core.table.add(key, id)
+      this.#resolve(key, head, isFirst)
+    }
+    this.wake()
+  }
+
+  #resolve(key: string, head: LaneHead | undefined, isFirst: boolean): void {
+    // A lane that Redis has lost may be held by somebody whose heartbeat has not come yet.
+    const notBeforeMs = head === undefined && !isFirst ? this.#startedMs + this.#parts.timings.heartbeatTimeoutMs : 0
+    const holder = possibleHolder(head, this.#inherited.get(key))
+    this.core.resolve(key, { ...holder, releasedVersion: isFirst ? firstVersion : 0, notBeforeMs })
+  }
+
+  #decide(): void {
+    const { monotonicMs, wallMs } = this.#parts
+    this.#unwritten.push(...this.core.step(monotonicMs(), wallMs()))
+    if (this.#unwritten.length === 0 || this.#writing !== undefined) return
+    this.#writing = this.#writeGrants().finally(() => {
+      this.#writing = undefined
+    })
+  }
+
+  async #writeGrants(): Promise<void> {
+    while (this.#unwritten.length > 0) {
+      const grants = this.#unwritten
+      this.#unwritten = []
+      try {
+        if (!(await this.#parts.grants.write(this.term, grants))) {
+          this.#deposed()
+          return
+        }
+        this.core.granted(grants)
+      } catch (error) {
+        this.core.dropped(grants)
+        this.#parts.log.warn({ lanes: grants.length, error: String(error) }, 'fleet: assignments could not be written down')
+        return
+      }
+    }
+  }
+
+  #delete(): void {
+    for (const useCase of this.views.all.values()) {
+      if (useCase.state !== 'DELETING' || !this.surveys.isComplete(useCase.uid)) continue
+      const lanes = this.#lanesOf(useCase.uid)
+      if (lanes.every((id) => this.core.table.get(laneKey(id))!.holding.state === 'FREE')) this.#deletions.start(useCase, lanes)
+    }
+  }
+
+  async #finishDelete(useCase: ViewedUseCase, lanes: readonly LaneId[]): Promise<void> {
+    const { grants, useCases } = this.#parts
+    const keys = lanes.map(laneKey)
+    if (!(await grants.remove(this.term, keys))) throw new FleetError('NO_LEADER', 'another term has begun')
+    await useCases.finishDelete(useCase.uid)
+    this.views.finished(useCase.uid)
+    this.core.setUseCases(this.views.all)
+    for (const key of keys) this.core.table.remove(key)
+  }
+
+  #lanesOf(uid: string): LaneId[] {
+    return [...this.core.table.all()].filter((lane) => lane.id.uid === uid).map((lane) => lane.id)
+  }
+
+  async #rest(): Promise<void> {
+    if (this.#isAwake) {
+      this.#isAwake = false
+      return
+    }
+    const waking = new AbortController()
+    this.#wake = () => waking.abort()
+    await sleep(this.#parts.timings.stepIntervalMs, undefined, { signal: waking.signal }).catch(() => {})
+    this.#wake = () => {}
+    this.#isAwake = false
+  }
+}

@@ -1,0 +1,129 @@
+import type { Logger } from '../../runtime/log.ts'
+import { FleetError, type FleetErrorCode } from './fleet-error.ts'
+import { type FoundLane, type PartitionsOf, survey } from './inventory.ts'
+import type { RegisterParts } from './register-lanes.ts'
+import type { ViewedUseCase } from './use-case-view.ts'
+
+/** Why lanes of a use case cannot be found or registered now. */
+export interface SurveyProblem {
+  readonly code: FleetErrorCode
+  readonly message: string
+}
+
+export interface SurveysOptions extends RegisterParts {
+  readonly log: Logger
+  readonly monotonicMs: () => number
+  readonly intervalMs: number
+  /** Lanes of the use case that the leader has. */
+  readonly known: (uid: string) => ReadonlySet<string>
+  readonly onFound: (useCase: ViewedUseCase, lanes: readonly FoundLane[]) => void
+}
+
+interface State {
+  nextAtMs: number
+  problem: SurveyProblem | undefined
+  undecided: ReadonlySet<number>
+  /** All its partitions were known at the last survey. */
+  isComplete: boolean
+}
+
+/** After a failure the next survey is sooner: what is away comes back. */
+const retryMs = 1000
+const useCasesAtOnce = 4
+
+/** Looks at each use case's topic from time to time, and at a new use case's at once. One round at a time. */
+export class Surveys {
+  readonly #options: SurveysOptions
+  readonly #states = new Map<string, State>()
+  #round: Promise<void> | undefined
+
+  constructor(options: SurveysOptions) {
+    this.#options = options
+  }
+
+  problemOf(uid: string): SurveyProblem | undefined {
+    return this.#states.get(uid)?.problem
+  }
+
+  /** Partitions of which only an operator knows where they go on. */
+  undecidedOf(uid: string): ReadonlySet<number> {
+    return this.#states.get(uid)?.undecided ?? new Set()
+  }
+
+  isComplete(uid: string): boolean {
+    return this.#states.get(uid)?.isComplete ?? false
+  }
+
+  /** Starts a round over those that are due, unless one is on its way. */
+  start(useCases: ReadonlyMap<string, ViewedUseCase>): void {
+    for (const uid of this.#states.keys()) if (!useCases.has(uid)) this.#states.delete(uid)
+    if (this.#round !== undefined) return
+    const nowMs = this.#options.monotonicMs()
+    const due = [...useCases.values()].filter((useCase) => nowMs >= (this.#states.get(useCase.uid)?.nextAtMs ?? 0))
+    if (due.length === 0) return
+    this.#round = this.#run(due).finally(() => {
+      this.#round = undefined
+    })
+  }
+
+  /** Resolves when no round is on its way. */
+  async idle(): Promise<void> {
+    await this.#round
+  }
+
+  async #run(due: readonly ViewedUseCase[]): Promise<void> {
+    const asked = new Map<string, ReturnType<PartitionsOf>>()
+    const partitionsOf: PartitionsOf = (cluster, topic) => {
+      const key = `${cluster}/${topic}`
+      const answer = asked.get(key) ?? this.#options.source.partitions(cluster, topic)
+      asked.set(key, answer)
+      return answer
+    }
+    for (let at = 0; at < due.length; at += useCasesAtOnce) {
+      await Promise.all(due.slice(at, at + useCasesAtOnce).map((useCase) => this.#one(useCase, partitionsOf)))
+    }
+  }
+
+  async #one(useCase: ViewedUseCase, partitionsOf: PartitionsOf): Promise<void> {
+    const { known, onFound, intervalMs, monotonicMs, log } = this.#options
+    const before = this.#states.get(useCase.uid)
+    const state: State = { nextAtMs: 0, problem: undefined, undecided: new Set(), isComplete: true }
+    try {
+      const { lanes, undecided, hasTopic } = await survey(useCase, known(useCase.uid), partitionsOf, this.#options)
+      if (lanes.length > 0) onFound(useCase, lanes)
+      state.undecided = new Set(undecided.map((lane) => lane.partition))
+      if (!hasTopic) {
+        const message = `there is no topic ${useCase.topic} in Kafka cluster ${useCase.cluster}: create it, or delete the use case`
+        state.problem = { code: 'SOURCE_UNAVAILABLE', message }
+      }
+      state.nextAtMs = monotonicMs() + intervalMs
+    } catch (error) {
+      const code = error instanceof FleetError ? error.code : 'STATE_UNAVAILABLE'
+      state.problem = { code, message: error instanceof Error ? error.message : String(error) }
+      state.undecided = before?.undecided ?? new Set()
+      state.isComplete = before?.isComplete ?? false
+      state.nextAtMs = monotonicMs() + retryMs
+    }
+    this.#states.set(useCase.uid, state)
+    this.#tell(useCase, before, state, log)
+  }
+
+  #tell(useCase: ViewedUseCase, before: State | undefined, state: State, log: Logger): void {
+    const { name, topic } = useCase
+    if (state.problem !== undefined && before?.problem?.message !== state.problem.message) {
+      log.warn({ useCase: name, topic, problem: state.problem.message }, 'fleet: lanes cannot be looked for now, trying again')
+    }
+    if (state.problem === undefined && before?.problem !== undefined)
+      log.info({ useCase: name, topic }, 'fleet: lanes are found again')
+    for (const partition of state.undecided) {
+      if (before?.undecided.has(partition)) continue
+      log.error(
+        { useCase: name, topic, partition, group: useCase.group },
+        `fleet: a lane needs a decision. ${decisionText(useCase.group)}`,
+      )
+    }
+  }
+}
+
+export const decisionText = (group: string): string =>
+  `The log knows this lane, and neither Redis nor Kafka knows how far it was: set an offset of Kafka group ${group} for its partition, and it goes on from there`
