@@ -1,12 +1,12 @@
 import type { DescEnum, DescExtension, DescField, DescMessage } from '@bufbuild/protobuf'
 import { type EnumTexts, enumTexts } from './enum-texts.ts'
-import { fieldCode } from './field-code.ts'
+import { fieldCode, nameText } from './field-code.ts'
 import { addMapKey, beginMap, endMap } from './map-keys.ts'
 import { output, outputFull } from './output.ts'
 import { scalarCode } from './scalar-code.ts'
 import { cursor, entry, readEntry, readFixed64, readTag, readUint32, readVarint64, undoZigzag64, unusual } from './wire.ts'
 import { writeBool, writeDouble, writeInt64, writeInteger, writeUint64 } from './write-number.ts'
-import { writeAscii, writeBase64, writeText } from './write-text.ts'
+import { writeAscii, writeBase64, writeRaw, writeText } from './write-text.ts'
 
 /**
  * Writes the message in [from, to) of the input to the output at a position, and returns the position after it.
@@ -19,11 +19,14 @@ export interface WriterPart {
   write: MessageWriter
 }
 
+/** Fields of a message above which their names are not part of the code: the engine does not optimise functions above 60 KB of bytecode. */
+const inlinedNamesMax = 100
+
 /** Everything that generated code may call. */
 const runtime = {
   ...{ cursor, entry, readEntry, readFixed64, readTag, readUint32, readVarint64, undoZigzag64, unusual },
   ...{ addMapKey, beginMap, endMap, output, outputFull },
-  ...{ writeAscii, writeBase64, writeBool, writeDouble, writeInt64, writeInteger, writeText, writeUint64 },
+  ...{ writeAscii, writeBase64, writeBool, writeDouble, writeInt64, writeInteger, writeRaw, writeText, writeUint64 },
 }
 
 /**
@@ -55,7 +58,8 @@ export function compileMessage(
   }
   const codes = inJsonOrder(desc.fields).map((field, index) => {
     const messageWriter = field.message === undefined ? '' : refer(partOf(field.message))
-    const parts = { messageWriter, enumTexts: field.enum === undefined ? '' : referEnum(field.enum) }
+    const nameBytes = desc.fields.length > inlinedNamesMax ? refer(Buffer.from(nameText(field))) : undefined
+    const parts = { messageWriter, enumTexts: field.enum === undefined ? '' : referEnum(field.enum), nameBytes }
     return { number: field.number, ...fieldCode(field, index, parts) }
   })
   const declared = [...desc.oneofs.map((_, index) => `o${index}=0`), ...codes.map((code) => code.declare)].filter(

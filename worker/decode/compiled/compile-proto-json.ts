@@ -8,8 +8,8 @@ import { nameBytesMax, output, outputFull, reserveOutput, takeOutput } from './o
 import { wellKnownWriter } from './well-known.ts'
 import { unusual } from './wire.ts'
 
-/** Fields above which the engine no longer optimises the generated function: the general decoder is faster then. */
-export const compiledFieldsMax = 4000
+/** Fields of a message above which it is left to the general decoder: code for so many would be slow to compile. */
+const compiledFieldsMax = 1000
 
 const firstOutputBytes = 64 * 1024
 

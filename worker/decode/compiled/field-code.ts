@@ -18,6 +18,8 @@ export interface FieldCode {
 export interface FieldParts {
   readonly messageWriter: string
   readonly enumTexts: string
+  /** What stands before the field's value, as bytes; undefined to have it in the code, which is faster and longer. */
+  readonly nameBytes: string | undefined
 }
 
 const delimited = 2
@@ -30,7 +32,7 @@ export function fieldCode(field: DescField, index: number, parts: FieldParts): F
     return { declare: '', find: 'throw unusual;', write: field.presence === explicitlyRequired ? 'throw unusual;' : '' }
   }
   const value = valueCode(field, parts)
-  if (field.fieldKind === 'list') return listCode(field, index, value)
+  if (field.fieldKind === 'list') return listCode(field, index, value, parts)
   if (field.fieldKind === 'map') return mapCode(field, index, value, parts)
   return singularCode(field, index, value, parts)
 }
@@ -54,7 +56,7 @@ function singularCode(field: DescField, index: number, value: ScalarCode, parts:
   const conditions = []
   if (field.fieldKind === 'enum' && !field.enum.open) conditions.push(`${parts.enumTexts}.has(n)`)
   if (field.presence === implicit) conditions.push(`!(${value.isZero})`)
-  const write = `${writeName(field)}${value.write}`
+  const write = `${writeName(field, parts)}${value.write}`
   const writePresent = conditions.length === 0 ? write : `if(${conditions.join('&&')}){${write}}${orMissing}`
   return {
     declare: `${v}=0`,
@@ -64,17 +66,17 @@ function singularCode(field: DescField, index: number, value: ScalarCode, parts:
 }
 
 /** Elements are taken only as serializers write them: all packed in one piece, or one after the other. */
-function listCode(field: DescField, index: number, value: ScalarCode): FieldCode {
+function listCode(field: DescField, index: number, value: ScalarCode, parts: FieldParts): FieldCode {
   const [v, c] = [`v${index}`, `c${index}`]
   const findOneByOne = findRepeated(field, index, value.wireType)
-  const writeOneByOne = bracketed(field, index, 91, 93, `${value.read}${value.write}`)
+  const writeOneByOne = bracketed(field, parts, index, 91, 93, `${value.read}${value.write}`)
   const declare = `${v}=0,${c}=0`
   if (value.wireType === delimited) return { declare, find: findOneByOne, write: `if(${v}!==0){${writeOneByOne}}` }
   const isWhole = value.elementBytes === 0 ? '' : `if(n%${value.elementBytes}!==0)throw unusual;`
   const writeElements = `while(i<e){if(p>limit)throw outputFull;o[p++]=44;${value.read}${value.write}}`
   const writePacked =
     `i=${v};${scalarCode[ScalarType.BYTES].read}${isWhole}e=i+n;` +
-    `if(n!==0){${writeName(field)}s=p;${writeElements}if(i!==e)throw unusual;o[s]=91;o[p++]=93}`
+    `if(n!==0){${writeName(field, parts)}s=p;${writeElements}if(i!==e)throw unusual;o[s]=91;o[p++]=93}`
   return {
     declare,
     find: `if(g===${tag(field, delimited)}){if(${v}!==0)throw unusual;${v}=i}else{${findOneByOne}}`,
@@ -89,10 +91,17 @@ function findRepeated(field: DescField, index: number, wireType: number): string
 }
 
 /** Writes a run of payloads between brackets. Every element begins with a comma; the opening bracket replaces the first one. */
-function bracketed(field: DescField, index: number, open: number, close: number, writeElement: string): string {
+function bracketed(
+  field: DescField,
+  parts: FieldParts,
+  index: number,
+  open: number,
+  close: number,
+  writeElement: string,
+): string {
   const next = `if(--c${index}===0)break;i+=${varintBytes(field.number * 8)};`
   const loop = `for(;;){if(p>limit)throw outputFull;o[p++]=44;${writeElement}${next}}`
-  return `i=v${index};${writeName(field)}s=p;${loop}o[s]=${open};o[p++]=${close};`
+  return `i=v${index};${writeName(field, parts)}s=p;${loop}o[s]=${open};o[p++]=${close};`
 }
 
 function mapCode(field: DescField & { fieldKind: 'map' }, index: number, value: ScalarCode, parts: FieldParts): FieldCode {
@@ -108,7 +117,7 @@ function mapCode(field: DescField & { fieldKind: 'map' }, index: number, value: 
   return {
     declare: `v${index}=0,c${index}=0`,
     find: findRepeated(field, index, delimited),
-    write: `if(v${index}!==0){mark=beginMap();order=-1;${bracketed(field, index, 123, 125, writeElement)}endMap(mark);}`,
+    write: `if(v${index}!==0){mark=beginMap();order=-1;${bracketed(field, parts, index, 123, 125, writeElement)}endMap(mark);}`,
   }
 }
 
@@ -120,7 +129,8 @@ function writeZero(field: DescField, value: ScalarCode, parts: FieldParts): stri
 }
 
 /** Writes a comma, the field's JSON name and a colon, four bytes at a time; what is written too much is written over. */
-function writeName(field: DescField): string {
+function writeName(field: DescField, parts: FieldParts): string {
+  if (parts.nameBytes !== undefined) return `p=writeRaw(${parts.nameBytes},p);`
   const name = Buffer.from(nameText(field))
   const padded = Buffer.concat([name, Buffer.alloc(3)])
   let code = 'if(p>limit)throw outputFull;'

@@ -1,0 +1,204 @@
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
+import { type FileDescriptorSet, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
+import { describe, expect, it } from 'vitest'
+import { DecodeSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { DecodeError } from './decode-error.ts'
+import { type DecodeLimits, defaultDecodeLimits } from './decode-limits.ts'
+import { compileDecoder, type Decoder } from './decoder.ts'
+import { SchemaError } from './schema-error.ts'
+import { buildDescriptorSet } from './testdata/build-schema.ts'
+import { varint, withLength, writeTag } from './testdata/write-wire.ts'
+
+const descriptorSet = buildDescriptorSet()
+
+interface Given {
+  readonly descriptorSet?: Uint8Array
+  readonly message?: string
+  readonly limits?: Partial<DecodeLimits>
+}
+
+function protobuf(given: Given): Decoder {
+  const value = { descriptorSet: given.descriptorSet ?? descriptorSet, message: given.message ?? 'testdata.v1.Shapes' }
+  const decode = create(DecodeSchema, { format: { case: 'protobuf', value } })
+  return compileDecoder(decode, { ...defaultDecodeLimits, ...given.limits })
+}
+
+function schemaErrorOf(given: Given): { code: string; message: string } {
+  try {
+    protobuf(given)
+  } catch (error) {
+    if (error instanceof SchemaError) return { code: error.code, message: error.message }
+    throw error
+  }
+  throw new Error('did not throw')
+}
+
+function decodeErrorOf(decode: Decoder, value: Buffer): { code: string; offset: number | undefined; message: string } {
+  try {
+    decode(value)
+  } catch (error) {
+    if (error instanceof DecodeError) return { code: error.code, offset: error.offset, message: error.message }
+    throw error
+  }
+  throw new Error('did not throw')
+}
+
+/** The descriptor set with its files changed. */
+function changed(change: (files: FileDescriptorSet['file']) => FileDescriptorSet['file']): Uint8Array {
+  const set = fromBinary(FileDescriptorSetSchema, descriptorSet)
+  return toBinary(FileDescriptorSetSchema, { ...set, file: change(set.file) })
+}
+
+const text = (number: number, value: string | Buffer): Buffer =>
+  Buffer.concat([writeTag(number, 2), withLength(Buffer.from(value))])
+const number = (field: number, value: number): Buffer => Buffer.concat([writeTag(field, 0), varint(BigInt(value))])
+
+describe('a decoder', () => {
+  it('passes JSON through as it came', () => {
+    const decode = compileDecoder(create(DecodeSchema, { format: { case: 'json', value: {} } }), defaultDecodeLimits)
+    const value = Buffer.from(' {"b": 1,\n "a": 1.0e0} ')
+    expect(decode(value)).toBe(value)
+    expect(() => decode(Buffer.from('{'))).toThrow(DecodeError)
+  })
+
+  it('prints a protobuf message as canonical JSON', () => {
+    const decode = protobuf({ message: 'testdata.v1.WellKnown' })
+    const time = text(1, Buffer.concat([number(1, 1764000000), number(2, 120_000_000)]))
+    const duration = text(2, Buffer.concat([number(1, -3), number(2, -1)]))
+    const mask = text(6, Buffer.concat([text(1, 'spec.max_retries'), text(1, 'name')]))
+    const large = text(10, number(1, -2))
+    const bytes = text(16, text(1, Buffer.from([0xfb, 0xff])))
+    expect(decode(Buffer.concat([bytes, large, mask, duration, time])).toString()).toBe(
+      '{"time":"2025-11-24T16:00:00.120Z","duration":"-3.000000001s","mask":"spec.maxRetries,name","anInt64":"-2","someBytes":"+/8="}',
+    )
+  })
+
+  it('prints what is inside of an Any, when the descriptor set has its type', () => {
+    const decode = protobuf({ message: 'testdata.v1.WithAny' })
+    const any = (type: string): Buffer =>
+      Buffer.concat([text(1, 'a'), text(2, Buffer.concat([text(1, type), text(2, text(1, 'leaf'))]))])
+    expect(decode(any('type.googleapis.com/testdata.v1.Leaf')).toString()).toBe(
+      '{"name":"a","any":{"name":"leaf","@type":"type.googleapis.com/testdata.v1.Leaf"}}',
+    )
+    expect(decodeErrorOf(decode, any('type.googleapis.com/x.Y')).message).toContain(
+      '"type.googleapis.com/x.Y" is not in the type registry',
+    )
+  })
+
+  it('gives every record a body of its own', () => {
+    const decode = protobuf({ message: 'testdata.v1.Leaf' })
+    const first = decode(text(1, 'first'))
+    decode(text(1, 'other'))
+    expect(first.toString()).toBe('{"name":"first"}')
+  })
+
+  it('needs a format', () => {
+    expect(() => compileDecoder(create(DecodeSchema), defaultDecodeLimits)).toThrow(SchemaError)
+  })
+})
+
+describe('a descriptor set', () => {
+  it('may have its files in any order', () => {
+    expect(protobuf({ descriptorSet: changed((files) => files.reverse()) })(text(536870911, 'x')).toString()).toBe('{"last":"x"}')
+  })
+
+  it.each<[string, Given, string, string]>([
+    ['that is missing', { descriptorSet: new Uint8Array() }, 'DESCRIPTOR_SET_MISSING', 'buf build -o schema.binpb'],
+    [
+      'that does not parse',
+      { descriptorSet: Buffer.from('syntax = "proto3";') },
+      'DESCRIPTOR_SET_INVALID',
+      'no valid google.protobuf.FileDescriptorSet',
+    ],
+    [
+      'that lacks an import',
+      { descriptorSet: changed((files) => files.filter((file) => file.name !== 'google/protobuf/struct.proto')) },
+      'IMPORT_MISSING',
+      'lacks google/protobuf/struct.proto, which proto3.proto imports',
+    ],
+    [
+      'that imports itself',
+      { descriptorSet: changed((files) => files.map((file) => ({ ...file, dependency: [file.name] }))) },
+      'DESCRIPTOR_SET_INVALID',
+      'imports itself',
+    ],
+    [
+      'with a type that is not there',
+      { descriptorSet: changed((files) => files.map((file) => ({ ...file, enumType: [] }))) },
+      'DESCRIPTOR_SET_INVALID',
+      'NullValue',
+    ],
+    ['without the message', { message: 'testdata.v1.Shape' }, 'MESSAGE_NOT_FOUND', 'it has testdata.v1.Shapes'],
+    ['with the message in another package', { message: 'acme.v1.Leaf' }, 'MESSAGE_NOT_FOUND', 'it has testdata.v1.Leaf'],
+    ['of too many bytes', { limits: { schemaBytesMax: 1000 } }, 'SCHEMA_TOO_LARGE', 'at most 1000 are allowed'],
+    ['of too many messages', { limits: { schemaMessagesMax: 5 } }, 'SCHEMA_TOO_LARGE', 'more than 5 message types'],
+    ['of too many fields', { limits: { schemaFieldsMax: 50 } }, 'SCHEMA_TOO_LARGE', '50 fields and enum values'],
+  ])('%s is refused', (_, given, code, message) => {
+    const error = schemaErrorOf(given)
+    expect(error.code).toBe(code)
+    expect(error.message).toContain(message)
+  })
+})
+
+describe('a value that is not the message', () => {
+  const decode = protobuf({})
+  const leaf = Buffer.concat([text(1, 'name'), number(2, 7)])
+
+  it.each<[string, Buffer, string, number]>([
+    [
+      'a field that is cut off',
+      Buffer.concat([number(1, 1), text(300, 'abc').subarray(0, 5)]),
+      '3 bytes are announced, 2 follow',
+      2,
+    ],
+    [
+      'text that is no UTF-8',
+      Buffer.concat([number(1, 1), text(10, text(1, Buffer.from([0xff])))]),
+      'no UTF-8 at byte 4, in leaf.name',
+      4,
+    ],
+    ['a group of another type', Buffer.concat([number(1, 1), Buffer.from([0x0c])]), 'cant skip wire type 4 at byte 2', 2],
+    ['field 0', Buffer.from([0x02, 0x00]), 'illegal tag: field no 0 wire type 2 at byte 0', 0],
+    ['a varint without an end', Buffer.concat([number(1, 1), Buffer.alloc(12, 0xff)]), 'at byte 2', 2],
+    [
+      'a wrong wire type in a list',
+      text(8, text(10, text(2, 'x'.repeat(200)))),
+      'wire type 2 instead of 0 at byte 8, in selves.leaf.amount',
+      8,
+    ],
+  ])('names the place of %s', (_, value, message, offset) => {
+    const around = Buffer.concat([leaf, value, leaf]).subarray(leaf.length, leaf.length + value.length)
+    const error = decodeErrorOf(decode, around)
+    expect(error).toMatchObject({ code: 'NOT_PROTOBUF', offset })
+    expect(error.message).toMatch(/^no testdata\.v1\.Shapes: /)
+    expect(error.message).toContain(message)
+  })
+
+  it('says what has no JSON form', () => {
+    const time = protobuf({ message: 'google.protobuf.Timestamp' })
+    expect(decodeErrorOf(time, number(2, -1))).toMatchObject({ code: 'NOT_PROTOBUF', offset: undefined })
+    expect(decodeErrorOf(time, number(2, -1)).message).toContain('nanos must not be negative')
+  })
+
+  it('may not be deeper than the limit', () => {
+    const nested = (levels: number): Buffer => (levels === 1 ? Buffer.alloc(0) : text(7, nested(levels - 1)))
+    const shallow = protobuf({ limits: { messageDepthMax: 20 } })
+    expect(shallow(nested(20)).toString()).toBe(`${'{"self":'.repeat(19)}{}${'}'.repeat(19)}`)
+    expect(decodeErrorOf(shallow, nested(21))).toMatchObject({ code: 'NESTED_TOO_DEEP' })
+    const deepest = protobuf({ limits: { messageDepthMax: 1000 } })
+    expect(deepest(nested(1000)).length).toBe(999 * 9 + 2)
+    expect(decodeErrorOf(deepest, nested(1001))).toMatchObject({ code: 'NESTED_TOO_DEEP' })
+  })
+
+  it('may not have a larger body than the limit', () => {
+    const limited = protobuf({ message: 'testdata.v1.Lists', limits: { bodyBytesMax: 1_000_000 } })
+    const ofEnums = (count: number): Buffer => text(16, Buffer.alloc(count, 1))
+    expect(limited(ofEnums(60_000)).length).toBe(60_000 * '"STATUS_PAID",'.length + '{"statuses":[]}'.length - 1)
+    expect(decodeErrorOf(limited, ofEnums(80_000))).toMatchObject({ code: 'BODY_TOO_LARGE' })
+    expect(
+      decodeErrorOf(protobuf({ message: 'testdata.v2.Grouped', limits: { bodyBytesMax: 10 } }), text(1, 'a longer name')),
+    ).toMatchObject({
+      code: 'BODY_TOO_LARGE',
+    })
+  })
+})
