@@ -161,7 +161,7 @@ export type Attempt = Message<"ferry.v1.Attempt"> & {
   url: string;
 
   /**
-   * As sent, by lower-case name.
+   * As sent, by lower-case name; the values of credentials are masked.
    *
    * @generated from field: map<string, string> request_headers = 21;
    */

@@ -470,7 +470,8 @@ export type RetryPolicy = Message<"ferry.v1.RetryPolicy"> & {
   maxElapsedTime?: Duration | undefined;
 
   /**
-   * The waits one by one; when given, it replaces the interval fields above, and its length is max_retries. At most 100.
+   * The waits one by one, each spread by jitter_ratio; when given, it replaces the interval fields above, and its length is
+   * max_retries. At most 100.
    *
    * @generated from field: repeated google.protobuf.Duration schedule = 7;
    */
@@ -485,7 +486,7 @@ export type RetryPolicy = Message<"ferry.v1.RetryPolicy"> & {
 
   /**
    * Statuses worth another attempt; `!501` excludes. Any other status that is not a success fails at once.
-   * Empty means 408, 425, 429, 500-599, !501. Errors without a status (refused, reset, timeout) are always worth one.
+   * Empty means 408, 425, 429, 500-599, !501; a list of nothing but exclusions takes them from that. Errors without a status (refused, reset, timeout) are always worth one.
    *
    * @generated from field: repeated string retryable_status = 9;
    */
