@@ -5,12 +5,15 @@ import { describe, expect, it } from 'vitest'
 import { compileProtoJson } from './compiled/compile-proto-json.ts'
 import { DecodeError } from './decode-error.ts'
 import { defaultDecodeLimits } from './decode-limits.ts'
+import { faultFinder } from './find-fault.ts'
 import { protobufDecoder } from './protobuf.ts'
 import { buildDescriptorSet } from './testdata/build-schema.ts'
 import { choices } from './testdata/choices.ts'
 import { writeMessage } from './testdata/write-wire.ts'
 
+const limits = defaultDecodeLimits
 const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, buildDescriptorSet()))
+const extensions = [...registry].filter((type) => type.kind === 'extension')
 
 /** Types whose every ordinary message the compiled form takes. */
 const compiledTypes = [
@@ -46,7 +49,7 @@ function reference(desc: DescMessage, value: Uint8Array): string | undefined {
 }
 
 function decoderOf(desc: DescMessage): (value: Buffer) => string | undefined {
-  const decode = protobufDecoder({ message: desc, registry }, defaultDecodeLimits)
+  const decode = protobufDecoder({ message: desc, registry }, limits)
   return (value) => {
     try {
       return decode(value).toString()
@@ -72,40 +75,52 @@ const damage = fc.array(fc.record({ at: fc.nat(), remove: fc.nat(2), insert: fc.
 describe.each([...compiledTypes, ...otherTypes])('the decoder of %s', (name) => {
   const desc = typeOf(name)
   const decode = decoderOf(desc)
+  const findFault = faultFinder(desc, registry, limits.messageDepthMax)
 
-  it('prints what protobuf-es prints, whatever is written', () => {
+  /** protobuf-es makes something of some values that are not well-formed, or not of the type: they are refused. */
+  const compare = (value: Buffer): void => {
+    const wanted = findFault(value) === undefined ? reference(desc, value) : undefined
+    expect(decode(value)).toBe(wanted)
+  }
+
+  it('prints what protobuf-es prints, however it is written', () => {
     fc.assert(
       fc.property(choices, fc.boolean(), neighbour, (chosen, isWild, around) => {
-        const value = within(writeMessage(desc, chosen, { isWild }), around)
+        const value = within(writeMessage(desc, chosen, { isWild, extensions }), around)
         expect(decode(value)).toBe(reference(desc, value))
       }),
       { numRuns: 500 },
     )
   })
 
-  it('agrees with protobuf-es on damaged messages', () => {
+  it('prints what protobuf-es prints, or refuses it, when fields are of another type', () => {
+    fc.assert(
+      fc.property(choices, neighbour, (chosen, around) => {
+        compare(within(writeMessage(desc, chosen, { isWild: true, hasWrongTypes: true, extensions }), around))
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('prints what protobuf-es prints, or refuses it, when bytes are damaged', () => {
     fc.assert(
       fc.property(choices, damage, neighbour, (chosen, edits, around) => {
-        let bytes = writeMessage(desc, chosen, { isWild: false })
+        let bytes = writeMessage(desc, chosen, { isWild: false, extensions })
         for (const { at, remove, insert } of edits) {
           const from = at % (bytes.length + 1)
           bytes = Buffer.concat([bytes.subarray(0, from), insert, bytes.subarray(from + remove)])
         }
-        const value = within(bytes, around)
-        expect(decode(value)).toBe(reference(desc, value))
+        compare(within(bytes, around))
       }),
       { numRuns: 500 },
     )
   })
 
-  it('agrees with protobuf-es on messages that are cut off anywhere', () => {
+  it('prints what protobuf-es prints, or refuses it, when it is cut off anywhere', () => {
     fc.assert(
       fc.property(choices, neighbour, (chosen, around) => {
-        const bytes = writeMessage(desc, chosen, { isWild: false }).subarray(0, 300)
-        for (let length = 0; length < bytes.length; length++) {
-          const value = within(bytes.subarray(0, length), around)
-          expect(decode(value)).toBe(reference(desc, value))
-        }
+        const bytes = writeMessage(desc, chosen, { isWild: false, extensions }).subarray(0, 300)
+        for (let length = 0; length < bytes.length; length++) compare(within(bytes.subarray(0, length), around))
       }),
       { numRuns: 30 },
     )
@@ -115,7 +130,7 @@ describe.each([...compiledTypes, ...otherTypes])('the decoder of %s', (name) => 
 describe.each(compiledTypes)('the compiled decoder of %s', (name) => {
   it('takes every message that a serializer wrote', () => {
     const desc = typeOf(name)
-    const compiled = compileProtoJson(desc, registry, defaultDecodeLimits)
+    const compiled = compileProtoJson({ message: desc, registry }, limits)
     let taken = 0
     fc.assert(
       fc.property(choices, (chosen) => {

@@ -6,11 +6,11 @@ import type { Schema } from './load-schema.ts'
 
 /**
  * The decoder of protobuf messages to canonical ProtoJSON. What serializers ordinarily write goes through a decoder compiled
- * for the message, at a sixth of the cost; all else through protobuf-es, which says what is right.
+ * for the message, at a sixth of the cost; all else through the general one, which says what is right.
  */
-export function protobufDecoder({ message, registry }: Schema, limits: DecodeLimits): Decoder {
-  const general = generalDecoder(message, registry, limits)
-  const compiled = compileProtoJson(message, registry, limits)
+export function protobufDecoder(schema: Schema, limits: DecodeLimits): Decoder {
+  const general = generalDecoder(schema, limits)
+  const compiled = compileProtoJson(schema, limits)
   if (compiled === undefined) return general
   return (value) => compiled(value) ?? general(value)
 }

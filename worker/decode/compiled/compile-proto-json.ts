@@ -1,6 +1,7 @@
 import type { DescExtension, DescMessage, Registry } from '@bufbuild/protobuf'
 import { DecodeError } from '../decode-error.ts'
 import type { DecodeLimits } from '../decode-limits.ts'
+import type { Schema } from '../load-schema.ts'
 import { compileMessage, compileWrapper, type MessageWriter, type WriterPart } from './compile-message.ts'
 import { nameText } from './field-code.ts'
 import { resetMapKeys } from './map-keys.ts'
@@ -20,8 +21,8 @@ export type CompiledDecoder = (value: Buffer) => Buffer | undefined
  * Compiles a decoder of a message to its ProtoJSON, that does what serializers ordinarily write. Everything else, right or
  * wrong, it leaves to the general decoder; undefined in place of a decoder when that would be every value.
  */
-export function compileProtoJson(desc: DescMessage, registry: Registry, limits: DecodeLimits): CompiledDecoder | undefined {
-  const root = partsOf(registry)(desc)
+export function compileProtoJson({ message, registry }: Schema, limits: DecodeLimits): CompiledDecoder | undefined {
+  const root = partsOf(registry)(message)
   if (root.write === writeUnusual) return undefined
   const { messageDepthMax, bodyBytesMax } = limits
   return (value) => {

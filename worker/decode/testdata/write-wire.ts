@@ -1,4 +1,4 @@
-import { type DescField, type DescMessage, ScalarType } from '@bufbuild/protobuf'
+import { type DescExtension, type DescField, type DescMessage, ScalarType } from '@bufbuild/protobuf'
 import type { Choices } from './choices.ts'
 
 /** Writes protobuf messages of any type at random, byte by byte, so that they also are as no serializer writes them. */
@@ -74,21 +74,27 @@ const doubles = [
 ]
 
 export interface WireOptions {
-  /** Also write what no serializer writes: wrong wire types, broken text, longer varints than needed. */
+  /** Also write what no serializer writes: text that is no UTF-8, longer varints than needed, groups that nobody knows. */
   readonly isWild: boolean
+  /** Also write fields as if they were of another type. */
+  readonly hasWrongTypes?: boolean
+  /** Also written, in the messages that they extend. */
+  readonly extensions?: readonly DescExtension[]
 }
 
 export function writeMessage(desc: DescMessage, choices: Choices, options: WireOptions, depthLeft = 5): Buffer {
+  const extensions = (options.extensions ?? []).filter((extension) => extension.extendee === desc)
+  const fields = [...desc.fields, ...extensions]
   const parts: Buffer[] = []
   for (let count = choices.below(depthLeft > 0 ? 9 : 2); count > 0; count--) {
-    if (desc.fields.length === 0 || choices.rarely(12)) parts.push(writeUnknown(desc, choices))
-    else parts.push(writeField(choices.pick(...desc.fields), choices, options, depthLeft))
+    if (fields.length === 0 || choices.rarely(12)) parts.push(writeUnknown(desc, choices, options))
+    else parts.push(writeField(choices.pick(...fields), choices, options, depthLeft))
   }
   return Buffer.concat(parts)
 }
 
-function writeField(field: DescField, choices: Choices, options: WireOptions, depthLeft: number): Buffer {
-  if (options.isWild && choices.rarely(60))
+function writeField(field: DescField | DescExtension, choices: Choices, options: WireOptions, depthLeft: number): Buffer {
+  if (options.hasWrongTypes && choices.rarely(20))
     return Buffer.concat([writeTag(field.number, choices.below(6)), writeScalar(ScalarType.STRING, choices, options)])
   const parts: Buffer[] = []
   const count = field.fieldKind === 'list' || field.fieldKind === 'map' ? choices.below(4) : 1
@@ -112,7 +118,13 @@ function writeField(field: DescField, choices: Choices, options: WireOptions, de
 }
 
 /** A value of the field, or of the field's map, with its tag. */
-function writeValue(field: DescField, number: number, choices: Choices, options: WireOptions, depthLeft: number): Buffer {
+function writeValue(
+  field: DescField | DescExtension,
+  number: number,
+  choices: Choices,
+  options: WireOptions,
+  depthLeft: number,
+): Buffer {
   if (field.message === undefined) {
     const type = field.scalar ?? ScalarType.INT32
     const value = writeScalar(type, choices, options)
@@ -126,19 +138,24 @@ function writeValue(field: DescField, number: number, choices: Choices, options:
     : Buffer.concat([writeTag(number, 2), withLength(inner)])
 }
 
-function writeUnknown(desc: DescMessage, choices: Choices): Buffer {
-  let number = choices.pick(50, 100, 101, 102, 1999, 19000, 536870910)
+function writeUnknown(desc: DescMessage, choices: Choices, { isWild }: WireOptions): Buffer {
+  let number = choices.pick(50, 103, 1999, 19000, 536870910)
   while (desc.fields.some((field) => field.number === number)) number++
-  const payloads = [
-    varint(300n),
-    Buffer.alloc(8, 1),
-    withLength(Buffer.from('\u00ffunknown')),
-    writeTag(number, 4),
-    undefined,
-    Buffer.alloc(4),
-  ]
-  const wireType = choices.pick(0, 1, 2, 2, 3, 5)
-  return Buffer.concat([writeTag(number, wireType), payloads[wireType]!])
+  const wireType = isWild ? choices.pick(0, 1, 2, 3, 5) : choices.pick(0, 1, 2, 5)
+  return Buffer.concat([writeTag(number, wireType), unknownPayload(number, wireType)])
+}
+
+function unknownPayload(number: number, wireType: number): Buffer {
+  switch (wireType) {
+    case 0:
+      return varint(300n, 12)
+    case 2:
+      return withLength(Buffer.from('\u00ffunknown'))
+    case 3:
+      return Buffer.concat([writeTag(1, 3), writeTag(7, 0), varint(1n), writeTag(1, 4), writeTag(number, 4)])
+    default:
+      return Buffer.alloc(wireType === 1 ? 8 : 4, 1)
+  }
 }
 
 function writeScalar(type: ScalarType, choices: Choices, { isWild }: WireOptions): Buffer {
