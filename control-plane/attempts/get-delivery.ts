@@ -9,7 +9,7 @@ import type { LogReader } from './log-reader.ts'
 import type { PageLimits } from './query.ts'
 import { QueryError } from './query-error.ts'
 import { laneOf, type Subject, subjectParams, subjectSql } from './subject.ts'
-import type { TopicOffsets } from './topic-offsets.ts'
+import { askOffsets, type TopicOffsets } from './topic-offsets.ts'
 
 export interface DeliverySources {
   readonly log: LogReader
@@ -89,7 +89,7 @@ const timeline = (subject: Subject, newestFirst: readonly AttemptRow[]): Attempt
   newestFirst.map((row) => attemptOf(subject, row)).reverse()
 
 async function requireRecord(offsets: TopicOffsets, subject: Subject, partition: number, offset: number): Promise<void> {
-  const end = (await offsets.endOffsets(subject.cluster, subject.topic)).get(partition)
+  const end = (await askOffsets(offsets.endOffsets(subject.cluster, subject.topic))).get(partition)
   const where = `${subject.topic}/${partition}`
   if (end === undefined) throw new QueryError('DELIVERY_NOT_FOUND', `topic ${subject.topic} has no partition ${partition}`)
   if (offset >= end)

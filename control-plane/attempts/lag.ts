@@ -3,7 +3,7 @@ import { askRedis } from '../store/ask-redis.ts'
 import { etaMs, readSample, writeSample } from './lag-samples.ts'
 import { type LanePosition, readCursor, readLanePosition } from './lane-position.ts'
 import { laneOf, type Subject } from './subject.ts'
-import type { TopicOffsets } from './topic-offsets.ts'
+import { askOffsets, type TopicOffsets } from './topic-offsets.ts'
 
 export interface PartitionLag extends LanePosition {
   readonly partition: number
@@ -68,13 +68,15 @@ async function readPartitions(
   subject: Subject,
   read: (partition: number) => Promise<LanePosition | undefined>,
 ): Promise<PartitionLag[]> {
-  const ends = await offsets.endOffsets(subject.cluster, subject.topic)
+  const ends = await askOffsets(offsets.endOffsets(subject.cluster, subject.topic))
   const partitions = [...ends.keys()].sort((a, b) => a - b)
   const positions: (LanePosition | undefined)[] = []
   for (let index = 0; index < partitions.length; index += lanesAtOnce)
     positions.push(...(await Promise.all(partitions.slice(index, index + lanesAtOnce).map(read))))
   // Redis knows no lane there: the partition is new, or the lane's state is lost. Whatever Kafka has may be to do.
-  const starts = positions.includes(undefined) ? await offsets.startOffsets(subject.cluster, subject.topic) : undefined
+  const starts = positions.includes(undefined)
+    ? await askOffsets(offsets.startOffsets(subject.cluster, subject.topic))
+    : undefined
   return partitions.map((partition, index) => {
     const start = starts?.get(partition) ?? 0
     return { partition, end: ends.get(partition)!, ...(positions[index] ?? { cursor: start, floor: start, parked: 0 }) }

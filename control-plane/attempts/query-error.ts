@@ -21,7 +21,7 @@ export type ViolationReason =
 export type QueryErrorCode =
   | 'INVALID_REQUEST'
   | 'INVALID_PAGE_TOKEN'
-  | 'USE_CASE_NOT_FOUND'
+  | 'USE_CASE_DELETING'
   | 'DELIVERY_NOT_FOUND'
   | 'RETRY_BATCH_NOT_FOUND'
   | 'RETRY_BATCH_ENDED'

@@ -33,7 +33,10 @@ export const laneOf = (subject: Subject, partition: number): LaneId => ({
   partition,
 })
 
-/** What all tables of the log that are sorted by offset begin their key with. */
-export const subjectSql = "uid = {uid: String} AND cluster = {cluster: String} AND topic = {topic: String} AND replay = ''"
+/** A use case's rows in the tables that are sorted by offset. */
+export const topicSql = 'uid = {uid: String} AND cluster = {cluster: String} AND topic = {topic: String}'
+
+/** The same in tables that replays write to as well: not theirs. */
+export const subjectSql = `${topicSql} AND replay = ''`
 
 export const subjectParams = ({ uid, cluster, topic }: Subject) => ({ uid, cluster, topic })

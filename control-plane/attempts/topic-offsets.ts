@@ -1,7 +1,19 @@
+import { QueryError } from './query-error.ts'
+
 /** What Kafka says about a topic's partitions. Each rejects when Kafka does not answer in time or has no such topic. */
 export interface TopicOffsets {
   /** By partition, all of them: the offset that the next record will get. */
   endOffsets(cluster: string, topic: string): Promise<ReadonlyMap<number, number>>
   /** By partition, all of them: the lowest offset that Kafka still has. */
   startOffsets(cluster: string, topic: string): Promise<ReadonlyMap<number, number>>
+}
+
+/** Awaits Kafka's answer; when there is none it is SOURCE_UNAVAILABLE. */
+export async function askOffsets<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new QueryError('SOURCE_UNAVAILABLE', `Kafka does not tell the topic's offsets (${why}): call again`, [], error)
+  }
 }

@@ -9,7 +9,7 @@ import { RangeLog } from './range-log.ts'
 import { type AskedRange, checkRanges, resolveRanges } from './resolve-ranges.ts'
 import { toRuns } from './runs.ts'
 import { laneOf, type Subject } from './subject.ts'
-import type { TopicOffsets } from './topic-offsets.ts'
+import { askOffsets, type TopicOffsets } from './topic-offsets.ts'
 
 export interface VerifyLimits extends ReadLimits {
   /** Offsets that one question to the log may cover. */
@@ -47,7 +47,7 @@ export async function verifyRange(
   subject: Subject,
   asked: readonly AskedRange[],
 ): Promise<Verification> {
-  const ends = await sources.offsets.endOffsets(subject.cluster, subject.topic)
+  const ends = await askOffsets(sources.offsets.endOffsets(subject.cluster, subject.topic))
   refuse(checkRanges(asked, ends, subject.topic))
   const partitions = asked.length > 0 ? asked.map((range) => range.partition) : [...ends.keys()]
   const floors = await readFloors(sources.redis, subject, partitions)

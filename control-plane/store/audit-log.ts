@@ -72,11 +72,11 @@ export class AuditLog {
     return Number(rows[0]?.id ?? 0)
   }
 
-  /** One row per use case that has a change above the given id. */
+  /** One row per use case whose definition has a change above the given id. What retry batches leave in the audit changes none. */
   async latestSince(changeId: number): Promise<LatestChange[]> {
     const rows = await this.#select<{ namespace: string; use_case: string; latest: [string, string, string] }>(
       `SELECT namespace, use_case, argMax((uid, toString(revision), after), change_id) AS latest
-       FROM use_case_changes WHERE change_id > {changeId: UInt64} GROUP BY namespace, use_case`,
+       FROM use_case_changes WHERE change_id > {changeId: UInt64} AND action NOT IN ('RETRY_BATCH', 'RETRY_BATCH_CANCEL') GROUP BY namespace, use_case`,
       { changeId },
     )
     return rows.map(({ namespace, use_case, latest: [uid, revision, after] }) => ({

@@ -1,16 +1,30 @@
 import { defineScript } from '../../runtime/redis.ts'
 
 /**
- * The one way a definition changes: compare, set, index and outbox entry in one script.
+ * Lua: puts an entry for the audit into the outbox, and answers its change id.
  *
  * A change id is the last one + 1, or Redis' clock in milliseconds when that is higher: when Redis loses its last writes, ids that
  * ClickHouse already has are not given to other changes.
+ */
+export const appendChangeLua = `
+local function appendChange(changes, outbox, entry)
+  local time = redis.call('TIME')
+  local last = tonumber(redis.call('HGET', changes, 'last'))
+  local id = string.format('%.0f', math.max(last + 1, time[1] * 1000 + math.floor(time[2] / 1000)))
+  redis.call('HSET', changes, 'last', id)
+  redis.call('XADD', outbox, id .. '-0', 'change', entry)
+  return id
+end
+`
+
+/**
+ * The one way a definition changes: compare, set, index and outbox entry in one script.
  *
  * KEYS useCases uids descriptorSets changes outbox
  * ARGV name, uid and revision that are expected (both empty: there is none), definition (empty: remove), uid,
  *      SHA-256 of the descriptor set it names (or empty), outbox entry, most definitions, most outbox entries
  */
-export const changeScript = defineScript(`
+export const changeScript = defineScript(`${appendChangeLua}
 if redis.call('EXISTS', KEYS[4]) == 0 then return {'UNPREPARED'} end
 local current = redis.call('HGET', KEYS[1], ARGV[1])
 if ARGV[2] == '' then
@@ -23,10 +37,6 @@ else
 end
 if ARGV[6] ~= '' and redis.call('HEXISTS', KEYS[3], ARGV[6]) == 0 then return {'NO_DESCRIPTOR_SET'} end
 if redis.call('XLEN', KEYS[5]) >= tonumber(ARGV[9]) then return {'OUTBOX_FULL'} end
-local time = redis.call('TIME')
-local last = tonumber(redis.call('HGET', KEYS[4], 'last'))
-local id = string.format('%.0f', math.max(last + 1, time[1] * 1000 + math.floor(time[2] / 1000)))
-redis.call('HSET', KEYS[4], 'last', id)
 if ARGV[4] == '' then
   redis.call('HDEL', KEYS[1], ARGV[1])
   redis.call('HDEL', KEYS[2], ARGV[5])
@@ -34,6 +44,5 @@ else
   redis.call('HSET', KEYS[1], ARGV[1], ARGV[4])
   redis.call('HSET', KEYS[2], ARGV[5], ARGV[1])
 end
-redis.call('XADD', KEYS[5], id .. '-0', 'change', ARGV[7])
-return {'WRITTEN', id}
+return {'WRITTEN', appendChange(KEYS[4], KEYS[5], ARGV[7])}
 `)

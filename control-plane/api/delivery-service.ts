@@ -1,0 +1,79 @@
+import { create } from '@bufbuild/protobuf'
+import { DurationSchema, timestampFromMs } from '@bufbuild/protobuf/wkt'
+import type { ServiceImpl } from '@connectrpc/connect'
+import { type DeliveryService, type RangeCounts, RangeCountsSchema } from '../../proto/gen/ferry/v1/delivery_service_pb.ts'
+import type { UseCase } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import type { Redis } from '../../runtime/redis.ts'
+import { getDelivery } from '../attempts/get-delivery.ts'
+import { getLag } from '../attempts/lag.ts'
+import type { LogReader } from '../attempts/log-reader.ts'
+import { listAttempts, type PageLimits } from '../attempts/query.ts'
+import { subjectOf } from '../attempts/subject.ts'
+import type { TopicOffsets } from '../attempts/topic-offsets.ts'
+import { type Counts, type VerifyLimits, verifyRange } from '../attempts/verify-range.ts'
+import { answer } from './answer.ts'
+
+export interface DeliveryServiceOptions {
+  readonly log: LogReader
+  readonly redis: Redis
+  readonly offsets: TopicOffsets
+  /** Throws UseCaseError when there is none. */
+  readonly useCase: (name: string) => Promise<UseCase>
+  /** See sampleLag. */
+  readonly samplesPrefix: string
+  readonly pageLimits: PageLimits
+  readonly verifyLimits: VerifyLimits
+  readonly nowMs: () => number
+}
+
+/** The contract's DeliveryService on the domain. */
+export function deliveryService(options: DeliveryServiceOptions): ServiceImpl<typeof DeliveryService> {
+  const { log, pageLimits, verifyLimits, nowMs } = options
+  const subject = async (name: string) => subjectOf(await options.useCase(name))
+  return {
+    listAttempts: ({ useCase, filter, pageSize, pageToken }) =>
+      answer(async () => {
+        const page = await listAttempts(log, await subject(useCase), { filter, pageSize, pageToken }, pageLimits, nowMs())
+        return { attempts: [...page.attempts], nextPageToken: page.nextPageToken }
+      }),
+    getDelivery: ({ useCase, partition, offset }) =>
+      answer(async () => ({
+        delivery: await getDelivery(options, pageLimits, await subject(useCase), partition, Number(offset)),
+      })),
+    verifyRange: ({ useCase, ranges }) =>
+      answer(async () => {
+        const asked = ranges.map(({ partition, fromOffset, toOffset }) => ({
+          ...{ partition, from: numberOf(fromOffset), to: numberOf(toOffset) },
+        }))
+        const { total, partitions, complete } = await verifyRange(options, verifyLimits, await subject(useCase), asked)
+        return {
+          total: countsOf(total),
+          partitions: partitions.map(({ partition, from, to, counts, missing }) => ({
+            ...{ partition, fromOffset: BigInt(from), toOffset: BigInt(to), counts: countsOf(counts) },
+            missing: missing.map(({ first, last }) => ({ firstOffset: BigInt(first), lastOffset: BigInt(last) })),
+          })),
+          complete,
+          verifyTime: timestampFromMs(nowMs()),
+        }
+      }),
+    getLag: ({ useCase }) =>
+      answer(async () => {
+        const { records, parked, etaMs, partitions } = await getLag(options, await subject(useCase), nowMs())
+        return {
+          ...{ records: BigInt(records), parked: BigInt(parked) },
+          ...(etaMs === undefined ? {} : { eta: durationOf(etaMs) }),
+          partitions: partitions.map(({ partition, cursor, floor, end, parked }) => ({
+            ...{ partition, cursor: BigInt(cursor), floor: BigInt(floor), endOffset: BigInt(end), parked: BigInt(parked) },
+          })),
+        }
+      }),
+  }
+}
+
+const numberOf = (offset: bigint | undefined): number | undefined => (offset === undefined ? undefined : Number(offset))
+
+const durationOf = (ms: number) =>
+  create(DurationSchema, { seconds: BigInt(Math.floor(ms / 1000)), nanos: (ms % 1000) * 1_000_000 })
+
+const countsOf = (counts: Counts): RangeCounts =>
+  create(RangeCountsSchema, Object.fromEntries(Object.entries(counts).map(([name, count]) => [name, BigInt(count)])))

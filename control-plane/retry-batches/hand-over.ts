@@ -1,0 +1,95 @@
+import { StalePolicy } from '../../proto/gen/ferry/v1/retry_batch_pb.ts'
+import type { LaneId } from '../../runtime/lane-keys.ts'
+import type { Redis } from '../../runtime/redis.ts'
+import type { Lead } from '../attempts/leader-loop.ts'
+import type { LogReader } from '../attempts/log-reader.ts'
+import { laneOf, type Subject } from '../attempts/subject.ts'
+import { asOfMs, type BatchRecord, batchIdOf } from './batch.ts'
+import { enqueue, type HandedItem, type HandoverResult } from './enqueue.ts'
+import { pendingPage } from './pending.ts'
+import type { LaneProgress, Marks } from './progress.ts'
+import type { Selection } from './selection.ts'
+
+export interface HandOverLimits {
+  /** Items of one question to the log and one script. */
+  readonly pageSize: number
+  /** Pages of one lane before the next one has its turn. */
+  readonly pagesPerTurn: number
+  /** Offsets that a lane's inbox may hold. */
+  readonly inboxMax: number
+}
+
+/** What handing over needs of the others. */
+export interface HandOverSources {
+  readonly log: LogReader
+  readonly redis: Redis
+  readonly lead: Lead
+  /** Tells the lane's worker with its next heartbeat that its inbox has something. */
+  readonly markInbox: (lane: LaneId) => void
+}
+
+export function selectionOf(record: BatchRecord, subject: Subject): Selection {
+  const { batch, budgets } = record
+  return { subject, filter: batch.filter, asOfMs: asOfMs(record), batch: batchIdOf(record), budgets }
+}
+
+/** Whether items whose key has a newer delivered version are to end SUPERSEDED. */
+export const skipsStale = ({ batch }: BatchRecord, subject: Subject): boolean =>
+  subject.keyOrder && batch.stalePolicy !== StalePolicy.SEND
+
+/**
+ * One turn of a batch's first lap: each lane in order, from its mark on. Whoever dies in it leaves marks, and the next one goes on
+ * from them. Answers how many items were handed over.
+ */
+export async function handOver(
+  sources: HandOverSources,
+  limits: HandOverLimits,
+  record: BatchRecord,
+  subject: Subject,
+  lanes: readonly LaneProgress[],
+  marks: Marks,
+): Promise<number> {
+  let handed = 0
+  for (const { partition, waiting } of lanes)
+    if (waiting > 0) handed += await handOverLane(sources, limits, record, subject, partition, marks.get(partition)?.offset ?? -1)
+  return handed
+}
+
+async function handOverLane(
+  sources: HandOverSources,
+  limits: HandOverLimits,
+  record: BatchRecord,
+  subject: Subject,
+  partition: number,
+  mark: number,
+): Promise<number> {
+  let handed = 0
+  let above = mark
+  for (let page = 0; page < limits.pagesPerTurn && sources.lead(); page++) {
+    const part = { partition, above }
+    const items = await pendingPage(sources.log, selectionOf(record, subject), part, limits.pageSize, skipsStale(record, subject))
+    if (items.length === 0) break
+    const result = await enqueuePage(sources, limits, record, subject, partition, items)
+    if (result.kind !== 'HANDED') break
+    handed += result.handed
+    if (result.inboxFull || items.length < limits.pageSize) break
+    above = items.at(-1)!.offset
+  }
+  return handed
+}
+
+/** Hands one page to its lane, and has its worker look. */
+export async function enqueuePage(
+  { redis, markInbox }: HandOverSources,
+  { inboxMax }: HandOverLimits,
+  record: BatchRecord,
+  subject: Subject,
+  partition: number,
+  items: readonly HandedItem[],
+): Promise<HandoverResult> {
+  const lane = laneOf(subject, partition)
+  const handedMax = record.budgets ? (record.budgets[partition] ?? 0) : undefined
+  const result = await enqueue(redis, lane, { batch: batchIdOf(record), lap: record.lap, items, inboxMax, handedMax })
+  if (result.kind === 'HANDED' && result.added > 0) markInbox(lane)
+  return result
+}

@@ -1,0 +1,140 @@
+import { timestampMs } from '@bufbuild/protobuf/wkt'
+import { RetryBatchState } from '../../proto/gen/ferry/v1/retry_batch_pb.ts'
+import type { UseCase } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import type { Logger } from '../../runtime/log.ts'
+import { laneOf, type Subject, subjectOf } from '../attempts/subject.ts'
+import { type BatchRecord, batchIdOf, changed, ended, isOpen } from './batch.ts'
+import type { BatchStore } from './batch-store.ts'
+import { type DecideLimits, decide } from './decide.ts'
+import { type HandOverLimits, type HandOverSources, handOver, selectionOf } from './hand-over.ts'
+import { findInboxes, forget, readMarks, withdraw } from './lane-traces.ts'
+import { countProgress, type LaneProgress } from './progress.ts'
+import { sweep } from './sweep.ts'
+
+export interface RunLimits extends HandOverLimits, DecideLimits {
+  /** The longest time between two sweeps that find nothing. */
+  readonly sweepMsMax: number
+  /** A batch rests for so many times as long as its turn took. */
+  readonly restFactor: number
+  /** How long after its end a batch's marks stay in the lanes. */
+  readonly forgetAfterMs: number
+}
+
+export interface RunnerOptions extends HandOverSources {
+  readonly store: BatchStore
+  readonly useCaseByUid: (uid: string) => Promise<UseCase | undefined>
+  readonly limits: RunLimits
+  readonly nowMs: () => number
+  readonly logger: Logger
+}
+
+/** Drives the active batches while this process leads; `step` is one round. A process that dies at any point of it loses nothing. */
+export class RetryBatchRunner {
+  readonly #options: RunnerOptions
+  /** Wait before the next sweep of a batch, while sweeps find nothing. */
+  readonly #sweepWaitMs = new Map<string, number>()
+  /** When a batch has its next turn: a large one costs the log much, and rests for longer. */
+  readonly #turnMs = new Map<string, number>()
+
+  constructor(options: RunnerOptions) {
+    this.#options = options
+  }
+
+  /** A batch that fails is logged, and does not keep the others from their turn. */
+  async step(): Promise<void> {
+    const { store, lead, logger, nowMs, limits } = this.#options
+    for (const record of await store.active()) {
+      const { name } = record.batch
+      if (!lead()) return
+      if (nowMs() < (this.#turnMs.get(name) ?? 0)) continue
+      const startedMs = performance.now()
+      await this.#stepBatch(record).catch((error: unknown) =>
+        logger.warn({ retryBatch: name, error: String(error) }, 'retry batch: a step failed, trying again'),
+      )
+      this.#turnMs.set(name, nowMs() + (performance.now() - startedMs) * limits.restFactor)
+    }
+  }
+
+  async #stepBatch(record: BatchRecord): Promise<void> {
+    const { store, useCaseByUid, nowMs, redis, limits } = this.#options
+    const useCase = await useCaseByUid(record.uid)
+    if (!useCase) {
+      // Its lanes are gone, and what was in them.
+      const last = isOpen(record) ? ended(record, RetryBatchState.CANCELLED, nowMs()) : changed(record, {})
+      await store.replace({ ...last, withdrawn: true }, false)
+      return
+    }
+    const subject = subjectOf(useCase)
+    if (isOpen(record)) return this.#stepOpen(record, subject)
+    const { batch, partitions } = record
+    if (batch.state === RetryBatchState.CANCELLED) {
+      if (!record.withdrawn) await this.#withdraw(record, subject)
+      await this.#markInboxes(subject, partitions)
+    }
+    if (nowMs() <= timestampMs(batch.endTime!) + limits.forgetAfterMs) return
+    await forget(redis, subject, partitions, batchIdOf(record))
+    await store.replace(changed(record, {}), false)
+    this.#sweepWaitMs.delete(batch.name)
+    this.#turnMs.delete(batch.name)
+  }
+
+  async #withdraw(record: BatchRecord, subject: Subject): Promise<void> {
+    const { store, redis } = this.#options
+    for (const partition of record.partitions) await withdraw(redis, subject, partition, batchIdOf(record))
+    await store.replace(changed(record, {}, { withdrawn: true }), true)
+  }
+
+  async #stepOpen(record: BatchRecord, subject: Subject): Promise<void> {
+    const { store, limits, nowMs } = this.#options
+    let lanes = await this.#count(record, subject)
+    const partitions = union(record.partitions, lanes)
+    if (partitions.length > record.partitions.length) {
+      // A lane is written down before it is handed anything, so that a cancel finds all of them.
+      await store.replace(changed(record, {}, { partitions }), true)
+      return
+    }
+    if (record.batch.state === RetryBatchState.ENQUEUING && lanes.some((lane) => lane.waiting > 0)) {
+      const marks = await readMarks(this.#options.redis, record, subject)
+      const handed = await handOver(this.#options, limits, record, subject, lanes, marks)
+      if (handed > 0) lanes = await this.#count(record, subject)
+    }
+    await this.#markInboxes(
+      subject,
+      lanes.filter(({ pending }) => pending > 0).map(({ partition }) => partition),
+    )
+    const next = decide(record, lanes, limits, nowMs())
+    if (next !== record) {
+      this.#sweepWaitMs.delete(record.batch.name)
+      await store.replace(next, true)
+    } else if (record.batch.state === RetryBatchState.RUNNING && nowMs() >= record.sweepMs) {
+      await this.#sweep(record, subject, lanes)
+    }
+  }
+
+  async #sweep(record: BatchRecord, subject: Subject, lanes: readonly LaneProgress[]): Promise<void> {
+    const { store, limits, nowMs } = this.#options
+    const { name } = record.batch
+    const waitMs = Math.min(limits.sweepMsMax, (this.#sweepWaitMs.get(name) ?? limits.sweepAfterMs) * 2)
+    const next = changed(record, {}, { lap: record.lap + 1, sweepMs: nowMs() + waitMs })
+    if (!(await store.replace(next, true))) return
+    const { present, handed, blocked } = await sweep(this.#options, limits, next, subject, lanes)
+    if (handed > 0) this.#sweepWaitMs.delete(name)
+    else this.#sweepWaitMs.set(name, waitMs)
+    // With max_items, what has not ended and may not be handed over takes the place of what was: more failed than was counted.
+    if (record.budgets && present === 0 && handed === 0 && !blocked)
+      await store.replace(ended(next, RetryBatchState.DONE, nowMs()), true)
+  }
+
+  async #count(record: BatchRecord, subject: Subject): Promise<LaneProgress[]> {
+    return countProgress(this.#options.log, selectionOf(record, subject), await readMarks(this.#options.redis, record, subject))
+  }
+
+  /** Again in every round: a leader that has just begun knows nothing of what its predecessor told the workers. */
+  async #markInboxes(subject: Subject, partitions: readonly number[]): Promise<void> {
+    const { redis, markInbox } = this.#options
+    for (const partition of await findInboxes(redis, subject, partitions)) markInbox(laneOf(subject, partition))
+  }
+}
+
+const union = (partitions: readonly number[], lanes: readonly LaneProgress[]): number[] =>
+  [...new Set([...partitions, ...lanes.map(({ partition }) => partition)])].sort((a, b) => a - b)
