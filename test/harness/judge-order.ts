@@ -1,0 +1,41 @@
+import type { Problems } from './problems.ts'
+import type { TopicRecord } from './read-topic.ts'
+import { isSuccess, type Received, recordName } from './received.ts'
+
+/**
+ * Order by KEY, in round 0: the records of a key succeed in the order of their offsets, counting each record's first success. Without
+ * a crash also their requests come in that order: nothing of a key is sent while an earlier record of it has not ended.
+ */
+export function judgeKeyOrder(
+  records: readonly TopicRecord[],
+  requests: readonly Received[],
+  crashed: boolean,
+  problems: Problems,
+): void {
+  const keys = new Map(records.flatMap((each) => (each.key === undefined ? [] : [[recordName(each), each.key]])))
+  const first = requests.filter((each) => each.round === 0)
+  const answered = first.filter(isSuccess).sort((a, b) => a.answerOrder - b.answerOrder)
+  judgeRising(answered, keys, true, 'records of a key that succeeded after a later one', problems)
+  if (!crashed) judgeRising(first, keys, false, 'requests sent while an earlier record of the key had not ended', problems)
+}
+
+function judgeRising(
+  requests: readonly Received[],
+  keys: ReadonlyMap<string, string>,
+  firstOnly: boolean,
+  problem: string,
+  problems: Problems,
+): void {
+  const highest = new Map<string, number>()
+  const seen = new Set<string>()
+  for (const request of requests) {
+    const name = recordName(request)
+    const key = keys.get(name)
+    if (key === undefined || (firstOnly && seen.has(name))) continue
+    seen.add(name)
+    const lane = `${request.partition} ${key}`
+    const before = highest.get(lane) ?? -1
+    if (request.offset < before) problems.add(problem, `${name} of key ${key} after ${before}`)
+    highest.set(lane, Math.max(before, request.offset))
+  }
+}

@@ -1,0 +1,88 @@
+import type { Problems } from './problems.ts'
+import type { Log, LoggedAttempt } from './read-log.ts'
+import { isSuccess, type Received, recordName, requestName } from './received.ts'
+
+export interface RequestCounts {
+  /** Successful answers beyond the first of each record. */
+  readonly repeats: number
+  /** Of them, those whose record was sent again although the log had the earlier success. */
+  readonly repeatsOfLogged: number
+  /** Requests that the log does not have: their worker was killed before its flush. */
+  readonly lostRows: number
+}
+
+/** No answer reached the worker, or it had stopped waiting: the endpoint may still have answered. */
+const withoutAnswer = new Set(['ABORTED', 'TIMEOUT', 'CONNECTION_RESET', 'CONNECTION_FAILED'])
+
+/**
+ * The endpoint's record against the log's: every request is in the log exactly once, with the status that it was answered with, and
+ * the log has none that the endpoint answered otherwise. Only a crash loses rows, and only of records that are sent again.
+ */
+export function judgeRequests(requests: readonly Received[], log: Log, crashed: boolean, problems: Problems): RequestCounts {
+  const rows = indexRows(log, problems)
+  const received = new Map<string, Received>()
+  const lastEpoch = new Map<string, number>()
+  for (const request of requests) {
+    const name = requestName(request)
+    if (received.has(name)) problems.add('requests with a number that was used before', name)
+    received.set(name, request)
+    lastEpoch.set(recordName(request), Math.max(request.epoch, lastEpoch.get(recordName(request)) ?? 0))
+  }
+  let lostRows = 0
+  for (const [name, request] of received) {
+    const row = rows.get(name)
+    if (row !== undefined) judgeRow(row, request, problems)
+    else if (crashed && lastEpoch.get(recordName(request))! > request.epoch) lostRows++
+    else problems.add('requests that the log does not have', `${name} answered ${request.status}`)
+  }
+  for (const [name, row] of rows) {
+    if (row.status !== 0 && !received.has(name)) problems.add('answers in the log that nobody gave', `${name} ${row.status}`)
+  }
+  return { ...countRepeats(requests, rows), lostRows }
+}
+
+function indexRows(log: Log, problems: Problems): Map<string, LoggedAttempt> {
+  const rows = new Map<string, LoggedAttempt>()
+  for (const row of log.attempts) {
+    const name = requestName(row)
+    if (rows.has(name)) problems.add('attempts that the log has twice', name)
+    rows.set(name, row)
+  }
+  const ended = new Set<string>()
+  for (const row of log.outcomes) {
+    const name = `${requestName(row)} ${row.outcome}`
+    if (ended.has(name)) problems.add('outcomes that the log has twice', name)
+    ended.add(name)
+    if (rows.get(requestName(row))?.outcome !== row.outcome) problems.add('outcomes without their attempt', name)
+  }
+  for (const [name, { outcome }] of rows) {
+    if (outcome !== 'RETRY' && !ended.has(`${name} ${outcome}`)) problems.add('attempts without their outcome', name)
+  }
+  return rows
+}
+
+function judgeRow(row: LoggedAttempt, request: Received, problems: Problems): void {
+  const name = requestName(row)
+  if (row.outcome === 'DELIVERED' && !isSuccess(request)) {
+    problems.add('DELIVERED that the endpoint did not answer with success', `${name} ${request.status}`)
+  }
+  if (row.status === request.status) return
+  if (row.status === 0 && withoutAnswer.has(row.reason)) return
+  problems.add('answers that the log has otherwise', `${name} was ${request.status}, log ${row.status} ${row.reason}`)
+}
+
+function countRepeats(requests: readonly Received[], rows: ReadonlyMap<string, LoggedAttempt>) {
+  const successes = new Map<string, Received[]>()
+  for (const request of requests.filter(isSuccess)) {
+    const name = recordName(request)
+    successes.set(name, [...(successes.get(name) ?? []), request])
+  }
+  let repeats = 0
+  let repeatsOfLogged = 0
+  for (const all of successes.values()) {
+    const inOrder = all.sort((a, b) => a.answerOrder - b.answerOrder)
+    repeats += inOrder.length - 1
+    repeatsOfLogged += inOrder.slice(0, -1).filter((each) => rows.get(requestName(each))?.outcome === 'DELIVERED').length
+  }
+  return { repeats, repeatsOfLogged }
+}

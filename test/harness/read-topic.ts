@@ -1,0 +1,47 @@
+import { randomBytes } from 'node:crypto'
+import type { Topic } from './topic.ts'
+
+/** One record, as an ordinary consumer sees it. */
+export interface TopicRecord {
+  readonly partition: number
+  readonly offset: number
+  readonly key: string | undefined
+  /** Undefined: a tombstone. */
+  readonly value: Buffer | undefined
+}
+
+const readMsMax = 60_000
+
+/** All records of a topic, by an ordinary consumer that sees what is committed. The last offset of each partition must be a record. */
+export async function readTopic(topic: Topic): Promise<TopicRecord[]> {
+  const ends = await topic.endOffsets()
+  const open = new Set([...ends].filter(([, end]) => end > 0).map(([partition]) => partition))
+  const records: TopicRecord[] = []
+  if (open.size === 0) return records
+  const consumer = topic.kafka.consumer({ groupId: `judge-${randomBytes(5).toString('hex')}`, sessionTimeout: 30_000 })
+  await consumer.connect()
+  try {
+    await consumer.subscribe({ topic: topic.name, fromBeginning: true })
+    await new Promise<void>((resolve, reject) => {
+      const late = setTimeout(() => reject(new Error(`${topic.name} could not be read in ${readMsMax / 1000} s`)), readMsMax)
+      const eachBatch = async ({
+        batch,
+      }: {
+        batch: { partition: number; messages: { offset: string; key: Buffer | null; value: Buffer | null }[] }
+      }) => {
+        const { partition } = batch
+        for (const { offset, key, value } of batch.messages) {
+          records.push({ partition, offset: Number(offset), key: key?.toString(), value: value ?? undefined })
+        }
+        if (Number(batch.messages.at(-1)?.offset ?? -1) >= ends.get(partition)! - 1) open.delete(partition)
+        if (open.size > 0) return
+        clearTimeout(late)
+        resolve()
+      }
+      consumer.run({ eachBatch }).catch(reject)
+    })
+  } finally {
+    await consumer.disconnect()
+  }
+  return records
+}

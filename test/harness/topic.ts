@@ -1,0 +1,100 @@
+import { randomBytes } from 'node:crypto'
+import kafkajs, { type Admin, type Kafka, type Message, type Producer } from 'kafkajs'
+
+const requestMsMax = 30_000
+const messagesPerSend = 5_000
+
+/** One record to publish. `partition`: where it must go; without one its key decides. */
+export interface Publication {
+  readonly key?: string | null
+  /** null is a tombstone. */
+  readonly value: string | Buffer | null
+  readonly partition?: number
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** A topic of its own for one test, with a producer for it. Its name is nobody else's. */
+export class Topic implements AsyncDisposable {
+  readonly name: string
+  readonly partitions: number
+  readonly kafka: Kafka
+  readonly admin: Admin
+  readonly #producer: Producer
+  /** Records that Kafka has acknowledged. */
+  published = 0
+
+  private constructor(kafka: Kafka, name: string, partitions: number) {
+    this.kafka = kafka
+    this.name = name
+    this.partitions = partitions
+    this.admin = kafka.admin()
+    this.#producer = kafka.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner })
+  }
+
+  static async create(brokers: readonly string[], partitions: number): Promise<Topic> {
+    const kafka = new kafkajs.Kafka({
+      ...{ brokers: [...brokers], clientId: 'test', requestTimeout: requestMsMax, logLevel: kafkajs.logLevel.NOTHING },
+      retry: { retries: 8, initialRetryTime: 100, maxRetryTime: 2000 },
+    })
+    const topic = new Topic(kafka, `t-${randomBytes(5).toString('hex')}`, partitions)
+    await Promise.all([topic.admin.connect(), topic.#producer.connect()])
+    await topic.admin.createTopics({
+      topics: [{ topic: topic.name, numPartitions: partitions, replicationFactor: 1 }],
+      waitForLeaders: true,
+      timeout: requestMsMax,
+    })
+    return topic
+  }
+
+  async publish(records: readonly Publication[]): Promise<void> {
+    for (let at = 0; at < records.length; at += messagesPerSend) {
+      const messages = records.slice(at, at + messagesPerSend).map(toMessage)
+      await this.#producer.send({ topic: this.name, acks: -1, messages })
+      this.published += messages.length
+    }
+  }
+
+  /** In one transaction, which is then committed or aborted; either way its markers take offsets. */
+  async publishTransaction(records: readonly Publication[], end: 'commit' | 'abort'): Promise<void> {
+    const producer = this.kafka.producer({
+      ...{ transactionalId: `${this.name}-${randomBytes(3).toString('hex')}`, maxInFlightRequests: 1, idempotent: true },
+      createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+    })
+    await producer.connect()
+    try {
+      const transaction = await producer.transaction()
+      await transaction.send({ topic: this.name, messages: records.map(toMessage) })
+      await transaction[end]()
+      if (end === 'commit') this.published += records.length
+    } finally {
+      await producer.disconnect()
+    }
+  }
+
+  /** Per partition the offset that the next record will get. */
+  async endOffsets(): Promise<Map<number, number>> {
+    const offsets = await this.admin.fetchTopicOffsets(this.name)
+    return new Map(offsets.map((each) => [each.partition, Number(each.high)]))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([this.#producer.disconnect(), this.admin.disconnect()])
+  }
+}
+
+const toMessage = ({ key, value, partition, headers }: Publication): Message => ({
+  key: key ?? null,
+  value: typeof value === 'string' ? Buffer.from(value) : value,
+  ...(partition !== undefined && { partition }),
+  ...(headers && { headers: { ...headers } }),
+})
+
+/** `count` small JSON records; their keys are `k0` to `k{keys - 1}` in turn, none when there are to be no keys. */
+export function jsonRecords(count: number, options: { readonly keys?: number; readonly from?: number } = {}): Publication[] {
+  const from = options.from ?? 0
+  return Array.from({ length: count }, (_, index) => {
+    const id = from + index
+    const value = JSON.stringify({ id, text: `record ${id}` })
+    return options.keys === undefined ? { value } : { key: `k${id % options.keys}`, value }
+  })
+}
