@@ -1,5 +1,5 @@
 import type { LaneId } from '../../runtime/lane-keys.ts'
-import type { Heartbeat, HeartbeatReply, Release } from './heartbeat.ts'
+import { type Heartbeat, type HeartbeatReply, isHeld, type Release } from './heartbeat.ts'
 import { type FoundLane, LaneTable } from './lane-table.ts'
 import { buildLists } from './lists.ts'
 import { dropGrants, type FleetUseCase, type Grant, giveGranted, plan } from './plan.ts'
@@ -73,6 +73,8 @@ export class FleetCore {
     const worker = this.workers.hear(own, nowMs, wallMs)
     if (worker === undefined) return undefined
     const acknowledged = this.table.hear(own, nowMs, this.#version + 1)
+    // What could not be heard yet must be told again.
+    if (acknowledged.length < own.lanes.filter((lane) => !isHeld(lane)).length) worker.hasGap = true
     return { acknowledged, calls: this.#steppedAt !== this.table.changes || accepted !== this.workers.accepts(worker, nowMs) }
   }
 
@@ -91,7 +93,7 @@ export class FleetCore {
   }
 
   granted(grants: readonly Grant[]): void {
-    giveGranted(this.table, grants, this.#version + 1)
+    giveGranted(this.table, grants)
     this.#build()
   }
 
@@ -166,16 +168,15 @@ export class FleetCore {
   }
 
   /**
-   * isMissing: it has seen its list, and says nothing of a lane that it should hold or let go of; only a complete report tells.
-   * isLeaving: it has yet to let go of a lane.
+   * isLeaving: it has yet to let go of a lane. isMissing: it has seen that, and says nothing of the lane; only a complete report
+   * tells that it does not hold it.
    */
   #openLanes(worker: Worker): { isMissing: boolean; isLeaving: boolean } {
     let isMissing = false
     let isLeaving = false
     for (const { key, holding } of this.table.all()) {
-      if (holding.state !== 'GIVEN' && holding.state !== 'LEAVING') continue
-      if (holding.instance !== worker.instance) continue
-      if (holding.state === 'LEAVING') isLeaving = true
+      if (holding.state !== 'LEAVING' || holding.instance !== worker.instance) continue
+      isLeaving = true
       if (worker.appliedVersion >= holding.sinceVersion && !worker.reports.has(key)) isMissing = true
     }
     return { isMissing, isLeaving }

@@ -2,7 +2,7 @@ import type { LaneId } from '../../runtime/lane-keys.ts'
 import { laneKey } from '../../runtime/lane-keys.ts'
 import { FleetCore, type FleetTimings } from './fleet-core.ts'
 import { possibleHolder } from './found-lane.ts'
-import type { Heartbeat, HeartbeatReply, LaneReport, ReportedState } from './heartbeat.ts'
+import type { Assignment, Heartbeat, HeartbeatReply, LaneReport, ReportedState } from './heartbeat.ts'
 import type { FleetUseCase, Grant } from './plan.ts'
 
 // A model of everything around the leader's core, with a clock of its own: Redis with its fences, workers that follow the
@@ -66,6 +66,7 @@ export class ModelWorker {
   #applied = 0
   #mustTellAll = true
   #told = new Set<string>()
+  #assigned = new Map<string, Assignment>()
   lastBeat: Heartbeat | undefined
 
   constructor(instance: string) {
@@ -124,17 +125,25 @@ export class ModelWorker {
     for (const lane of this.lanes.filter(isHeldState)) {
       if (wanted.get(lane.key)?.epoch !== lane.epoch) lane.state = lane.state === 'STARTING' ? 'RELEASED' : 'DRAINING'
     }
-    for (const [key, { id, epoch }] of wanted) {
-      if (this.lanes.some((lane) => lane.key === key && (isHeldState(lane) || lane.epoch >= epoch))) continue
-      this.lanes.push({ id, key, epoch, state: 'STARTING', version: 0, seenEpoch: 0 })
-    }
+    this.#assigned = wanted
   }
 
-  /** Takes one lane a step on: claims it, or lets go of it. */
+  /** Begins with an assigned lane: its definition had to be fetched first, so this is some time after it was told. */
+  #begin(): boolean {
+    for (const [key, { id, epoch }] of this.#assigned) {
+      if (this.lanes.some((lane) => lane.key === key && (isHeldState(lane) || lane.epoch >= epoch))) continue
+      this.lanes.push({ id, key, epoch, state: 'STARTING', version: 0, seenEpoch: 0 })
+      return true
+    }
+    return false
+  }
+
+  /** Takes one lane a step on: begins with it, claims it, or lets go of it. */
   work(redis: ModelRedis, nowMs: number, which: number): void {
     const busy = this.lanes.filter((lane) => lane.state === 'STARTING' || lane.state === 'DRAINING')
     const lane = busy[which % Math.max(1, busy.length)]
-    if (lane === undefined || nowMs >= this.leaseUntilMs) return
+    if (nowMs >= this.leaseUntilMs || (which % 2 === 0 && this.#begin())) return
+    if (lane === undefined) return
     const stored = redis.lanes.get(lane.key)!
     const isOurs =
       lane.state === 'STARTING' ? stored.epoch < lane.epoch : stored.epoch === lane.epoch && stored.version === lane.version

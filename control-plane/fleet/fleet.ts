@@ -5,6 +5,7 @@ import type { Heartbeat, HeartbeatReply } from './heartbeat.ts'
 import type { LaneView } from './lane-view.ts'
 import { viewLanes } from './lane-view.ts'
 import { Leader, type LeaderOptions } from './leader.ts'
+import type { Holding } from './reconcile.ts'
 import { Session } from './session.ts'
 import type { SessionParts } from './session-parts.ts'
 import { fillFigures } from './stored-figures.ts'
@@ -13,6 +14,11 @@ import type { Worker } from './workers.ts'
 export interface FleetOptions extends SessionParts, Omit<LeaderOptions, 'onChange'> {
   /** The longest that a listing waits for Redis or Kafka. */
   readonly listTimeoutMs: number
+}
+
+export interface FleetCounts {
+  readonly lanes: Readonly<Record<Holding['state'], number>>
+  readonly workers: { readonly staying: number; readonly draining: number }
 }
 
 /** Lanes and workers, as the leader sees them. On a replica that does not lead, only `leaderAddress` is of use. */
@@ -80,6 +86,16 @@ export class Fleet {
       lanes.push(...(await fillFigures(useCase, viewed, { ...this.#options, timeoutMs: listTimeoutMs })))
     }
     return lanes
+  }
+
+  /** How many there are of what; nothing on a replica that does not lead. */
+  counts(): FleetCounts {
+    const lanes: Record<Holding['state'], number> = { UNKNOWN: 0, INHERITED: 0, FREE: 0, GRANTING: 0, GIVEN: 0, LEAVING: 0 }
+    const workers = { staying: 0, draining: 0 }
+    const session = this.lead() === undefined ? undefined : this.#session
+    for (const { holding } of session?.core.table.all() ?? []) lanes[holding.state]++
+    for (const worker of session?.core.workers.all() ?? []) workers[worker.draining ? 'draining' : 'staying']++
+    return { lanes, workers }
   }
 
   /** A retry batch has put something into the lane's inbox: its worker will be told. Does nothing on a replica that does not lead. */

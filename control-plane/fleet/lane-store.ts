@@ -2,9 +2,9 @@ import { type LaneId, laneKeys } from '../../runtime/lane-keys.ts'
 import { defineScript, type Redis } from '../../runtime/redis.ts'
 import type { StoredFence } from './found-lane.ts'
 
-/** KEYS lane  ARGV start, clock ms. Only where there is nothing: a lane that a worker is rebuilding has its fence already. */
+/** KEYS lane  ARGV start, clock ms. Only where there is neither: a lane that a worker is rebuilding has its fence already. */
 const firstStateScript = defineScript(`
-if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+if redis.call('HEXISTS', KEYS[1], 'epoch') == 1 or redis.call('HEXISTS', KEYS[1], 'cursor') == 1 then return 0 end
 redis.call('HSET', KEYS[1], 'epoch', 0, 'owner', '', 'version', 1, 'cursor', ARGV[1], 'ended', '', 'saved', ARGV[2],
   'clean', 1, 'credit', '', 'writer', 0)
 return 1

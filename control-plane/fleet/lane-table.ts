@@ -75,7 +75,8 @@ export class LaneTable {
       const report = worker.reports.get(key)
       if (report !== undefined)
         lane.holding = afterWord(lane.holding, worker.instance, wordOf(report), lane.highestEpoch, nextVersion)
-      else if (hasToldAll(worker)) lane.holding = afterSilenceAbout(lane.holding, worker.instance, worker.appliedVersion)
+      else if (hasToldAll(worker))
+        lane.holding = afterSilenceAbout(lane.holding, worker.instance, worker.appliedVersion, nextVersion)
     }
   }
 
@@ -93,7 +94,8 @@ export class LaneTable {
     }
     if (beat.complete) {
       for (const lane of this.#lanes.values()) {
-        if (!mentioned.has(lane.key)) this.#set(lane, afterSilenceAbout(lane.holding, beat.instance, beat.assignmentVersion))
+        if (!mentioned.has(lane.key))
+          this.#set(lane, afterSilenceAbout(lane.holding, beat.instance, beat.assignmentVersion, nextVersion))
       }
     }
     return acknowledged

@@ -45,7 +45,7 @@ export interface LeaderOptions {
   /** New at each start of the process. */
   readonly replica: string
   /** Where the other replicas reach this one. */
-  readonly address: string
+  readonly address: () => string
   readonly leaseMs: number
   readonly log: Logger
   /** Called after each election and each loss. */
@@ -142,7 +142,7 @@ export class Leader {
       else this.deposed()
       return this.#term === undefined ? 0 : leaseMs
     }
-    const answer = (await campaignScript(redis, [keys.leader, keys.term], [replica, address, leaseMs, wall])) as [
+    const answer = (await campaignScript(redis, [keys.leader, keys.term], [replica, address(), leaseMs, wall])) as [
       Buffer,
       Buffer,
       Buffer,

@@ -20,14 +20,26 @@ export function buildLists(
     const useCase = useCases.get(uid)
     if (useCase !== undefined) addLanes(lists, useCase, lanes)
   }
+  const leaving = leavingSince(table)
   let version = lastVersion
   for (const worker of workers.all()) {
     const list = lists.get(worker.instance)!
-    if (worker.listVersion > 0 && isSame(list, worker.list)) continue
+    const isKnown = worker.listVersion > 0 && worker.listVersion >= (leaving.get(worker.instance) ?? 0)
+    if (isKnown && isSame(list, worker.list)) continue
     worker.list = list
     worker.listVersion = ++version
   }
   return version
+}
+
+/** A lane that is to be let go needs a version of its own, also when no list had it: that the worker has seen it is the proof. */
+function leavingSince(table: LaneTable): Map<string, number> {
+  const since = new Map<string, number>()
+  for (const { holding } of table.all()) {
+    if (holding.state !== 'LEAVING') continue
+    since.set(holding.instance, Math.max(since.get(holding.instance) ?? 0, holding.sinceVersion))
+  }
+  return since
 }
 
 function byUseCase(table: LaneTable): Map<string, LaneRecord[]> {

@@ -88,7 +88,7 @@ export class World {
       worker.touch(this.redis, this.nowMs)
       if (!worker.isAlive) continue
       worker.hear(this.leader.hear(worker.beat(complete), this.nowMs))
-      for (let lane = 0; works && lane < lanes.length; lane++) worker.work(this.redis, this.nowMs, 0)
+      for (let lane = 0; works && lane < 3 * lanes.length; lane++) worker.work(this.redis, this.nowMs, lane)
     }
     this.expel()
     this.leader.step(this.nowMs)

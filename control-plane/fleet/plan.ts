@@ -116,12 +116,12 @@ function choose(lane: LaneRecord, instance: string, wallMs: number, grants: Gran
 }
 
 /** The grants are written down: the lanes go into the lists. */
-export function giveGranted(table: LaneTable, grants: readonly Grant[], nextVersion: number): void {
+export function giveGranted(table: LaneTable, grants: readonly Grant[]): void {
   for (const grant of grants) {
     const lane = table.get(grant.key)
     if (lane?.holding.state !== 'GRANTING' || lane.holding.epoch !== grant.epoch) continue
     const { instance, epoch, releasedVersion } = lane.holding
-    lane.holding = { state: 'GIVEN', instance, epoch, releasedVersion, sinceVersion: nextVersion }
+    lane.holding = { state: 'GIVEN', instance, epoch, releasedVersion }
   }
 }
 

@@ -4,13 +4,16 @@
 // | state     | means                                     | X holds it (epoch e)       | X let go (epoch e)  | X has all told, without it | X expelled |
 // |-----------|-------------------------------------------|----------------------------|---------------------|----------------------------|------------|
 // | UNKNOWN   | a new leader has not read it yet          | -                          | -                   | -                          | -          |
-// | INHERITED | Redis names its holder, not yet heard     | GIVEN (e is E) or LEAVING  | FREE when e is E    | FREE                       | FREE       |
+// | INHERITED | Redis names its holder, not yet heard     | GIVEN (e is E) or LEAVING  | FREE when e is E    | LEAVING                    | FREE       |
 // | FREE      | nobody holds it                           | GIVEN, or LEAVING when     | -                   | -                          | -          |
 // |           |                                           | e is below another known   |                     |                            |            |
 // | GRANTING  | chosen; not written down yet, not told    | -                          | -                   | -                          | FREE       |
-// | GIVEN     | in the holder's list with its epoch E     | -                          | FREE when e is E    | FREE when it knew the list | FREE       |
-// | LEAVING   | left out of the list, holder must let go  | -                          | FREE when e is E    | FREE when it knew the list | FREE       |
+// | GIVEN     | in the holder's list with its epoch E     | -                          | FREE when e is E    | -                          | FREE       |
+// | LEAVING   | left out of the list, holder must let go  | -                          | FREE when e is E    | FREE when it works by a    | FREE       |
+// |           |                                           |                            |                     | list without the lane      |            |
 //
+// A worker that was given a lane may begin with it some time later, so that it does not speak of a lane says nothing, until it works
+// by a list that leaves the lane out.
 // X is the lane's holder in all rows but FREE; what anybody else says of it changes nothing. `let go` is RELEASED or LOST.
 // FREE -> GRANTING -> GIVEN and GIVEN -> LEAVING are the leader's own decisions. From GRANTING back to FREE when writing failed.
 
@@ -24,8 +27,6 @@ export type Holding =
       readonly instance: string
       readonly epoch: number
       readonly releasedVersion: number
-      /** Version of the instance's list that first had it. */
-      readonly sinceVersion: number
     }
   | {
       readonly state: 'LEAVING'
@@ -64,22 +65,16 @@ export function afterWord(holding: Holding, instance: string, word: Word, highes
 }
 
 const held = (instance: string, epoch: number, mayStay: boolean, sinceVersion: number): Holding =>
-  mayStay
-    ? { state: 'GIVEN', instance, epoch, releasedVersion: 0, sinceVersion }
-    : { state: 'LEAVING', instance, epoch, sinceVersion }
+  mayStay ? { state: 'GIVEN', instance, epoch, releasedVersion: 0 } : { state: 'LEAVING', instance, epoch, sinceVersion }
 
-/** The instance has told all lanes that it holds, working by its list of `appliedVersion`, and this one is not among them. */
-export function afterSilenceAbout(holding: Holding, instance: string, appliedVersion: number): Holding {
-  switch (holding.state) {
-    case 'INHERITED':
-      return holding.instance === instance ? free(0) : holding
-    case 'GIVEN':
-    case 'LEAVING':
-      // A list that it has not seen cannot have been followed.
-      return holding.instance === instance && appliedVersion >= holding.sinceVersion ? free(0) : holding
-    default:
-      return holding
-  }
+/**
+ * The instance has told all lanes that it holds, working by its list of `appliedVersion`, and this one is not among them.
+ * `nextVersion` is that of its next list, which will leave an inherited lane out.
+ */
+export function afterSilenceAbout(holding: Holding, instance: string, appliedVersion: number, nextVersion: number): Holding {
+  if (!('instance' in holding) || holding.instance !== instance) return holding
+  if (holding.state === 'INHERITED') return { state: 'LEAVING', instance, epoch: holding.epoch, sinceVersion: nextVersion }
+  return holding.state === 'LEAVING' && appliedVersion >= holding.sinceVersion ? free(0) : holding
 }
 
 export function afterExpel(holding: Holding, instance: string): Holding {

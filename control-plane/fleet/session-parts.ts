@@ -9,9 +9,10 @@ import type { TopicSource } from './topic-source.ts'
 
 /** The definitions, as far as the fleet needs them. */
 export interface UseCaseSource {
-  /** Whether Redis is known to have all definitions. False after it was emptied, until they are restored from the audit. */
-  isPrepared(): Promise<boolean>
-  /** All definitions as of now; cheap when nothing changed. */
+  /**
+   * All definitions as of now; cheap when nothing changed. Rejects while an empty Redis may be one that has lost all: then they are
+   * first restored from the audit.
+   */
   all(): Promise<Iterable<UseCase>>
   /** Resumes what was paused until now. */
   resumeExpired(): Promise<unknown>

@@ -131,12 +131,8 @@ export class Session {
 
   /** Who may hold what, by what the leaders before have left. Nobody is answered until this is known. */
   async #takeStock(): Promise<void> {
-    const { useCases, grants } = this.#parts
-    if (!(await useCases.isPrepared())) {
-      throw new FleetError('STATE_UNAVAILABLE', 'Redis is empty: its definitions are first restored from the audit in ClickHouse')
-    }
     await this.#readUseCases()
-    this.#inherited = await grants.readAll()
+    this.#inherited = await this.#parts.grants.readAll()
     for (const key of this.#inherited.keys()) {
       const id = readLaneKey(key)
       if (id !== undefined && this.views.all.has(id.uid)) this.core.table.add(key, id)

@@ -1,0 +1,52 @@
+import { timestampFromMs } from '@bufbuild/protobuf/wkt'
+import type { ServiceImpl } from '@connectrpc/connect'
+import { FleetService } from '../../proto/gen/ferry/v1/fleet_service_pb.ts'
+import type { Fleet } from '../fleet/fleet.ts'
+import type { LaneView } from '../fleet/lane-view.ts'
+import type { LeaderClient } from '../fleet/leader-client.ts'
+import type { Worker } from '../fleet/workers.ts'
+import { answerFleet } from './fleet-errors.ts'
+
+/** The contract's FleetService. Only the leader knows; other replicas ask it. */
+export function fleetService(fleet: Fleet, leader: LeaderClient): ServiceImpl<typeof FleetService> {
+  return {
+    listWorkers: (request, context) =>
+      answerFleet(async () => {
+        if (fleet.lead() === undefined) {
+          return leader.call(FleetService, context.requestHeader, (client, options) => client.listWorkers(request, options))
+        }
+        return { workers: fleet.workers().map(writeWorker) }
+      }),
+    listLanes: (request, context) =>
+      answerFleet(async () => {
+        if (fleet.lead() === undefined) {
+          return leader.call(FleetService, context.requestHeader, (client, options) => client.listLanes(request, options))
+        }
+        return { lanes: (await fleet.lanes(request.useCase)).map(writeLane) }
+      }),
+  }
+}
+
+const writeWorker = ({ worker, lanes }: { readonly worker: Worker; readonly lanes: number }) => ({
+  instance: worker.instance,
+  description: worker.description,
+  heartbeatTime: timestampFromMs(worker.heardWallMs),
+  ...(worker.startTimeMs > 0 && { startTime: timestampFromMs(worker.startTimeMs) }),
+  lanes,
+  draining: worker.draining,
+})
+
+const writeLane = ({ id, useCase, state, condition, message, worker, epoch, figures }: LaneView) => ({
+  id,
+  useCase,
+  state,
+  condition,
+  message,
+  worker,
+  epoch: BigInt(epoch),
+  cursor: BigInt(figures?.cursor ?? 0),
+  floor: BigInt(figures?.floor ?? 0),
+  endOffset: BigInt(figures?.endOffset ?? -1),
+  parked: BigInt(figures?.parked ?? 0),
+  ...(figures && { reportTime: timestampFromMs(figures.timeMs) }),
+})

@@ -1,0 +1,180 @@
+import { addresses, bytes, choice, duration, readConfig, text, url, wholeNumber } from '../runtime/config.ts'
+
+const address = { pattern: /^(\[[0-9a-fA-F:]+\]|[a-zA-Z0-9._-]+):\d{1,5}$/, form: 'an address as host:port' }
+
+/** Everything that a control plane reads from its environment. */
+export const controlPlaneSettings = {
+  kafkaBrokers: addresses('FERRY_KAFKA_BROKERS', {
+    default: '127.0.0.1:9092',
+    description: 'Kafka brokers to start from, as host:port, separated by commas. They are the cluster `default`.',
+  }),
+  redisUrl: url('FERRY_REDIS_URL', {
+    default: 'redis://127.0.0.1:6379',
+    protocols: ['redis:', 'rediss:'],
+    description: 'Redis that keeps definitions and lane state. It must append to a file and must not evict.',
+  }),
+  clickhouseUrl: url('FERRY_CLICKHOUSE_URL', {
+    default: 'http://127.0.0.1:8123',
+    protocols: ['http:', 'https:'],
+    description: 'ClickHouse over HTTP; user and password may be part of the URL.',
+  }),
+  clickhouseDatabase: text('FERRY_CLICKHOUSE_DATABASE', {
+    default: 'ferry',
+    pattern: /^[a-zA-Z_][a-zA-Z0-9_]*$/,
+    form: 'letters, digits and underscores',
+    description: 'Database of the attempt log. It is created, and brought to this release, at the start.',
+  }),
+  grpcAddress: text('FERRY_GRPC_ADDRESS', {
+    ...address,
+    default: '127.0.0.1:7070',
+    description: 'Where gRPC is served. There is no authentication yet: anything but loopback must be guarded by the network.',
+  }),
+  httpAddress: text('FERRY_HTTP_ADDRESS', {
+    ...address,
+    default: '127.0.0.1:7071',
+    description: 'Where the same services are served as JSON over HTTP, with /healthz, /readyz and /metrics.',
+  }),
+  advertisedAddress: text('FERRY_ADVERTISED_ADDRESS', {
+    default: '',
+    pattern: /^(|(\[[0-9a-fA-F:]+\]|[a-zA-Z0-9._-]+):\d{1,5})$/,
+    form: 'an address as host:port, or empty',
+    description: 'Where the other replicas reach this one by gRPC. Empty: the host and the port of FERRY_GRPC_ADDRESS.',
+  }),
+  logLevel: choice('FERRY_LOG_LEVEL', {
+    of: ['debug', 'info', 'warn', 'error'],
+    default: 'info',
+    description: 'Least severity that is logged: debug, info, warn or error.',
+  }),
+  leaderLeaseMs: duration('FERRY_LEADER_LEASE', {
+    default: '5s',
+    minMs: 500,
+    maxMs: 60_000,
+    description: 'A leader that dies is followed by another after at most so long and a third.',
+  }),
+  heartbeatIntervalMs: duration('FERRY_HEARTBEAT_INTERVAL', {
+    default: '1s',
+    minMs: 50,
+    maxMs: 10_000,
+    description: 'Between two heartbeats of a worker.',
+  }),
+  heartbeatTimeoutMs: duration('FERRY_HEARTBEAT_TIMEOUT', {
+    default: '3s',
+    minMs: 100,
+    maxMs: 60_000,
+    description: 'A worker that is silent for so long loses its lanes as soon as its lease is over.',
+  }),
+  gatherMs: duration('FERRY_GATHER_TIME', {
+    default: '500ms',
+    minMs: 0,
+    maxMs: 60_000,
+    description: 'So long after the first worker has come, lanes wait for others to come too.',
+  }),
+  movesMax: wholeNumber('FERRY_MOVES_MAX', {
+    default: '32',
+    min: 1,
+    max: 10_000,
+    description: 'Lanes that may be on their way from one worker to another at once. Lanes of workers that leave do not count.',
+  }),
+  partitionsIntervalMs: duration('FERRY_PARTITIONS_INTERVAL', {
+    default: '5s',
+    minMs: 100,
+    maxMs: 3_600_000,
+    description: "Between two looks at a topic's partitions.",
+  }),
+  useCasesIntervalMs: duration('FERRY_USE_CASES_INTERVAL', {
+    default: '1s',
+    minMs: 50,
+    maxMs: 60_000,
+    description: 'After so long at most the leader sees a change of a definition that another replica accepted.',
+  }),
+  redisTimeoutMs: duration('FERRY_REDIS_TIMEOUT', {
+    default: '2s',
+    minMs: 100,
+    maxMs: 60_000,
+    description: 'A Redis command that takes longer has failed.',
+  }),
+  kafkaTimeoutMs: duration('FERRY_KAFKA_TIMEOUT', {
+    default: '5s',
+    minMs: 500,
+    maxMs: 60_000,
+    description: 'A question to Kafka that takes longer has failed.',
+  }),
+  clickhouseTimeoutMs: duration('FERRY_CLICKHOUSE_TIMEOUT', {
+    default: '10s',
+    minMs: 1000,
+    maxMs: 300_000,
+    description: 'An insert or a query of the control plane that takes longer has failed.',
+  }),
+  queryTimeoutMs: duration('FERRY_QUERY_TIMEOUT', {
+    default: '20s',
+    minMs: 100,
+    maxMs: 300_000,
+    description: 'A question of an operator to the log that takes longer is refused.',
+  }),
+  queryRowsMax: wholeNumber('FERRY_QUERY_ROWS_MAX', {
+    default: '100000000',
+    min: 1000,
+    max: 1_000_000_000_000,
+    description: 'A question of an operator that reads more rows of the log is refused.',
+  }),
+  queryGroupBytesMax: bytes('FERRY_QUERY_GROUP_BYTES_MAX', {
+    default: '512MiB',
+    min: 1 << 20,
+    max: 2 ** 40,
+    description: 'A question that groups more goes on on the disk of ClickHouse.',
+  }),
+  retryBatchesMax: wholeNumber('FERRY_RETRY_BATCHES_MAX', {
+    default: '100',
+    min: 1,
+    max: 10_000,
+    description: 'Retry batches that may be open at once.',
+  }),
+  retryBatchesKeptMax: wholeNumber('FERRY_RETRY_BATCHES_KEPT_MAX', {
+    default: '1000',
+    min: 1,
+    max: 100_000,
+    description: 'Retry batches of a use case that are remembered; older ones that have ended are forgotten.',
+  }),
+  inboxMax: wholeNumber('FERRY_INBOX_MAX', {
+    default: '10000',
+    min: 1,
+    max: 1_000_000,
+    description: "Deliveries of retry batches that may wait in a lane's inbox.",
+  }),
+  forwardTimeoutMs: duration('FERRY_FORWARD_TIMEOUT', {
+    default: '3s',
+    minMs: 100,
+    maxMs: 60_000,
+    description: 'A call that this replica hands to the leader and that takes longer has failed.',
+  }),
+  useCasesMax: wholeNumber('FERRY_USE_CASES_MAX', {
+    default: '10000',
+    min: 1,
+    max: 1_000_000,
+    description: 'Use cases that may exist.',
+  }),
+  outboxEntriesMax: wholeNumber('FERRY_OUTBOX_ENTRIES_MAX', {
+    default: '10000',
+    min: 1,
+    max: 1_000_000,
+    description: 'Changes that may wait for ClickHouse to take them into the audit; then further changes are refused.',
+  }),
+  stopTimeoutMs: duration('FERRY_STOP_TIMEOUT', {
+    default: '10s',
+    minMs: 500,
+    maxMs: 300_000,
+    description: 'After SIGTERM, calls that are on their way have so long to end.',
+  }),
+} as const
+
+export type ControlPlaneConfig = ReturnType<typeof readControlPlaneConfig>
+
+/** Throws ConfigError with every problem. */
+export const readControlPlaneConfig = (env: Record<string, string | undefined>) =>
+  readConfig(controlPlaneSettings, env, (values) =>
+    values.heartbeatIntervalMs * 2 <= values.heartbeatTimeoutMs
+      ? []
+      : [
+          `FERRY_HEARTBEAT_INTERVAL (${values.heartbeatIntervalMs} ms) must be at most half of FERRY_HEARTBEAT_TIMEOUT (${values.heartbeatTimeoutMs} ms)`,
+        ],
+  )

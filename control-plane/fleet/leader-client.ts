@@ -1,0 +1,49 @@
+import type { DescService } from '@bufbuild/protobuf'
+import { type CallOptions, type Client, createClient } from '@connectrpc/connect'
+import { createGrpcJsTransport, type GrpcJsTransport } from '../../proto/grpc-transport.ts'
+import { FleetError } from './fleet-error.ts'
+
+/** Set on a call that one replica hands to another, so that it is never handed on. */
+export const forwardedHeader = 'ferry-forwarded'
+
+export interface LeaderClientOptions {
+  readonly leaderAddress: () => string | undefined
+  readonly timeoutMs: number
+}
+
+/** Hands calls to the replica that leads. */
+export class LeaderClient {
+  readonly #options: LeaderClientOptions
+  #transport: { readonly address: string; readonly transport: GrpcJsTransport } | undefined
+
+  constructor(options: LeaderClientOptions) {
+    this.#options = options
+  }
+
+  /** Throws FleetError NO_LEADER when none is known, or when the call has been handed on already. */
+  async call<S extends DescService, T>(
+    service: S,
+    header: Headers,
+    call: (client: Client<S>, options: CallOptions) => Promise<T>,
+  ): Promise<T> {
+    const address = this.#options.leaderAddress()
+    if (address === undefined || header.has(forwardedHeader)) {
+      throw new FleetError('NO_LEADER', 'no replica leads at this moment: go on, and call again in a second')
+    }
+    const headers = { [forwardedHeader]: '1' }
+    return call(createClient(service, this.#transportTo(address)), { timeoutMs: this.#options.timeoutMs, headers })
+  }
+
+  close(): void {
+    this.#transport?.transport.close()
+    this.#transport = undefined
+  }
+
+  #transportTo(address: string): GrpcJsTransport {
+    if (this.#transport?.address === address) return this.#transport.transport
+    this.close()
+    const transport = createGrpcJsTransport(address, { callTimeoutMs: this.#options.timeoutMs })
+    this.#transport = { address, transport }
+    return transport
+  }
+}

@@ -1,0 +1,295 @@
+import { hostname } from 'node:os'
+import { collectDefaultMetrics, Registry as MetricsRegistry } from 'prom-client'
+import { DeliveryService } from '../proto/gen/ferry/v1/delivery_service_pb.ts'
+import { FleetService } from '../proto/gen/ferry/v1/fleet_service_pb.ts'
+import { RetryBatchService } from '../proto/gen/ferry/v1/retry_batch_service_pb.ts'
+import { UseCaseSchema } from '../proto/gen/ferry/v1/use_case_pb.ts'
+import { UseCaseService } from '../proto/gen/ferry/v1/use_case_service_pb.ts'
+import { WorkerService } from '../proto/gen/ferry/v1/worker_service_pb.ts'
+import { connectClickHouse } from '../runtime/clickhouse.ts'
+import { connectKafka, openCluster } from '../runtime/kafka.ts'
+import { createLog, type Logger } from '../runtime/log.ts'
+import { connectRedis } from '../runtime/redis.ts'
+import { type Running, runProcess } from '../runtime/run-process.ts'
+import { deliveryService } from './api/delivery-service.ts'
+import { fleetService } from './api/fleet-service.ts'
+import { retryBatchService } from './api/retry-batch-service.ts'
+import { useCaseService } from './api/use-case-service.ts'
+import { withLanes } from './api/with-lanes.ts'
+import { workerService } from './api/worker-service.ts'
+import { sampleAllLags } from './attempts/lag-sampler.ts'
+import { LeaderLoop } from './attempts/leader-loop.ts'
+import { LogReader } from './attempts/log-reader.ts'
+import { checkRedisSettings } from './check-redis.ts'
+import { type ControlPlaneConfig, readControlPlaneConfig } from './config.ts'
+import { awaitLanes } from './fleet/await-lanes.ts'
+import { Fleet } from './fleet/fleet.ts'
+import { fleetKeys } from './fleet/fleet-keys.ts'
+import { registerFleetMetrics } from './fleet/fleet-metrics.ts'
+import { Grants } from './fleet/grants.ts'
+import { LaneLog } from './fleet/lane-log.ts'
+import { LaneStore } from './fleet/lane-store.ts'
+import { LeaderClient } from './fleet/leader-client.ts'
+import { ParkedCounter } from './fleet/parked-counter.ts'
+import { TopicSource } from './fleet/topic-source.ts'
+import { within } from './fleet/within.ts'
+import { batchKeys } from './retry-batches/batch-keys.ts'
+import { BatchStore } from './retry-batches/batch-store.ts'
+import { RetryBatches } from './retry-batches/retry-batches.ts'
+import { RetryBatchRunner } from './retry-batches/run.ts'
+import { type ServeHandle, serve } from './serve/serve.ts'
+import { findViolations } from './serve/validate-request.ts'
+import { StartSteps } from './start-steps.ts'
+import { AuditLog } from './store/audit-log.ts'
+import { controlKeys } from './store/control-keys.ts'
+import { DescriptorSets } from './store/descriptor-sets.ts'
+import { migrate } from './store/migrate.ts'
+import { migrationLock } from './store/migration-lock.ts'
+import { Outbox } from './store/outbox.ts'
+import { Records } from './store/records.ts'
+import { StoreError } from './store/store-error.ts'
+import { Lifecycle } from './use-cases/lifecycle.ts'
+import { Registry } from './use-cases/registry.ts'
+
+const cluster = 'default'
+const samplesPrefix = 'ferry:{control}:lag:'
+/** A creation answers at the latest after so long, also when its lanes are not registered yet. */
+const lanesTimeoutMs = 2000
+
+/** Connections come by themselves, now or later; nothing here waits for one. */
+function connect(config: ControlPlaneConfig, log: Logger) {
+  const redis = connectRedis(config.redisUrl, config.redisTimeoutMs, log)
+  redis.on('ready', () => void checkRedisSettings(redis, log))
+  const clickhouse = connectClickHouse(config.clickhouseUrl, config.clickhouseDatabase, config.clickhouseTimeoutMs)
+  const kafka = connectKafka(config.kafkaBrokers, 'ferry-control-plane', config.kafkaTimeoutMs, log)
+  const source = new TopicSource(new Map([[cluster, openCluster(kafka)]]), config.kafkaTimeoutMs)
+  return { redis, clickhouse, source }
+}
+type Connections = ReturnType<typeof connect>
+
+/** Definitions: what was asked for, and the history of it. */
+function openUseCases(config: ControlPlaneConfig, { redis, clickhouse, source }: Connections) {
+  const keys = controlKeys()
+  const { useCasesMax, outboxEntriesMax } = config
+  const records = new Records({ redis, keys, useCasesMax, outboxEntriesMax, preparedTimeoutMs: 5000 })
+  const descriptorSets = new DescriptorSets(redis, keys)
+  const registry = new Registry({
+    records,
+    descriptorSets,
+    validation: {
+      clusters: [cluster],
+      topics: { partitions: async (name, topic) => (await source.partitions(name, topic))?.length },
+      contractViolations: (useCase) => findViolations(UseCaseSchema, useCase),
+    },
+    nowMs: Date.now,
+  })
+  const parked = new ParkedCounter(source, new LaneStore(redis))
+  const lifecycle = new Lifecycle({ records, parked, nowMs: Date.now })
+  return { keys, registry, lifecycle, descriptorSets, auditLog: new AuditLog(clickhouse, config.clickhouseTimeoutMs) }
+}
+type UseCases = ReturnType<typeof openUseCases>
+
+/** Lanes and workers: what is. */
+function openFleet(
+  config: ControlPlaneConfig,
+  { redis, clickhouse, source }: Connections,
+  { registry, lifecycle }: UseCases,
+  address: () => string,
+  log: Logger,
+): Fleet {
+  const keys = fleetKeys()
+  return new Fleet({
+    ...{ redis, keys, source, log, address },
+    replica: crypto.randomUUID(),
+    leaseMs: config.leaderLeaseMs,
+    store: new LaneStore(redis),
+    laneLog: new LaneLog(clickhouse, config.clickhouseTimeoutMs),
+    grants: new Grants(redis, keys),
+    useCases: {
+      all: async () => (await registry.all()).values(),
+      resumeExpired: () => lifecycle.resumeExpired(),
+      finishDelete: (uid) => lifecycle.finishDelete(uid),
+    },
+    timings: {
+      heartbeatIntervalMs: config.heartbeatIntervalMs,
+      heartbeatTimeoutMs: config.heartbeatTimeoutMs,
+      hurryIntervalMs: Math.min(200, config.heartbeatIntervalMs),
+      gatherMs: config.gatherMs,
+      movesMax: config.movesMax,
+      expelledForMs: 3_600_000,
+      stepIntervalMs: 500,
+      useCasesIntervalMs: config.useCasesIntervalMs,
+      partitionsIntervalMs: config.partitionsIntervalMs,
+      vanishedGraceMs: 60_000,
+    },
+    monotonicMs: () => performance.now(),
+    wallMs: Date.now,
+    listTimeoutMs: 3000,
+  })
+}
+
+/** Retry batches, and who drives them. */
+function openRetryBatches(
+  config: ControlPlaneConfig,
+  { redis, source }: Connections,
+  { keys, registry }: UseCases,
+  log: LogReader,
+  fleet: Fleet,
+  logger: Logger,
+) {
+  const store = new BatchStore({
+    ...{ redis, keys: batchKeys(), control: keys, outboxEntriesMax: config.outboxEntriesMax },
+    activeMax: config.retryBatchesMax,
+    keptMax: config.retryBatchesKeptMax,
+  })
+  const useCaseByUid = (uid: string) => registry.getByUid(uid)
+  const useCase = (name: string) => registry.get(name)
+  const batches = new RetryBatches({ store, log, redis, offsets: source, useCase, useCaseByUid, nowMs: Date.now })
+  const runner = new RetryBatchRunner({
+    ...{ store, log, redis, useCaseByUid, logger, nowMs: Date.now },
+    lead: () => fleet.lead(),
+    markInbox: (lane) => fleet.markInbox(lane),
+    limits: {
+      ...{ pageSize: 1000, pagesPerTurn: 20, inboxMax: config.inboxMax, restFactor: 2, forgetAfterMs: 3_600_000 },
+      ...{ settleMs: 5000, sweepAfterMs: 10_000, sweepMsMax: 60_000 },
+    },
+  })
+  return { batches, runner }
+}
+
+/** What the leader does beside leading the fleet. */
+function openLeaderLoops(
+  { redis, source }: Connections,
+  { registry, descriptorSets }: UseCases,
+  runner: RetryBatchRunner,
+  fleet: Fleet,
+  log: Logger,
+): LeaderLoop[] {
+  const lead = () => fleet.lead()
+  const sampleLags = async (): Promise<void> => {
+    const useCases = await registry.all()
+    await sampleAllLags({ redis, offsets: source, samplesPrefix }, useCases.values(), Date.now, log)
+  }
+  const sweepDescriptorSets = async (): Promise<void> => void (await descriptorSets.sweep())
+  return [
+    new LeaderLoop({ name: 'retry batches', lead, intervalMs: 1000, retryMsMax: 10_000, step: () => runner.step(), log }),
+    new LeaderLoop({ name: 'lag samples', lead, intervalMs: 10_000, retryMsMax: 60_000, step: sampleLags, log }),
+    new LeaderLoop({ name: 'descriptor sets', lead, intervalMs: 600_000, retryMsMax: 600_000, step: sweepDescriptorSets, log }),
+  ]
+}
+
+/** Tried until it has worked once: only then is this process ready. */
+function openStartSteps(config: ControlPlaneConfig, { redis, source }: Connections, { keys }: UseCases, log: Logger): StartSteps {
+  const withLock = migrationLock({ redis, keys, ttlMs: 30_000, waitTimeoutMs: 60_000 })
+  const { clickhouseUrl, clickhouseDatabase: database } = config
+  return new StartSteps(
+    [
+      { name: 'Redis answers', run: async () => void (await redis.ping()) },
+      { name: 'Kafka answers', run: () => source.ping() },
+      {
+        name: 'the tables in ClickHouse are those of this release',
+        run: async () => void (await migrate({ clickhouseUrl, database, statementTimeoutMs: 60_000, log, withLock })),
+      },
+    ],
+    log,
+  )
+}
+
+async function start(config: ControlPlaneConfig): Promise<Running> {
+  const log = createLog('control-plane', config.logLevel)
+  let server: ServeHandle | undefined
+  const connections = connect(config, log)
+  const useCases = openUseCases(config, connections)
+  const { redis, clickhouse, source } = connections
+  const fleet = openFleet(config, connections, useCases, () => advertised(config, server?.grpcPort), log)
+  const leader = new LeaderClient({ leaderAddress: () => fleet.leaderAddress, timeoutMs: config.forwardTimeoutMs })
+  const limits = {
+    executionTimeoutMs: config.queryTimeoutMs,
+    rowsToReadMax: config.queryRowsMax,
+    groupBytesMax: config.queryGroupBytesMax,
+  }
+  const reader = new LogReader(clickhouse, limits)
+  const { batches, runner } = openRetryBatches(config, connections, useCases, reader, fleet, log)
+  const loops = openLeaderLoops(connections, useCases, runner, fleet, log)
+  const outbox = new Outbox({
+    ...{ redis, keys: useCases.keys, auditLog: useCases.auditLog, log, term: () => fleet.lead()?.term },
+    ...{ batchEntriesMax: 1000, batchBytesMax: 4 << 20, intervalMs: 500, retryMsMax: 10_000 },
+  })
+  const steps = openStartSteps(config, connections, useCases, log)
+  const registry = new MetricsRegistry()
+  collectDefaultMetrics({ register: registry })
+  registerFleetMetrics(registry, fleet)
+  server = await serve({
+    services: [
+      [UseCaseService, announced(useCases, fleet, connections)],
+      [WorkerService, workerService(fleet, leader, useCases.registry)],
+      [FleetService, fleetService(fleet, leader)],
+      [
+        DeliveryService,
+        deliveryService({
+          ...{ log: reader, redis, offsets: source, samplesPrefix, nowMs: Date.now },
+          useCase: (name) => useCases.registry.get(name),
+          pageLimits: { pageBytesMax: 3 << 20 },
+          verifyLimits: { ...limits, sliceOffsetsMax: 10_000_000 },
+        }),
+      ],
+      [RetryBatchService, retryBatchService(batches)],
+    ],
+    grpc: hostAndPort(config.grpcAddress),
+    http: hostAndPort(config.httpAddress),
+    ready: () => [...steps.problems(), ...fleet.problems()],
+    ...{ registry, log },
+  })
+  log.info(
+    { grpc: withPort(config.grpcAddress, server.grpcPort), http: withPort(config.httpAddress, server.httpPort) },
+    'control plane: serving',
+  )
+  fleet.start()
+  outbox.start()
+  for (const loop of loops) loop.start()
+  // A failure that trying again cannot mend ends the process.
+  void steps.run((error) => error instanceof StoreError && error.code === 'MIGRATION_CHANGED')
+  return { stopTimeoutMs: config.stopTimeoutMs + 2000, stop }
+
+  async function stop(): Promise<void> {
+    log.info({}, 'control plane: stopping')
+    steps.stop()
+    const { stopTimeoutMs } = config
+    // Another replica leads at once; calls on the way end meanwhile.
+    const ended = Promise.all([fleet.stop(), outbox.stop(), ...loops.map((loop) => loop.stop())])
+    await Promise.all([
+      server!.stop(stopTimeoutMs),
+      within(ended, stopTimeoutMs, 'ending what is on its way').catch((error) =>
+        log.warn({ error: String(error) }, 'control plane: cut off'),
+      ),
+    ])
+    leader.close()
+    redis.disconnect()
+    await Promise.all([within(source.close(), 2000, 'disconnecting from Kafka').catch(() => {}), clickhouse.close()])
+    log.info({}, 'control plane: stopped')
+  }
+}
+
+function announced({ registry, lifecycle }: UseCases, fleet: Fleet, { source, redis }: Connections) {
+  const parts = { source, store: new LaneStore(redis) }
+  return withLanes(useCaseService(registry, lifecycle), {
+    changed: () => fleet.lookAtUseCases(),
+    registered: (useCase) => awaitLanes(useCase, parts, lanesTimeoutMs),
+  })
+}
+
+function hostAndPort(address: string): { host: string; port: number } {
+  const at = address.lastIndexOf(':')
+  return { host: address.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(address.slice(at + 1)) }
+}
+
+const withPort = (address: string, port: number): string => `${address.slice(0, address.lastIndexOf(':'))}:${port}`
+
+/** A wildcard is no address that others could call: then it is this host's name. */
+function advertised(config: ControlPlaneConfig, port: number | undefined): string {
+  if (config.advertisedAddress !== '') return config.advertisedAddress
+  const address = withPort(config.grpcAddress, port ?? hostAndPort(config.grpcAddress).port)
+  return address.replace(/^(0\.0\.0\.0|\[::\])(?=:)/, hostname())
+}
+
+await runProcess(async () => start(readControlPlaneConfig(process.env)))
