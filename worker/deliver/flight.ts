@@ -67,6 +67,8 @@ export class Flight<L> {
   readonly #landed: (flight: Flight<L>) => void
   readonly #options: { origin: string; path: string; method: Target['method']; headers: string[]; body: Buffer }
   #target: Target
+  /** Requests so far. */
+  #requests = 0
   #client: Client | undefined
   #clientOf: Target | undefined
   #listener: Listener<L>
@@ -90,6 +92,7 @@ export class Flight<L> {
     this.responseBytes = 0
     this.sentAt = now
     this.busy = true
+    this.#requests++
     const options = this.#options
     options.origin = target.origin
     options.path = target.path
@@ -158,10 +161,15 @@ export class Flight<L> {
     }
   }
 
+  /** Lands later: undici is still telling every request of this Client of the error, and must not be given a new one meanwhile. */
   fail(error: unknown): void {
     this.status = 0
     this.error = error
-    this.land()
+    this.#drop()
+    const request = this.#requests
+    setImmediate(() => {
+      if (request === this.#requests) this.land()
+    })
   }
 
   land(): void {
