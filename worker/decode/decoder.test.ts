@@ -92,6 +92,16 @@ describe('a decoder', () => {
     expect(first.toString()).toBe('{"name":"first"}')
   })
 
+  it('gives bodies of any size, one after the other', () => {
+    const decode = protobuf({ message: 'testdata.v1.Leaf' })
+    for (const length of [0, 1, 70_000, 5_000_000, 10, 1_000_000]) {
+      const name = 'x'.repeat(length)
+      expect(decode(text(1, name)).toString()).toBe(length === 0 ? '{}' : `{"name":"${name}"}`)
+      const escaped = '\n'.repeat(length)
+      expect(decode(text(1, escaped)).toString()).toBe(length === 0 ? '{}' : `{"name":${JSON.stringify(escaped)}}`)
+    }
+  })
+
   it('needs a format', () => {
     expect(() => compileDecoder(create(DecodeSchema), defaultDecodeLimits)).toThrow(SchemaError)
   })
@@ -100,6 +110,25 @@ describe('a decoder', () => {
 describe('a descriptor set', () => {
   it('may have its files in any order', () => {
     expect(protobuf({ descriptorSet: changed((files) => files.reverse()) })(text(536870911, 'x')).toString()).toBe('{"last":"x"}')
+  })
+
+  it('need not have the JSON names of fields', () => {
+    const withoutNames = changed((files) => {
+      for (const file of files) for (const message of file.messageType) for (const field of message.field) field.jsonName = ''
+      return files
+    })
+    const decode = protobuf({ descriptorSet: withoutNames, message: 'testdata.v1.Scalars' })
+    expect(decode(number(3, 7)).toString()).toBe('{"anInt32":7}')
+  })
+
+  it('may contradict itself where no compiler would let it', () => {
+    const withSameNumbers = changed((files) => {
+      const leaf = files.find((file) => file.name === 'proto3.proto')?.messageType.find((message) => message.name === 'Leaf')
+      for (const field of leaf?.field ?? []) field.number = 2
+      return files
+    })
+    const decode = protobuf({ descriptorSet: withSameNumbers, message: 'testdata.v1.Leaf' })
+    expect(decode(number(2, 7)).toString()).toBe('{"amount":"7"}')
   })
 
   it.each<[string, Given, string, string]>([

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { DecodeError } from './decode-error.ts'
 import type { DecodeLimits } from './decode-limits.ts'
 import type { Decoder } from './decoder.ts'
-import { utf8SequenceLength } from './utf8-sequence.ts'
+import { utf8Fault } from './utf8-fault.ts'
 
 const quote = 34
 const comma = 44
@@ -166,12 +166,7 @@ function describeByte(byte: number | undefined): string {
 }
 
 function invalidUtf8(value: Buffer): DecodeError {
-  let pos = 0
-  while (pos < value.length) {
-    const length = value[pos]! < 128 ? 1 : utf8SequenceLength(value, pos, value.length)
-    if (length === 0) break
-    pos += length
-  }
+  const pos = utf8Fault(value, 0, value.length)
   return new DecodeError('NOT_JSON', `no UTF-8 at byte ${pos}: ${describeByte(value[pos])}`, pos)
 }
 

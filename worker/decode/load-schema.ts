@@ -1,5 +1,12 @@
 import { createFileRegistry, type DescMessage, fromBinary, type Registry } from '@bufbuild/protobuf'
-import { type FileDescriptorProto, type FileDescriptorSet, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
+import { protoCamelCase } from '@bufbuild/protobuf/reflect'
+import {
+  type DescriptorProto,
+  type FieldDescriptorProto,
+  type FileDescriptorProto,
+  type FileDescriptorSet,
+  FileDescriptorSetSchema,
+} from '@bufbuild/protobuf/wkt'
 import type { ProtobufDecode } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import type { DecodeLimits } from './decode-limits.ts'
 import { SchemaError } from './schema-error.ts'
@@ -40,11 +47,18 @@ function parseSet(bytes: Uint8Array): FileDescriptorSet {
 
 function buildRegistry(set: FileDescriptorSet): Registry {
   const file = importedFirst(set.file)
+  for (const { messageType } of file) addJsonNames(messageType, [])
   try {
     return createFileRegistry({ ...set, file })
   } catch (error) {
     throw invalidSet(error)
   }
+}
+
+/** Compilers write the JSON names of fields into a descriptor set; what makes one from a program's own types often does not. */
+function addJsonNames(messages: readonly DescriptorProto[], fields: readonly FieldDescriptorProto[]): void {
+  for (const field of fields) if (field.jsonName === '') field.jsonName = protoCamelCase(field.name)
+  for (const message of messages) addJsonNames(message.nestedType, message.field)
 }
 
 function invalidSet(error: unknown): SchemaError {

@@ -1,4 +1,5 @@
 import { createFileRegistry, type DescMessage, fromBinary, toBinary, toJsonString } from '@bufbuild/protobuf'
+import { BinaryReader } from '@bufbuild/protobuf/wire'
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -128,18 +129,20 @@ describe.each([...compiledTypes, ...otherTypes])('the decoder of %s', (name) => 
 })
 
 describe.each(compiledTypes)('the compiled decoder of %s', (name) => {
-  it('takes every message that a serializer wrote', () => {
+  it('takes every message that a serializer wrote, whatever its order of fields and of map entries', () => {
     const desc = typeOf(name)
     const compiled = compileProtoJson({ message: desc, registry }, limits)
     let taken = 0
     fc.assert(
       fc.property(choices, (chosen) => {
         const written = writeMessage(desc, chosen, { isWild: false })
-        const json = reference(desc, written)
         // Paths of a field mask that no field could have are left to the general decoder.
+        const json = reference(desc, written)
         fc.pre(json !== undefined && !json.includes('"mask":'))
-        const value = Buffer.from(toBinary(desc, fromBinary(desc, written), { writeUnknownFields: false }))
-        expect(compiled?.(value)?.toString()).toBe(json)
+        const inOrder = toBinary(desc, fromBinary(desc, written), { writeUnknownFields: false })
+        expect(compiled?.(Buffer.from(inOrder))?.toString()).toBe(json)
+        const reordered = reverseFields(inOrder)
+        expect(compiled?.(reordered)?.toString()).toBe(reference(desc, reordered))
         taken++
       }),
       { numRuns: 300, maxSkipsPerRun: 1000 },
@@ -147,3 +150,16 @@ describe.each(compiledTypes)('the compiled decoder of %s', (name) => {
     expect(taken).toBe(300)
   })
 })
+
+/** The message with its fields in reverse order, and with what repeated fields hold reversed, too. */
+function reverseFields(message: Uint8Array): Buffer {
+  const reader = new BinaryReader(message)
+  const parts: Uint8Array[] = []
+  while (reader.pos < message.length) {
+    const start = reader.pos
+    const [number, wireType] = reader.tag()
+    reader.skip(wireType, number)
+    parts.push(message.subarray(start, reader.pos))
+  }
+  return Buffer.concat(parts.reverse())
+}

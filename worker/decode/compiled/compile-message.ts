@@ -72,7 +72,7 @@ export function compileMessage(
   return generate(values, [
     'if(left<1)throw unusual;',
     'const o=output.bytes,w=output.view,limit=output.limit,start=p;',
-    `let ${['i=from,g=0,last=0,n=0,x=0,e=0,s=0,f=0,y=0,mark=0,order=0', ...declared].join()};`,
+    `let ${['i=from,g=0,last=0,n=0,x=0,e=0,s=0,f=0,y=0,mark=0', ...declared].join()};`,
     `while(i<to){${readTagCode}switch(g>>>3){case 0:throw unusual;${cases.join('')}}last=g;${skipCode}}`,
     'if(i!==to)throw unusual;',
     ...codes.map((code) => code.write),

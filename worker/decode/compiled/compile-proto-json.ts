@@ -5,12 +5,14 @@ import type { Schema } from '../load-schema.ts'
 import { compileMessage, compileWrapper, type MessageWriter, type WriterPart } from './compile-message.ts'
 import { nameText } from './field-code.ts'
 import { resetMapKeys } from './map-keys.ts'
-import { nameBytesMax, output, outputFull, reserveOutput, takeOutput } from './output.ts'
+import { nameBytesMax, output, outputFull, reserveOutput, takeOutput, trimOutput } from './output.ts'
 import { wellKnownWriter } from './well-known.ts'
 import { unusual } from './wire.ts'
 
 /** Fields of a message above which it is left to the general decoder: code for so many would be slow to compile. */
 const compiledFieldsMax = 1000
+
+const fieldNumberMax = 2 ** 29 - 1
 
 const firstOutputBytes = 64 * 1024
 
@@ -24,21 +26,31 @@ export type CompiledDecoder = (value: Buffer) => Buffer | undefined
 export function compileProtoJson({ message, registry }: Schema, limits: DecodeLimits): CompiledDecoder | undefined {
   const root = partsOf(registry)(message)
   if (root.write === writeUnusual) return undefined
-  const { messageDepthMax, bodyBytesMax } = limits
   return (value) => {
-    reserveOutput(firstOutputBytes)
-    for (;;) {
-      resetMapKeys()
-      try {
-        const length = root.write(value, 0, value.length, 0, messageDepthMax)
-        if (length > bodyBytesMax) throw tooLarge(bodyBytesMax)
-        return takeOutput(length)
-      } catch (error) {
-        if (error === unusual) return undefined
-        if (error !== outputFull) throw error
-        if (output.limit >= bodyBytesMax) throw tooLarge(bodyBytesMax)
-        reserveOutput(Math.min(output.limit * 4, bodyBytesMax))
-      }
+    try {
+      return decode(root, value, limits)
+    } catch (error) {
+      if (error === unusual) return undefined
+      throw error
+    } finally {
+      trimOutput()
+    }
+  }
+}
+
+/** Begins again with a larger output as long as the body does not fit. */
+function decode(root: WriterPart, value: Buffer, { messageDepthMax, bodyBytesMax }: DecodeLimits): Buffer {
+  reserveOutput(firstOutputBytes)
+  for (;;) {
+    resetMapKeys()
+    try {
+      const length = root.write(value, 0, value.length, 0, messageDepthMax)
+      if (length > bodyBytesMax) throw tooLarge(bodyBytesMax)
+      return takeOutput(length)
+    } catch (error) {
+      if (error !== outputFull) throw error
+      if (output.limit >= bodyBytesMax) throw tooLarge(bodyBytesMax)
+      reserveOutput(Math.min(output.limit * 4, bodyBytesMax))
     }
   }
 }
@@ -78,12 +90,21 @@ function compile(
   return isCompilable(desc) ? compileMessage(desc, extensions, partOf) : writeUnusual
 }
 
-function isCompilable(desc: DescMessage): boolean {
-  const names = new Set(desc.fields.map((field) => field.jsonName))
+/** A descriptor set need not come from a compiler, which would refuse what is looked for here. */
+function isCompilable({ fields }: DescMessage): boolean {
+  const names = new Set(fields.map((field) => field.jsonName))
+  const numbers = new Set(fields.map((field) => field.number))
   return (
-    desc.fields.length <= compiledFieldsMax &&
-    names.size === desc.fields.length &&
-    desc.fields.every((field) => Buffer.byteLength(nameText(field)) <= nameBytesMax)
+    fields.length <= compiledFieldsMax &&
+    names.size === fields.length &&
+    numbers.size === fields.length &&
+    fields.every(
+      (field) =>
+        field.number >= 1 &&
+        field.number <= fieldNumberMax &&
+        Buffer.byteLength(nameText(field)) <= nameBytesMax &&
+        field.enum?.values.length !== 0,
+    )
   )
 }
 

@@ -69,7 +69,7 @@ function singularCode(field: DescField, index: number, value: ScalarCode, parts:
 function listCode(field: DescField, index: number, value: ScalarCode, parts: FieldParts): FieldCode {
   const [v, c] = [`v${index}`, `c${index}`]
   const findOneByOne = findRepeated(field, index, value.wireType)
-  const writeOneByOne = bracketed(field, parts, index, 91, 93, `${value.read}${value.write}`)
+  const writeOneByOne = writeRun(field, index, parts, list, `${value.read}${value.write}`)
   const declare = `${v}=0,${c}=0`
   if (value.wireType === delimited) return { declare, find: findOneByOne, write: `if(${v}!==0){${writeOneByOne}}` }
   const isWhole = value.elementBytes === 0 ? '' : `if(n%${value.elementBytes}!==0)throw unusual;`
@@ -90,18 +90,20 @@ function findRepeated(field: DescField, index: number, wireType: number): string
   return `if(g!==${tag(field, wireType)})throw unusual;if(${v}===0)${v}=i;else if(last!==g)throw unusual;${c}++;`
 }
 
-/** Writes a run of payloads between brackets. Every element begins with a comma; the opening bracket replaces the first one. */
-function bracketed(
-  field: DescField,
-  parts: FieldParts,
-  index: number,
-  open: number,
-  close: number,
-  writeElement: string,
-): string {
+/** What stands around a run of payloads: brackets, and code before the closing one. */
+interface Run {
+  readonly open: number
+  readonly close: number
+  readonly end: string
+}
+const list: Run = { open: 91, close: 93, end: '' }
+const map: Run = { open: 123, close: 125, end: 'endMap(mark,p);' }
+
+/** Writes a run of payloads. Every element begins with a comma; the opening bracket replaces the first one. */
+function writeRun(field: DescField, index: number, parts: FieldParts, { open, close, end }: Run, writeElement: string): string {
   const next = `if(--c${index}===0)break;i+=${varintBytes(field.number * 8)};`
   const loop = `for(;;){if(p>limit)throw outputFull;o[p++]=44;${writeElement}${next}}`
-  return `i=v${index};${writeName(field, parts)}s=p;${loop}o[s]=${open};o[p++]=${close};`
+  return `i=v${index};${writeName(field, parts)}s=p;${loop}${end}o[s]=${open};o[p++]=${close};`
 }
 
 function mapCode(field: DescField & { fieldKind: 'map' }, index: number, value: ScalarCode, parts: FieldParts): FieldCode {
@@ -112,12 +114,12 @@ function mapCode(field: DescField & { fieldKind: 'map' }, index: number, value: 
   const writeElement =
     `${scalarCode[ScalarType.BYTES].read}e=i+n;readEntry(b,i,e,${8 | key.wireType},${16 | value.wireType});f=entry.value;` +
     `y=p;${quoteKey}if((i=entry.key)===0){${zeroKey}}else{${key.read}${key.write}}${quoteKey}` +
-    `order=addMapKey(mark,y,p,order);o[p++]=58;` +
+    `addMapKey(mark,y,p);o[p++]=58;` +
     `if(f===0){${writeZero(field, value, parts)}}else{i=f;${value.read}${value.write}}i=e;`
   return {
     declare: `v${index}=0,c${index}=0`,
     find: findRepeated(field, index, delimited),
-    write: `if(v${index}!==0){mark=beginMap();order=-1;${bracketed(field, parts, index, 123, 125, writeElement)}endMap(mark);}`,
+    write: `if(v${index}!==0){mark=beginMap();${writeRun(field, index, parts, map, writeElement)}}`,
   }
 }
 

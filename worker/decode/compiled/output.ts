@@ -34,9 +34,12 @@ export function reserveOutput(bodyBytes: number): void {
 export function takeOutput(bodyBytes: number): Buffer {
   const body = Buffer.allocUnsafe(bodyBytes)
   output.bytes.copy(body, 0, 0, bodyBytes)
-  if (output.limit > keptBytesMax) {
-    output.limit = 0
-    reserveOutput(keptBytesMax)
-  }
   return body
+}
+
+/** Gives back what a large record needed. */
+export function trimOutput(): void {
+  if (output.limit <= keptBytesMax) return
+  output.limit = 0
+  reserveOutput(keptBytesMax)
 }

@@ -13,7 +13,6 @@ const firstFieldDelimited = (1 << 3) | delimited
 export function writeStruct(bytes: Buffer, from: number, to: number, at: number, depthLeft: number): number {
   const out = output.bytes
   const mark = beginMap()
-  let order = -1
   let pos = at
   let i = from
   while (i < to) {
@@ -27,13 +26,13 @@ export function writeStruct(bytes: Buffer, from: number, to: number, at: number,
     out[pos++] = comma
     const keyLength = readUint32(bytes, key)
     const keyEnd = writeText(bytes, cursor.pos, cursor.pos + keyLength, pos)
-    order = addMapKey(mark, pos, keyEnd, order)
+    addMapKey(mark, pos, keyEnd)
     out[keyEnd] = colon
     const valueLength = readUint32(bytes, value)
     pos = writeValue(bytes, cursor.pos, cursor.pos + valueLength, keyEnd + 1, depthLeft - 1)
     i = end
   }
-  endMap(mark)
+  endMap(mark, pos)
   if (pos === at) pos++
   out[at] = 123
   out[pos] = 125

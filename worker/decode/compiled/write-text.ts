@@ -1,4 +1,5 @@
-import { utf8SequenceLength } from '../utf8-sequence.ts'
+import { isUtf8 } from 'node:buffer'
+import { utf8Fault } from '../utf8-fault.ts'
 import { output, outputFull } from './output.ts'
 import { unusual } from './wire.ts'
 
@@ -35,25 +36,30 @@ export function writeText(bytes: Buffer, from: number, to: number, at: number): 
 function writeOtherText(bytes: Buffer, from: number, to: number, at: number): number {
   const out = output.bytes
   let pos = at
-  let i = from
-  while (i < to) {
+  let isChecked = false
+  for (let i = from; i < to; i++) {
     const byte = bytes[i]!
-    if (plain[byte] === 1) {
-      out[pos++] = byte
-      i++
-    } else if (byte < 128) {
+    if (plain[byte] === 1) out[pos++] = byte
+    else if (byte < 128) {
       // An escape is longer than what it stands for, which was all that was reserved.
       if (pos + to - i > output.limit) throw outputFull
       pos = writeEscape(byte, pos)
-      i++
     } else {
-      const length = utf8SequenceLength(bytes, i, to)
-      if (length === 0) throw unusual
-      for (const end = i + length; i < end; i++) out[pos++] = bytes[i]!
+      if (!isChecked && !isUtf8Text(bytes, i, to)) throw unusual
+      isChecked = true
+      out[pos++] = byte
     }
   }
   out[pos++] = quote
   return pos
+}
+
+/** Above this, the native check pays, which needs a buffer for the part. */
+const checkedHereMax = 32
+
+function isUtf8Text(bytes: Buffer, from: number, to: number): boolean {
+  if (to - from > checkedHereMax) return isUtf8(bytes.subarray(from, to))
+  return utf8Fault(bytes, from, to) === to
 }
 
 function writeEscape(byte: number, at: number): number {
