@@ -35,6 +35,15 @@ describe('CLOSED', () => {
     expect(breaker.state).toBe('CLOSED')
   })
 
+  test('opens at the twentieth failure in a row, however many good answers the window remembers', () => {
+    const breaker = new Breaker(defaultBreakerOptions)
+    for (let i = 0; i < 5000; i++) breaker.answered(breaker.started(i), true, i)
+    for (let i = 1; i < 20; i++) breaker.answered(breaker.started(5000), false, 5000)
+    expect(breaker.state).toBe('CLOSED')
+    breaker.answered(breaker.started(5000), false, 5000)
+    expect(breaker.state).toBe('OPEN')
+  })
+
   test('forgets failures that are older than the window', () => {
     const breaker = new Breaker(options)
     answer(breaker, false, 19, startMs)

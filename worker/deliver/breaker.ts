@@ -1,7 +1,8 @@
 // One breaker per use case and worker: while its endpoint fails nearly everything, a single request probes it from time to time.
 //
 // state    event                                         next     does
-// CLOSED   answer, and the window holds enough failures  OPEN     cooldown = first
+// CLOSED   answer, and the window holds enough failures, OPEN     cooldown = first
+//          or as many in a row
 // CLOSED   any other answer                              CLOSED   counts it
 // OPEN     started, after the cooldown                   PROBING  this request is the probe
 // PROBING  the probe succeeded                           CLOSED   empties the window
@@ -16,7 +17,7 @@
 export interface BreakerOptions {
   /** How far back answers count. */
   readonly windowMs: number
-  /** Fewer answers in the window never open it. */
+  /** Fewer answers in the window never open it; so many failures in a row always do, whatever the window remembers of better times. */
   readonly requestsMin: number
   /** Share of failures in the window that opens it: above 0, up to 1. */
   readonly failureRatio: number
@@ -50,6 +51,7 @@ export class Breaker {
   readonly #failures = new Int32Array(BUCKETS)
   #requestsInWindow = 0
   #failuresInWindow = 0
+  #failuresInRow = 0
   /** Number of the newest bucket, counted from time 0. */
   #bucket = 0
   #state: BreakerState = 'CLOSED'
@@ -106,11 +108,16 @@ export class Breaker {
     const at = this.#bucket % BUCKETS
     this.#requests[at]!++
     this.#requestsInWindow++
-    if (ok) return
+    if (ok) {
+      this.#failuresInRow = 0
+      return
+    }
     this.#failures[at]!++
     this.#failuresInWindow++
+    this.#failuresInRow++
     const { requestsMin, failureRatio, cooldownMs } = this.#options
-    if (this.#requestsInWindow < requestsMin || this.#failuresInWindow < failureRatio * this.#requestsInWindow) return
+    const share = this.#requestsInWindow >= requestsMin && this.#failuresInWindow >= failureRatio * this.#requestsInWindow
+    if (!share && Math.min(this.#failuresInRow, this.#failuresInWindow) < requestsMin) return
     this.#cooldownMs = cooldownMs
     this.#enter('OPEN', nowMs + cooldownMs)
   }
@@ -133,6 +140,7 @@ export class Breaker {
     this.#failures.fill(0)
     this.#requestsInWindow = 0
     this.#failuresInWindow = 0
+    this.#failuresInRow = 0
     this.#enter('CLOSED', 0)
   }
 
