@@ -22,7 +22,7 @@ describe('the fleet', () => {
           for (const id of lanes) expect(world.holdersOf(id).length).toBeLessThanOrEqual(1)
         }
       }),
-      { numRuns: 2000 },
+      { numRuns: 700 },
     )
   })
 
@@ -41,7 +41,7 @@ describe('the fleet', () => {
           }
         }
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     )
   })
 
@@ -63,7 +63,7 @@ describe('the fleet', () => {
         for (let step = 0; step < 10; step++) world.round(400, -1, true, complete)
         expect(world.placement()).toEqual(placement)
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     )
   })
 

@@ -77,13 +77,13 @@ export function plan(
   return { grants, expecting }
 }
 
-/** Lanes whose holder can neither be told nor has been heard stay where they are, and out of the count. */
+/** Lanes whose holder cannot be told, or has not told all of its own yet, stay where they are and out of the count. */
 function isPlaceable(lane: LaneRecord, workers: Workers, nowMs: number): boolean {
   const { holding } = lane
   if (holding.state === 'UNKNOWN' || holding.state === 'INHERITED') return false
   if (holding.state !== 'GIVEN') return true
   const worker = workers.get(holding.instance)
-  return worker !== undefined && !workers.isSilent(worker, nowMs)
+  return worker?.isComplete === true && !workers.isSilent(worker, nowMs)
 }
 
 const toPlaced = (lane: LaneRecord): PlacedLane => ({ key: lane.key, group: lane.id.uid, weight: 1 })
