@@ -49,7 +49,7 @@ test('a process that ends before it is ready is an error with its last words', a
 
 test('waiting has an end', async () => {
   const process_ = run('setInterval(() => {}, 1000)', async () => false)
-  await expect(process_.waitReady(100)).rejects.toThrow('was not ready after 0.1 s')
+  await expect(process_.waitReady(100)).rejects.toThrow('not ready after 0.1 s')
   await expect(process_.waitExit(100)).rejects.toThrow('still runs after 0.1 s')
   await process_.stop(waitMsMax)
 })

@@ -70,8 +70,10 @@ export class LocalProcess {
   async waitReady(timeoutMs: number): Promise<void> {
     const deadline = performance.now() + timeoutMs
     while (!(await this.#isReady())) {
-      if (this.#exit !== undefined) throw this.#notReady(`ended (${describeExit(this.#exit)}) before it was ready`)
-      if (performance.now() > deadline) throw this.#notReady(`was not ready after ${timeoutMs / 1000} s`)
+      if (this.#exit !== undefined) throw new StackError('DID_NOT_START', this.describeEnd())
+      if (performance.now() > deadline) {
+        throw new StackError('DID_NOT_START', `not ready after ${timeoutMs / 1000} s: ${this.describeEnd()}`)
+      }
       await sleep(pollMs)
     }
   }
@@ -97,13 +99,13 @@ export class LocalProcess {
     return exit
   }
 
-  #notReady(what: string): StackError {
+  /** How it ended and what it said last, for an error's message. */
+  describeEnd(): string {
     const words = readFileSync(this.errFile, 'utf8').trimEnd().split('\n').slice(-lastWordsMax).join('\n')
-    return new StackError('DID_NOT_START', `${this.name} ${what}; from ${this.errFile}:\n${words}`)
+    const how = this.#exit === undefined ? 'still runs' : `has ended (${this.#exit.signal ?? `exit code ${this.#exit.code}`})`
+    return `${this.name} ${how}; ${words === '' ? 'it has said nothing' : `from ${this.errFile}:\n${words}`}`
   }
 }
-
-const describeExit = ({ code, signal }: ProcessExit): string => signal ?? `exit code ${code}`
 
 function spawnDetached(spec: ProcessSpec, outFile: string, errFile: string): ChildProcess {
   const out = openSync(outFile, 'a')

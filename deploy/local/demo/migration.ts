@@ -146,7 +146,7 @@ export class Migration {
     for (;;) {
       const nowMs = performance.now()
       const view = await this.#observer.observe(nowMs)
-      if (this.#publishError !== undefined) throw this.#publishError
+      this.#checkAlive()
       if (showProgress) this.#show(view, nowMs)
       if (await until(view)) return view
       const now = JSON.stringify(view)
@@ -155,6 +155,15 @@ export class Migration {
       seen = now
       await sleep(pollMs)
     }
+  }
+
+  /** Nothing but the worker that the demo kills may end. */
+  #checkAlive(): void {
+    if (this.#publishError !== undefined) throw this.#publishError
+    const { controlPlane, workers } = this.#ferry
+    const ended = [controlPlane, ...workers, this.#newService.process].find((each) => each.exit !== undefined)
+    if (ended === undefined || (ended === workers.at(-1) && ended.exit?.signal === 'SIGKILL')) return
+    throw new DemoError(ended.describeEnd())
   }
 
   #stalled({ service, lanes, parked, verified }: View): DemoError {

@@ -17,6 +17,8 @@ export interface DemoResult {
   readonly ferry: Ferry
   readonly newService: NewService
   readonly clickhouseUrl: string
+  /** A record that was refused at first: its timeline is worth a look. */
+  readonly refused: { readonly partition: number; readonly offset: number }
 }
 
 /** The whole demo, from nothing to what the certificate is made of. */
@@ -52,5 +54,7 @@ export async function runDemo(
   screen.line()
   const findings = await migration.run()
   screen.line()
-  return { findings, ferry, newService, clickhouseUrl: stack.clickhouseUrl }
+  const { attempts } = await ferry.client.deliveries.listAttempts({ useCase, filter: { statuses: [422] }, pageSize: 1 })
+  const refused = { partition: attempts[0]?.partition ?? 0, offset: Number(attempts[0]?.offset ?? 0) }
+  return { findings, ferry, newService, clickhouseUrl: stack.clickhouseUrl, refused }
 }
