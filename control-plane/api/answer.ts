@@ -1,6 +1,8 @@
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
 import { Code, type ConnectError, type HandlerContext } from '@connectrpc/connect'
 import { QueryError, type QueryErrorCode } from '../attempts/query-error.ts'
-import { type ErrorReason, ferryError } from '../serve/errors.ts'
+import { type ErrorReason, type FieldViolation, ferryError } from '../serve/errors.ts'
+import { findViolations, invalidRequest } from '../serve/validate-request.ts'
 import { StoreError, type StoreErrorCode } from '../store/store-error.ts'
 import type { Caller } from '../use-cases/caller.ts'
 import { UseCaseError, type UseCaseErrorCode } from '../use-cases/use-case-error.ts'
@@ -20,6 +22,12 @@ export async function answer<T>(work: () => Promise<T>): Promise<T> {
   } catch (error) {
     throw toConnectError(error) ?? error
   }
+}
+
+/** For methods that check themselves: what is wrong by the contract together with what it cannot say, every mistake at once. */
+export function refuseInvalid<D extends DescMessage>(desc: D, request: MessageShape<D>, more: readonly FieldViolation[]): void {
+  const violations = [...findViolations(desc, request), ...more]
+  if (violations.length > 0) throw invalidRequest(violations)
 }
 
 /** MIGRATION_CHANGED ends a process at its start and reaches no caller. */

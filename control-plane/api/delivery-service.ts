@@ -1,17 +1,26 @@
 import { create } from '@bufbuild/protobuf'
 import { DurationSchema, timestampFromMs } from '@bufbuild/protobuf/wkt'
 import type { ServiceImpl } from '@connectrpc/connect'
-import { type DeliveryService, type RangeCounts, RangeCountsSchema } from '../../proto/gen/ferry/v1/delivery_service_pb.ts'
+import {
+  DeliveryService,
+  ListAttemptsRequestSchema,
+  type RangeCounts,
+  RangeCountsSchema,
+} from '../../proto/gen/ferry/v1/delivery_service_pb.ts'
 import type { UseCase } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import type { Redis } from '../../runtime/redis.ts'
 import { getDelivery } from '../attempts/get-delivery.ts'
 import { getLag } from '../attempts/lag.ts'
 import type { LogReader } from '../attempts/log-reader.ts'
+import { checkOffsetFilter } from '../attempts/offset-filter.ts'
 import { listAttempts, type PageLimits } from '../attempts/query.ts'
 import { subjectOf } from '../attempts/subject.ts'
 import type { TopicOffsets } from '../attempts/topic-offsets.ts'
 import { type Counts, type VerifyLimits, verifyRange } from '../attempts/verify-range.ts'
-import { answer } from './answer.ts'
+import { answer, refuseInvalid } from './answer.ts'
+
+/** These tell what is wrong by the contract together with what it cannot say. */
+export const selfCheckingDeliveryMethods = [DeliveryService.method.listAttempts] as const
 
 export interface DeliveryServiceOptions {
   readonly log: LogReader
@@ -31,8 +40,10 @@ export function deliveryService(options: DeliveryServiceOptions): ServiceImpl<ty
   const { log, pageLimits, verifyLimits, nowMs } = options
   const subject = async (name: string) => subjectOf(await options.useCase(name))
   return {
-    listAttempts: ({ useCase, filter, pageSize, pageToken }) =>
+    listAttempts: (request) =>
       answer(async () => {
+        const { useCase, filter, pageSize, pageToken } = request
+        refuseInvalid(ListAttemptsRequestSchema, request, filter ? checkOffsetFilter(filter, 'filter') : [])
         const page = await listAttempts(log, await subject(useCase), { filter, pageSize, pageToken }, pageLimits, nowMs())
         return { attempts: [...page.attempts], nextPageToken: page.nextPageToken }
       }),

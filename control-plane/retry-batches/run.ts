@@ -3,15 +3,19 @@ import { RetryBatchState } from '../../proto/gen/ferry/v1/retry_batch_pb.ts'
 import type { UseCase } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import type { Logger } from '../../runtime/log.ts'
 import { laneOf, type Subject, subjectOf } from '../attempts/subject.ts'
-import { type BatchRecord, batchIdOf, changed, ended, isOpen } from './batch.ts'
+import { asOfMs, type BatchRecord, batchIdOf, changed, ended, isOpen } from './batch.ts'
 import type { BatchStore } from './batch-store.ts'
-import { type DecideLimits, decide } from './decide.ts'
+import { decide } from './decide.ts'
 import { type HandOverLimits, type HandOverSources, handOver, selectionOf } from './hand-over.ts'
 import { findInboxes, forget, readMarks, withdraw } from './lane-traces.ts'
 import { countProgress, type LaneProgress } from './progress.ts'
 import { sweep } from './sweep.ts'
 
-export interface RunLimits extends HandOverLimits, DecideLimits {
+export interface RunLimits extends HandOverLimits {
+  /** A batch begins so long after its creation: rows of what failed just before are still on their way into the log. */
+  readonly settleMs: number
+  /** Nothing has moved for so long: the lanes are gone through once more. */
+  readonly sweepAfterMs: number
   /** The longest time between two sweeps that find nothing. */
   readonly sweepMsMax: number
   /** A batch rests for so many times as long as its turn took. */
@@ -21,7 +25,7 @@ export interface RunLimits extends HandOverLimits, DecideLimits {
 }
 
 export interface RunnerOptions extends HandOverSources {
-  readonly store: BatchStore
+  readonly store: Pick<BatchStore, 'active' | 'replace'>
   readonly useCaseByUid: (uid: string) => Promise<UseCase | undefined>
   readonly limits: RunLimits
   readonly nowMs: () => number
@@ -65,7 +69,10 @@ export class RetryBatchRunner {
       return
     }
     const subject = subjectOf(useCase)
-    if (isOpen(record)) return this.#stepOpen(record, subject)
+    if (isOpen(record)) {
+      if (nowMs() >= asOfMs(record) + limits.settleMs) await this.#stepOpen(record, subject)
+      return
+    }
     const { batch, partitions } = record
     if (batch.state === RetryBatchState.CANCELLED) {
       if (!record.withdrawn) await this.#withdraw(record, subject)
@@ -102,7 +109,7 @@ export class RetryBatchRunner {
       subject,
       lanes.filter(({ pending }) => pending > 0).map(({ partition }) => partition),
     )
-    const next = decide(record, lanes, limits, nowMs())
+    const next = decide(record, lanes, limits.sweepAfterMs, nowMs())
     if (next !== record) {
       this.#sweepWaitMs.delete(record.batch.name)
       await store.replace(next, true)

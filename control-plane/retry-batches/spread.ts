@@ -5,7 +5,7 @@
 export function spread(counts: ReadonlyMap<number, number>, max: number): Map<number, number> {
   const shares = new Map<number, number>()
   let rest = max
-  let lanes = [...counts].sort(([a], [b]) => a - b)
+  let lanes = [...counts].filter(([, count]) => count > 0).sort(([a], [b]) => a - b)
   while (rest > 0 && lanes.length > 0) {
     // As many whole turns as the smallest lane bears at once; in the end single ones.
     const smallest = Math.min(...lanes.map(([partition, count]) => count - (shares.get(partition) ?? 0)))

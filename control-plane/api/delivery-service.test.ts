@@ -1,0 +1,105 @@
+import { create } from '@bufbuild/protobuf'
+import { Code, ConnectError, createClient, createRouterTransport } from '@connectrpc/connect'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { DeliveryState, Outcome } from '../../proto/gen/ferry/v1/delivery_pb.ts'
+import { DeliveryService } from '../../proto/gen/ferry/v1/delivery_service_pb.ts'
+import { UseCaseSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { BadRequestSchema, ErrorInfoSchema } from '../../proto/gen/google/rpc/error_details_pb.ts'
+import { laneKeys } from '../../runtime/lane-keys.ts'
+import { laneOf, type Subject } from '../attempts/subject.ts'
+import { newSubject, openTestLog, type TestLog } from '../attempts/test-log.ts'
+import { validateRequest } from '../serve/validate-request.ts'
+import { UseCaseError } from '../use-cases/use-case-error.ts'
+import { deliveryService, selfCheckingDeliveryMethods } from './delivery-service.ts'
+
+let log: TestLog
+beforeAll(async () => {
+  log = await openTestLog()
+})
+afterAll(() => log.close())
+
+function connect({ name, uid, cluster, topic }: Subject, end: () => number) {
+  const offsets = { endOffsets: async () => new Map([[0, end()]]), startOffsets: async () => new Map([[0, 0]]) }
+  const service = deliveryService({
+    ...{ log: log.reader, redis: log.redis, offsets, samplesPrefix: `ferry:{test}:lag:`, nowMs: Date.now },
+    useCase: async (asked) => {
+      if (asked !== name) throw new UseCaseError('USE_CASE_NOT_FOUND', `there is no use case ${asked}`)
+      return create(UseCaseSchema, { name, uid, spec: { source: { cluster, topic } } })
+    },
+    pageLimits: { pageBytesMax: 3 << 20 },
+    verifyLimits: { executionTimeoutMs: 20_000, rowsToReadMax: 1e9, groupBytesMax: 1 << 28, sliceOffsetsMax: 1e6 },
+  })
+  const interceptors = [validateRequest(selfCheckingDeliveryMethods)]
+  const transport = createRouterTransport((router) => router.service(DeliveryService, service), { router: { interceptors } })
+  return createClient(DeliveryService, transport)
+}
+
+async function failure(call: Promise<unknown>) {
+  const error = await call.then(
+    () => expect.fail('the call was answered'),
+    (reason: unknown) => ConnectError.from(reason),
+  )
+  const fields = error.findDetails(BadRequestSchema)[0]?.fieldViolations.map((each) => each.field)
+  return [Code[error.code], error.findDetails(ErrorInfoSchema)[0]?.reason, ...(fields ? [fields] : [])]
+}
+
+test('one record is seen in its attempts, its delivery, the certificate and the lag', async () => {
+  const subject = newSubject()
+  const useCase = subject.name
+  const client = connect(subject, () => 12)
+  await log.redis.hset(laneKeys(laneOf(subject, 0)).lane, { cursor: 10 })
+  await log.insertAttempts(subject, [{ offset: 8 }, { offset: 9 }])
+  await log.insertRange(subject, 0, 'BEFORE_START', [[0, 7]])
+  const { attempts, nextPageToken } = await client.listAttempts({ useCase, pageSize: 1 })
+  expect([attempts.length, nextPageToken.length > 0]).toEqual([1, true])
+  expect((await client.getDelivery({ useCase, partition: 0, offset: 9n })).delivery).toMatchObject({
+    ...{ useCase, offset: 9n, state: DeliveryState.ENDED, outcome: Outcome.DELIVERED, attemptCount: 1 },
+  })
+  const { total, partitions, complete, verifyTime } = await client.verifyRange({ useCase })
+  expect(total).toMatchObject({ offsets: 4n, published: 4n, delivered: 2n, onTheWay: 2n, missing: 0n, attempts: 2n })
+  expect(partitions).toMatchObject([{ partition: 0, fromOffset: 8n, toOffset: 12n, counts: { delivered: 2n }, missing: [] }])
+  expect(complete).toBe(false)
+  expect(Math.abs(Number(verifyTime!.seconds) - Date.now() / 1000)).toBeLessThan(10)
+  const part = await client.verifyRange({ useCase, ranges: [{ partition: 0, toOffset: 10n }] })
+  expect([part.complete, part.total!.delivered]).toEqual([true, 2n])
+  const lag = await client.getLag({ useCase })
+  expect(lag).toMatchObject({ records: 2n, parked: 0n, partitions: [{ partition: 0, cursor: 10n, floor: 10n, endOffset: 12n }] })
+  expect(lag.eta).toBeUndefined()
+})
+
+test('what is missing is told as runs', async () => {
+  const subject = newSubject()
+  const client = connect(subject, () => 10)
+  await log.redis.hset(laneKeys(laneOf(subject, 0)).lane, { cursor: 10 })
+  await log.insertAttempts(subject, [{ offset: 0 }, { offset: 5 }])
+  const { partitions } = await client.verifyRange({ useCase: subject.name })
+  expect(partitions[0]!.missing).toMatchObject([
+    { firstOffset: 1n, lastOffset: 4n },
+    { firstOffset: 6n, lastOffset: 9n },
+  ])
+})
+
+test('what breaks the contract and what it cannot say is told together', async () => {
+  const subject = newSubject()
+  const client = connect(subject, () => 10)
+  const filter = { statuses: [-1], fromOffset: 3n, toOffset: 2n }
+  expect(await failure(client.listAttempts({ useCase: subject.name, pageSize: 2000, filter }))).toEqual([
+    'InvalidArgument',
+    'INVALID_REQUEST',
+    ['filter.statuses[0]', 'page_size', 'filter.from_offset', 'filter.to_offset', 'filter.to_offset'],
+  ])
+})
+
+test('what is not there is refused with a reason', async () => {
+  const subject = newSubject()
+  const client = connect(subject, () => 10)
+  expect(await failure(client.getLag({ useCase: 'nobody' }))).toEqual(['NotFound', 'USE_CASE_NOT_FOUND'])
+  const delivery = client.getDelivery({ useCase: subject.name, partition: 0, offset: 10n })
+  expect(await failure(delivery)).toEqual(['NotFound', 'DELIVERY_NOT_FOUND'])
+  const token = client.listAttempts({ useCase: subject.name, pageToken: 'x' })
+  expect(await failure(token)).toEqual(['InvalidArgument', 'INVALID_PAGE_TOKEN'])
+  const away = connect(subject, () => {
+    throw new Error('no broker')
+  })
+  expect(await failure(away.getLag({ useCase: subject.name }))).toEqual(['Unavailable', 'SOURCE_UNAVAILABLE'])
+})
