@@ -11,10 +11,10 @@ import { connectKafka, openCluster } from '../runtime/kafka.ts'
 import { createLog, type Logger } from '../runtime/log.ts'
 import { connectRedis } from '../runtime/redis.ts'
 import { type Running, runProcess } from '../runtime/run-process.ts'
-import { deliveryService } from './api/delivery-service.ts'
+import { deliveryService, selfCheckingDeliveryMethods } from './api/delivery-service.ts'
 import { fleetService } from './api/fleet-service.ts'
-import { retryBatchService } from './api/retry-batch-service.ts'
-import { useCaseService } from './api/use-case-service.ts'
+import { retryBatchService, selfCheckingRetryBatchMethods } from './api/retry-batch-service.ts'
+import { selfCheckingMethods, useCaseService } from './api/use-case-service.ts'
 import { withLanes } from './api/with-lanes.ts'
 import { workerService } from './api/worker-service.ts'
 import { sampleAllLags } from './attempts/lag-sampler.ts'
@@ -151,7 +151,7 @@ function openRetryBatches(
     markInbox: (lane) => fleet.markInbox(lane),
     limits: {
       ...{ pageSize: 1000, pagesPerTurn: 20, inboxMax: config.inboxMax, restFactor: 2, forgetAfterMs: 3_600_000 },
-      ...{ settleMs: 5000, sweepAfterMs: 10_000, sweepMsMax: 60_000 },
+      ...{ settleMs: 2000, sweepAfterMs: 10_000, sweepMsMax: 60_000 },
     },
   })
   return { batches, runner }
@@ -235,6 +235,7 @@ async function start(config: ControlPlaneConfig): Promise<Running> {
       ],
       [RetryBatchService, retryBatchService(batches)],
     ],
+    selfChecking: [...selfCheckingMethods, ...selfCheckingDeliveryMethods, ...selfCheckingRetryBatchMethods],
     grpc: hostAndPort(config.grpcAddress),
     http: hostAndPort(config.httpAddress),
     ready: () => [...steps.problems(), ...fleet.problems()],
