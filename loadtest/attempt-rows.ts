@@ -18,8 +18,10 @@ export interface Latencies {
 /** Ferry's attempt log, read as an analyst would: with SQL. */
 export class AttemptRows {
   readonly #client: ClickHouseClient
+  readonly #database: string
 
   constructor(clickhouseUrl: string, database: string) {
+    this.#database = database
     this.#client = connectClickHouse(clickhouseUrl, database, queryMsMax)
   }
 
@@ -56,9 +58,8 @@ export class AttemptRows {
     return { appendToAnswer: toLatency(appended), request: toLatency(requested) }
   }
 
-  /** For a server that is not our own. */
-  async dropDatabase(database: string): Promise<void> {
-    await this.#client.command({ query: 'DROP DATABASE IF EXISTS {database: Identifier}', query_params: { database } })
+  async dropDatabase(): Promise<void> {
+    await this.#client.command({ query: 'DROP DATABASE IF EXISTS {name: Identifier}', query_params: { name: this.#database } })
   }
 
   close(): Promise<void> {

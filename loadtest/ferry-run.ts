@@ -53,5 +53,5 @@ async function runPaced(parts: LoadTestParts, load: Load, recordsPerSecond: numb
   await waitUntil('the log has every paced record', async () => (await parts.rows.countDelivered(uid)) >= records)
   const latencies = await parts.rows.latencies(uid)
   await unregister(parts, name)
-  return { recordsPerSecond, records, latencies }
+  return { recordsPerSecond: Math.round(recordsPerSecond), records, latencies }
 }

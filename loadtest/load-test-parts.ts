@@ -40,6 +40,7 @@ export interface LoadTestParts {
 /** What was started is put on `closing` at once, so that all of it ends however far this comes. */
 export async function startParts(
   dataDir: string,
+  keepData: boolean,
   given: GivenAddresses,
   screen: Screen,
   closing: AsyncDisposableStack,
@@ -53,7 +54,10 @@ export async function startParts(
   }
   const { stack, processes } = await screen.step('Kafka, Redis and ClickHouse', () => startOrUse(dataDir, given, closing))
   const rows = new AttemptRows(stack.clickhouseUrl, database)
+  const topics = new Topics(stack.kafkaBrokers)
   closing.defer(() => rows.close())
+  if (given.clickhouseUrl !== '' && !keepData) closing.defer(() => rows.dropDatabase())
+  if (given.kafkaBrokers !== '' && !keepData) closing.defer(() => topics.removeCreated())
   const controlPlane = keep(await startControlPlane(stack, { name: 'control-plane', dataDir, database }))
   await screen.step("Ferry's control plane", () => controlPlane.waitReady(readyMsMax))
   const client = connectFerry(controlPlane.grpcAddress)
@@ -62,8 +66,7 @@ export async function startParts(
   keep(endpoint.process)
   const own = [controlPlane, endpoint.process].map(({ name, pid }) => ({ name, pid }))
   return {
-    ...{ dataDir, stack, database, endpoint, controlPlane, client, rows, keep },
-    topics: new Topics(stack.kafkaBrokers),
+    ...{ dataDir, stack, database, endpoint, controlPlane, client, topics, rows, keep },
     processes: [...processes, ...own, { name: 'loadtest', pid: process.pid }],
     uniqueName: (kind) => `${kind}-${suffix}-${++names}`,
   }

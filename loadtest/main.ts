@@ -41,13 +41,13 @@ function readAddresses(): GivenAddresses & { readonly noColor: string } {
 
 /** Progress goes to standard error, results to standard output. */
 async function runLoadTest(
-  { json, keepData: _, profile, ...settings }: LoadTestArguments,
+  { json, keepData, profile, ...settings }: LoadTestArguments,
   dataDir: string,
   given: GivenAddresses,
   screen: Screen,
   closing: AsyncDisposableStack,
 ): Promise<number> {
-  const parts = await startParts(dataDir, given, screen, closing)
+  const parts = await startParts(dataDir, keepData, given, screen, closing)
   const { records, payload, workers, inFlight, ordering, rounds } = settings
   const load = { records, payload, topic: parts.uniqueName('orders'), workers, inFlight, ordering }
   await screen.step(`${records} records in Kafka`, async () => {

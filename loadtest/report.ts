@@ -25,8 +25,9 @@ export function reportLines(settings: Settings, results: Results): string[] {
   const { connections, inFlight: limitInFlight } = results.limitVariant
   const ferry = results.rounds.map((round) => round.ferry)
   return [
-    `${formatCount(records)} records, ${size}, ${formatCount(keys)} keys, ${partitions} partitions. Ferry in ${ordering} order. ${plural(workers, 'process')} each,`,
-    `${inFlight} requests in flight (limit: ${connections}, ${limitInFlight}). Figures from the first third of the records on${rounds > 1 ? `, medians of ${rounds} rounds` : ''}.`,
+    `${formatCount(records)} records, ${size}, ${formatCount(keys)} keys, ${partitions} partitions; Ferry in ${ordering} order;`,
+    `${workers === 1 ? 'one process' : `${workers} processes`} each, ${inFlight} requests in flight (the limit: ${limitInFlight}, ${connections}).`,
+    `Figures from the first third of the records on${rounds > 1 ? `, medians of ${rounds} rounds` : ''}.`,
     '',
     tableRow(['', 'records/s', 'user us', 'system us', 'CPU us', 'RSS MiB', 'missing']),
     ...contestants.map((contestant) => figuresRow(contestant, medianFigures(results.rounds.map((round) => round[contestant])))),
@@ -54,8 +55,6 @@ function figuresRow(contestant: Contestant, figures: Figures): string {
 const columnWidth = 11
 const tableRow = ([name, ...columns]: readonly string[]): string =>
   name!.padEnd(columnWidth - 4) + columns.map((text) => text.padStart(columnWidth)).join('')
-
-const plural = (count: number, word: string): string => (count === 1 ? `one ${word}` : `${count} ${word}es`)
 
 function ratioLines(results: Results): string[] {
   const { throughputToLimit, cpuToLimit, cpuToNaive, cpuToTuned } = ratiosOf(results.rounds)
@@ -91,26 +90,37 @@ function foreignText(results: Results): string {
 
 /** The object for machines. */
 export function reportJson(settings: Settings, results: Results): Record<string, unknown> {
-  const figuresOf = (contestant: Contestant) => {
-    const figures = medianFigures(results.rounds.map((round) => round[contestant]))
-    return {
-      recordsPerSecond: Math.round(figures.recordsPerSecond),
-      cpuUserUsPerRecord: rounded(figures.cpuUserUsPerRecord, 2),
-      cpuSystemUsPerRecord: rounded(figures.cpuSystemUsPerRecord, 2),
-      rssMaxMiB: Math.round(figures.rssMaxMiB),
-      missing: figures.missing,
-    }
-  }
-  const { saturated, paced } = results.rounds.at(-1)!.ferry
-  const repeated = Math.max(...results.rounds.map(({ ferry }) => ferry.repeated))
+  const { rounds, limitVariant } = results
+  const figuresOf = (contestant: Contestant) => toJson(medianFigures(rounds.map((round) => round[contestant])))
+  const { saturated, paced } = rounds.at(-1)!.ferry
   return {
-    ...settings,
-    ferry: { ...figuresOf('ferry'), repeated, saturated, paced },
-    limit: { ...figuresOf('limit'), ...results.limitVariant },
+    settings,
+    ferry: {
+      ...figuresOf('ferry'),
+      repeated: Math.max(...rounds.map(({ ferry }) => ferry.repeated)),
+      ...{ saturated, paced },
+    },
+    limit: { ...figuresOf('limit'), ...limitVariant },
     naive: figuresOf('naive'),
     tuned: figuresOf('tuned'),
-    ratios: Object.fromEntries(Object.entries(ratiosOf(results.rounds)).map(([name, ratio]) => [name, rounded(ratio, 3)])),
-    foreignCoresMax: rounded(Math.max(...foreignOf(results)), 2),
-    rounds: results.rounds,
+    ratios: Object.fromEntries(Object.entries(ratiosOf(rounds)).map(([name, ratio]) => [name, rounded(ratio, 3)])),
+    rounds: rounds.map((round) =>
+      Object.fromEntries(
+        contestants.map((contestant) => {
+          const { foreignCores, partsUsPerRecord } = round[contestant]
+          const parts = Object.entries(partsUsPerRecord).map(([name, us]) => [name, rounded(us, 2)])
+          const beside = { foreignCores: rounded(foreignCores, 2), partsUsPerRecord: Object.fromEntries(parts) }
+          return [contestant, { ...toJson(round[contestant]), ...beside }]
+        }),
+      ),
+    ),
   }
 }
+
+const toJson = (figures: Figures): Figures => ({
+  recordsPerSecond: Math.round(figures.recordsPerSecond),
+  cpuUserUsPerRecord: rounded(figures.cpuUserUsPerRecord, 2),
+  cpuSystemUsPerRecord: rounded(figures.cpuSystemUsPerRecord, 2),
+  rssMaxMiB: Math.round(figures.rssMaxMiB),
+  missing: figures.missing,
+})

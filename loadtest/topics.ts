@@ -11,6 +11,7 @@ const paceTickMs = 5
 /** The topics that the load test reads, and what their groups have committed. */
 export class Topics {
   readonly #kafka: Kafka
+  readonly #created: string[] = []
 
   constructor(brokers: readonly string[]) {
     this.#kafka = connectKafka(brokers, 'loadtest', requestMsMax, createLog('demo', 'silent'))
@@ -24,10 +25,12 @@ export class Topics {
         timeout: requestMsMax,
       }),
     )
+    this.#created.push(topic)
   }
 
-  async remove(topics: readonly string[]): Promise<void> {
-    await this.#asAdmin((admin) => admin.deleteTopics({ topics: [...topics], timeout: requestMsMax }))
+  async removeCreated(): Promise<void> {
+    const topics = this.#created.splice(0)
+    if (topics.length > 0) await this.#asAdmin((admin) => admin.deleteTopics({ topics, timeout: requestMsMax }))
   }
 
   /** Records below the group's offsets, over all partitions of a topic whose offsets start at 0 and have no holes. */
