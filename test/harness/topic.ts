@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import kafkajs, { type Admin, type Kafka, type Message, type Producer } from 'kafkajs'
+import { waitUntil } from './wait-until.ts'
 
 const requestMsMax = 30_000
 const messagesPerSend = 5_000
@@ -62,9 +63,13 @@ export class Topic implements AsyncDisposable {
     })
     await producer.connect()
     try {
+      const before = await this.#offsets()
       const transaction = await producer.transaction()
-      await transaction.send({ topic: this.name, messages: records.map(toMessage) })
+      const parts = await transaction.send({ topic: this.name, messages: records.map(toMessage) })
       await transaction[end]()
+      // The broker answers first and writes the markers then.
+      const offsets = before + records.length + parts.length
+      await waitUntil('the transaction has its markers', requestMsMax, async () => (await this.#offsets()) >= offsets)
       if (end === 'commit') this.published += records.length
     } finally {
       await producer.disconnect()
@@ -75,6 +80,10 @@ export class Topic implements AsyncDisposable {
   async endOffsets(): Promise<Map<number, number>> {
     const offsets = await this.admin.fetchTopicOffsets(this.name)
     return new Map(offsets.map((each) => [each.partition, Number(each.high)]))
+  }
+
+  async #offsets(): Promise<number> {
+    return [...(await this.endOffsets()).values()].reduce((sum, end) => sum + end, 0)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
