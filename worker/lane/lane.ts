@@ -123,11 +123,11 @@ export class Lane implements RowOwner<Parked> {
 
   #encode({ plan }: Route): EncodedLane {
     const { uid, namespace, id, revision, cluster, topic, method, url } = plan
-    const { successRetentionS, failureRetentionS, logBody, requestBodyBytesMax, responseBodyBytesMax } = plan
+    const { successRetentionS, failureRetentionS, logBody, requestBodyBytesMax } = plan
     return encodeLane({
       ...{ uid, namespace, useCase: id, revision, cluster, topic, partition: this.id.partition, epoch: this.epoch },
       ...{ worker: this.#parts.instance, method, url },
-      ...{ successRetentionS, failureRetentionS, logBody, requestBodyBytesMax, responseBodyBytesMax },
+      ...{ successRetentionS, failureRetentionS, logBody, requestBodyBytesMax },
     })
   }
 

@@ -1,9 +1,9 @@
-import { backoffMs } from '../../runtime/backoff.ts'
 import type { Logger } from '../../runtime/log.ts'
 import type { Attempt, RowOwner } from './attempt.ts'
+import { Batch } from './batch.ts'
 import { type EncodedLane, encodeAttempt, rowBytesMax } from './encode-attempt.ts'
-import type { Insert } from './log-insert.ts'
-import type { FastBuffer } from './row-binary.ts'
+import { insertBatch } from './insert-batch.ts'
+import type { Insert, RefusedRowsError } from './log-insert.ts'
 
 export interface AttemptLogOptions {
   /** Random and new for each process: tokens are never used for other bytes. */
@@ -14,23 +14,13 @@ export interface AttemptLogOptions {
   readonly insertsMax: number
 }
 
-/** Rows that leave together, once frozen always as the same bytes under the same token. */
-class Batch<E> {
-  readonly out: FastBuffer
-  readonly owners: RowOwner<E>[] = []
-  readonly slots: number[] = []
-  readonly entries: (E | undefined)[] = []
-  rows = 0
-  at = 0
-  token = ''
-  constructor(bytes: number) {
-    this.out = Buffer.allocUnsafeSlow(bytes) as FastBuffer
-  }
-}
-
 /**
  * Takes attempt rows, encodes each at once into the open batch, and inserts batches into ClickHouse until they are durable.
  * While ClickHouse is away batches fill up to their number; then `open` is false and nothing more may be added.
+ *
+ * Several inserts are on the way at once and may land in any order; their rows' owners hear of them in the order in which the
+ * rows came. So whatever a lane holds for ended, everything that it ended before is durable, too: a later record of a key never
+ * counts while an earlier one could still be lost, and sent again after it.
  */
 export class AttemptLog<E> {
   readonly #insert: Insert
@@ -38,12 +28,16 @@ export class AttemptLog<E> {
   readonly #log: Logger
   readonly #onAcknowledged: () => void
   readonly #spare: Batch<E>[] = []
-  readonly #queue: Batch<E>[] = []
+  /** Frozen and not acknowledged, oldest first; the last `#waiting` of them are not on their way yet. */
+  readonly #frozen: Batch<E>[] = []
+  #waiting = 0
   #current: Batch<E>
   #inserting = 0
   #failures = 0
   #counter = 0
   #idle: (() => void)[] = []
+  /** Rows that ClickHouse did not take with their headers and bodies. */
+  strippedRows = 0
 
   constructor(insert: Insert, options: AttemptLogOptions, log: Logger, onAcknowledged: () => void) {
     this.#insert = insert
@@ -55,37 +49,25 @@ export class AttemptLog<E> {
 
   /** Whether another attempt may start: its row is sure to find room. */
   get open(): boolean {
-    return this.#queue.length + this.#inserting < this.#options.batchesMax
-  }
-
-  /** Whether inserts fail at present. */
-  get failing(): boolean {
-    return this.#failures > 1
+    return this.#frozen.length < this.#options.batchesMax
   }
 
   /** Rows are waiting or on their way. */
   get busy(): boolean {
-    return this.#current.rows > 0 || this.#queue.length > 0 || this.#inserting > 0
+    return this.#current.rows > 0 || this.#frozen.length > 0
   }
 
   /** Encodes the row now; `owner` hears when it is durable. */
   add(lane: EncodedLane, row: Attempt, owner: RowOwner<E>, slot: number, entry: E | undefined): void {
     const size = rowBytesMax(lane, row)
-    if (this.#current.at + size > this.#current.out.length) {
-      this.#freeze()
-      if (size > this.#current.out.length) this.#current = new Batch(size)
-    }
+    if (this.#current.at + size > this.#current.out.length) this.#freeze(size)
     const batch = this.#current
-    batch.at = encodeAttempt(batch.out, batch.at, lane, row)
-    const index = batch.rows++
-    batch.owners[index] = owner // kept and overwritten: length = 0 would give their memory back each time
-    batch.slots[index] = slot
-    batch.entries[index] = entry
+    batch.push(encodeAttempt(batch.out, batch.at, lane, row), owner, slot, entry)
   }
 
   /** Sends what has come in; called some times a second. While inserts fail, batches fill up instead. */
   flush(): void {
-    if (this.#current.rows > 0 && (this.#failures === 0 || this.#queue.length === 0)) this.#freeze()
+    if (this.#current.rows > 0 && (this.#failures === 0 || this.#waiting === 0)) this.#freeze(0)
   }
 
   /** Resolves when everything added so far is durable. */
@@ -96,52 +78,67 @@ export class AttemptLog<E> {
     }
   }
 
-  #freeze(): void {
+  /** Closes the open batch, and opens another one with room for `size` bytes. */
+  #freeze(size: number): void {
     const batch = this.#current
-    if (batch.rows > 0) {
-      batch.token = `${this.#options.instance}-a${this.#counter++}`
-      this.#queue.push(batch)
-      this.#current = this.#spare.pop() ?? new Batch(this.#options.batchBytes)
+    const { batchBytes, instance } = this.#options
+    this.#current = size > batchBytes ? new Batch(size) : (this.#spare.pop() ?? new Batch(batchBytes))
+    if (batch.rows === 0) {
+      this.#keep(batch)
+      return
     }
+    batch.token = `${instance}-a${this.#counter++}`
+    this.#frozen.push(batch)
+    this.#waiting++
     this.#start()
   }
 
   #start(): void {
-    while (this.#inserting < this.#options.insertsMax && this.#queue.length > 0) {
+    while (this.#inserting < this.#options.insertsMax && this.#waiting > 0) {
       this.#inserting++
-      void this.#deliver(this.#queue.shift()!)
+      void this.#deliver(this.#frozen[this.#frozen.length - this.#waiting--]!)
     }
   }
 
   async #deliver(batch: Batch<E>): Promise<void> {
-    for (let failures = 0; ; failures++) {
-      try {
-        await this.#insert('attempt_inserts', batch.out.subarray(0, batch.at), batch.token)
-        break
-      } catch (error) {
-        if (this.#failures++ === 0)
-          this.#log.warn({ error: String(error).slice(0, 500) }, 'attempt log: ClickHouse did not take a batch, trying again')
-        await new Promise((resolve) => setTimeout(resolve, 50 + backoffMs(failures, 100, 2000, Math.random())))
-      }
-    }
-    if (this.#failures > 0) this.#log.info({}, 'attempt log: ClickHouse takes batches again')
-    this.#failures = 0
-    this.#acknowledge(batch)
+    const { out, at, ends, rows, token } = batch
+    await insertBatch(
+      this.#insert,
+      { table: 'attempt_inserts', bytes: out.subarray(0, at), ends, rows, token },
+      { failed: (error) => this.#failed(error), taken: () => this.#taken(), stripped: (error) => this.#stripped(error) },
+    )
+    batch.landed = true
     this.#inserting--
+    while (this.#frozen[0]?.landed) {
+      const first = this.#frozen.shift()!
+      first.acknowledge()
+      this.#keep(first)
+    }
     this.#start()
     this.#onAcknowledged()
     for (const resolve of this.#idle.splice(0)) resolve()
   }
 
-  #acknowledge(batch: Batch<E>): void {
-    const { owners, slots, entries, rows } = batch
-    for (let i = 0; i < rows; i++) {
-      owners[i]!.acknowledged(slots[i]!, entries[i])
-      entries[i] = undefined
-    }
-    batch.rows = 0
-    batch.at = 0
-    if (batch.out.length === this.#options.batchBytes && this.#spare.length < this.#options.insertsMax + 1)
-      this.#spare.push(batch)
+  #keep(batch: Batch<E>): void {
+    const { batchBytes, insertsMax } = this.#options
+    if (batch.out.length === batchBytes && this.#spare.length <= insertsMax) this.#spare.push(batch)
+  }
+
+  #failed(error: unknown): void {
+    if (this.#failures++ > 0) return
+    this.#log.warn({ error: String(error).slice(0, 500) }, 'attempt log: ClickHouse did not take a batch, trying again')
+  }
+
+  #taken(): void {
+    if (this.#failures > 0) this.#log.info({}, 'attempt log: ClickHouse takes batches again')
+    this.#failures = 0
+  }
+
+  #stripped(error: RefusedRowsError): void {
+    this.strippedRows++
+    this.#log.error(
+      { code: error.code, error: error.message.slice(0, 500) },
+      'attempt log: ClickHouse refuses a row; it is in the log without its headers and bodies',
+    )
   }
 }

@@ -49,7 +49,6 @@ export interface LaneColumns {
   readonly failureRetentionS: number
   readonly logBody: 'ALL' | 'FAILURES' | 'NONE'
   readonly requestBodyBytesMax: number
-  readonly responseBodyBytesMax: number
 }
 
 /** Told when a row is durable: with the slot of the window, or with -1 and what was given instead. */

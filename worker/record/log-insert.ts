@@ -1,24 +1,56 @@
 import { Readable } from 'node:stream'
+import { finished } from 'node:stream/promises'
+import { ClickHouseError } from '@clickhouse/client'
 import type { ClickHouseClient } from '../../runtime/clickhouse.ts'
 
-/** Inserts frozen bytes; resolves when they are durable. Whatever it throws, the same bytes with the same token may be tried again. */
+/**
+ * Inserts frozen bytes; resolves when they are durable. Throws RefusedRowsError when ClickHouse is there and does not take these
+ * rows. Whatever it throws, the same bytes with the same token may be tried again.
+ */
 export type Insert = (table: string, rows: Buffer, token: string) => Promise<void>
+
+/** ClickHouse answered that it does not take these rows, and gave no reason that lies outside of them. */
+export class RefusedRowsError extends Error {
+  /** ClickHouse's number for the error. */
+  readonly code: number
+  constructor(code: number, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+/**
+ * ClickHouse's errors that speak of the server, its tables or the connection: the same rows may be taken later. Any other is held
+ * against the rows, so that an error that is not known here cannot block the log for good: rows that do go in when others are
+ * left out are inserted as they are (insert-batch.ts).
+ */
+const awayCodes = new Set([
+  ...[3, 16, 23, 48, 49, 60, 74, 75, 76, 81, 95, 96, 101, 102, 159, 160, 164, 170, 173, 191, 192, 193, 194, 198, 201, 202, 203],
+  ...[209, 210, 217, 218, 219, 225, 236, 241, 242, 243, 244, 252, 254, 265, 279, 285, 286, 289, 305, 319, 335, 341, 364, 373],
+  ...[394, 415, 439, 473, 479, 497, 499, 516, 519, 574, 595, 692, 722, 724, 733, 734, 999, 1002],
+])
 
 /** Every insert carries its own durability: no fire and forget, a deadline on both sides, a token that makes it safe to repeat. */
 export function createInsert(client: ClickHouseClient, timeoutMs: number): Insert {
   return async (table, rows, token) => {
-    const { stream } = await client.exec({
-      query: `INSERT INTO ${table} FORMAT RowBinary`,
-      values: Readable.from([rows], { objectMode: false }),
-      abort_signal: AbortSignal.timeout(timeoutMs),
-      clickhouse_settings: {
-        async_insert: 0,
-        wait_end_of_query: 1,
-        insert_deduplication_token: token,
-        deduplicate_blocks_in_dependent_materialized_views: 1,
-        max_execution_time: Math.max(1, Math.floor(timeoutMs / 1000)),
-      },
-    })
-    stream.resume()
+    try {
+      const { stream } = await client.exec({
+        query: `INSERT INTO ${table} FORMAT RowBinary`,
+        values: Readable.from([rows], { objectMode: false }),
+        abort_signal: AbortSignal.timeout(timeoutMs),
+        clickhouse_settings: {
+          async_insert: 0,
+          wait_end_of_query: 1,
+          insert_deduplication_token: token,
+          deduplicate_blocks_in_dependent_materialized_views: 1,
+          max_execution_time: Math.max(1, Math.floor(timeoutMs / 1000)),
+        },
+      })
+      // To its end: a connection that breaks before says nothing about the rows.
+      await finished(stream.resume())
+    } catch (error) {
+      if (!(error instanceof ClickHouseError) || awayCodes.has(Number(error.code))) throw error
+      throw new RefusedRowsError(Number(error.code), error.message)
+    }
   }
 }

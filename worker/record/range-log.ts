@@ -14,7 +14,9 @@ interface Pending<E> {
   readonly epoch: number
   readonly kind: RangeKind
   readonly runs: { first: number; last: number }[]
-  readonly owners: { owner: RowOwner<E>; slot: number }[]
+  readonly owner: RowOwner<E>
+  /** Slots of the owner's window that the runs stand in: all in arrays, a topic may consist of tombstones. */
+  readonly slots: number[]
 }
 
 /** Offsets without an attempt: one row per lane, kind and flush. One insert at a time, each under a token of its own. */
@@ -32,18 +34,18 @@ export class RangeLog<E> {
     this.#log = log
   }
 
-  /** Runs of one lane and kind must be added in rising order. */
+  /** Runs of one lane, epoch and kind must be added in rising order, all by one owner. */
   add(id: LaneId, lane: string, epoch: number, kind: RangeKind, run: Run, owner: RowOwner<E>, slot: number): void {
     const key = `${lane} ${epoch} ${kind}`
     let pending = this.#pending.get(key)
     if (pending === undefined) {
-      pending = { id, epoch, kind, runs: [], owners: [] }
+      pending = { id, epoch, kind, runs: [], owner, slots: [] }
       this.#pending.set(key, pending)
     }
     const last = pending.runs.at(-1)
     if (last !== undefined && last.last + 1 === run.first) last.last = run.last
     else pending.runs.push({ ...run })
-    pending.owners.push({ owner, slot })
+    pending.slots.push(slot)
   }
 
   get busy(): boolean {
@@ -79,7 +81,7 @@ export class RangeLog<E> {
         await new Promise((resolve) => setTimeout(resolve, 50 + backoffMs(failures, 100, 2000, Math.random())))
       }
     }
-    for (const row of rows) for (const { owner, slot } of row.owners) owner.acknowledged(slot, undefined)
+    for (const { owner, slots } of rows) for (const slot of slots) owner.acknowledged(slot, undefined)
   }
 }
 
