@@ -8,7 +8,7 @@ export interface DecodeLimits {
   readonly bodyBytesMax: number
   /** Bytes of a descriptor set. */
   readonly schemaBytesMax: number
-  /** Message types that a record's message can hold, itself included. */
+  /** Message types that a record's message can hold, itself included. protobuf-es goes over them by recursion: at most 1,000. */
   readonly schemaMessagesMax: number
   /** Fields and enum values of those. */
   readonly schemaFieldsMax: number
@@ -20,6 +20,6 @@ export const defaultDecodeLimits: DecodeLimits = {
   bodyBytesMax: 64 * 1024 * 1024,
   // What the contract allows.
   schemaBytesMax: 1024 * 1024,
-  schemaMessagesMax: 2000,
+  schemaMessagesMax: 1000,
   schemaFieldsMax: 20_000,
 }

@@ -24,7 +24,7 @@ export type CompiledDecoder = (value: Buffer) => Buffer | undefined
  * wrong, it leaves to the general decoder; undefined in place of a decoder when that would be every value.
  */
 export function compileProtoJson({ message, registry }: Schema, limits: DecodeLimits): CompiledDecoder | undefined {
-  const root = partsOf(registry)(message)
+  const root = rootPart(message, registry)
   if (root.write === writeUnusual) return undefined
   return (value) => {
     try {
@@ -63,19 +63,26 @@ const writeUnusual: MessageWriter = () => {
   throw unusual
 }
 
-/** The writers of message types, each compiled once. */
-function partsOf(registry: Registry): (desc: DescMessage) => WriterPart {
+/** The writer of a message type. Those of the types that it can hold are compiled when they are first met: a record uses few of a large schema. */
+function rootPart(root: DescMessage, registry: Registry): WriterPart {
   const parts = new Map<DescMessage, WriterPart>()
   const extensions = extensionsOf(registry)
+  const compileNow = (desc: DescMessage): MessageWriter => compile(desc, extensions.get(desc.typeName) ?? [], partOf)
   const partOf = (desc: DescMessage): WriterPart => {
     const known = parts.get(desc)
     if (known !== undefined) return known
-    const part: WriterPart = { write: writeUnusual }
+    const part: WriterPart = {
+      write: (...message) => {
+        part.write = compileNow(desc)
+        return part.write(...message)
+      },
+    }
     parts.set(desc, part)
-    part.write = compile(desc, extensions.get(desc.typeName) ?? [], partOf)
     return part
   }
-  return partOf
+  const part = partOf(root)
+  part.write = compileNow(root)
+  return part
 }
 
 function compile(
