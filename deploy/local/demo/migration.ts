@@ -60,14 +60,14 @@ export class Migration {
     await this.#newService.fix()
     this.#say('the new service is fixed: it knows every airport now')
     const retried = await this.#retryFailed()
-    const { verified } = await this.#watch((view) => view.verified?.complete === true && view.verified.failed === 0, true)
+    await this.#watch((view) => view.verified?.complete === true && view.verified.failed === 0, true)
     const seconds = (performance.now() - this.#startedMs) / 1000
     this.#screen.endProgress()
     const service = await this.#newService.stats()
     return {
       useCase: this.#options.useCase,
       published: this.#oldService.published,
-      verified: verified!,
+      verified: await this.#observer.verify(),
       source: summarizeTable(this.#oldService.file),
       target: summarizeTable(this.#newService.file),
       ...{ failedBeforeFix, retried, seconds },

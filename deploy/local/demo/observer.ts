@@ -25,15 +25,19 @@ export interface View {
   readonly lanes: { readonly running: number; readonly workers: number }
 }
 
-/** Cheap figures are asked for every time, others less often. */
-const intervalsMs = { lag: 500, lanes: 500, verify: 2_000 } as const
+type Question = 'lag' | 'lanes' | 'verify'
+
+/** From one question to the next of its kind. */
+const intervalsMs: Readonly<Record<Question, number>> = { lag: 500, lanes: 500, verify: 2_000 }
 
 /** Asks both sides how far the migration is. */
 export class Observer {
   readonly #client: FerryClient
   readonly #useCase: string
   readonly #service: { stats(): Promise<NewServiceStats> }
-  readonly #askedMs = { lag: Number.NEGATIVE_INFINITY, lanes: Number.NEGATIVE_INFINITY, verify: Number.NEGATIVE_INFINITY }
+  readonly #askedMs = new Map<Question, number>()
+  readonly #open = new Set<Question>()
+  #failure: unknown
   #parked = 0
   #verified: Verification | undefined
   #lanes = { running: 0, workers: 0 }
@@ -44,12 +48,20 @@ export class Observer {
     this.#service = service
   }
 
+  /** The new service's figures are of now, Ferry's are the last ones that it has answered: nobody waits for a count. */
   async observe(nowMs: number): Promise<View> {
-    if (this.#isDue('lag', nowMs))
+    this.#ask('lag', nowMs, async () => {
       this.#parked = Number((await this.#client.deliveries.getLag({ useCase: this.#useCase })).parked)
-    if (this.#isDue('lanes', nowMs)) this.#lanes = await this.#countLanes()
-    if (this.#isDue('verify', nowMs)) this.#verified = await this.verify()
-    return { service: await this.#service.stats(), parked: this.#parked, verified: this.#verified, lanes: this.#lanes }
+    })
+    this.#ask('lanes', nowMs, async () => {
+      this.#lanes = await this.#countLanes()
+    })
+    this.#ask('verify', nowMs, async () => {
+      this.#verified = await this.verify()
+    })
+    const service = await this.#service.stats()
+    if (this.#failure !== undefined) throw this.#failure
+    return { service, parked: this.#parked, verified: this.#verified, lanes: this.#lanes }
   }
 
   /** Every partition, from where the use case started to Kafka's end now. */
@@ -75,9 +87,16 @@ export class Observer {
     return { running: running.length, workers: new Set(running.map((lane) => lane.worker)).size }
   }
 
-  #isDue(what: keyof typeof intervalsMs, nowMs: number): boolean {
-    if (nowMs - this.#askedMs[what] < intervalsMs[what]) return false
-    this.#askedMs[what] = nowMs
-    return true
+  #ask(question: Question, nowMs: number, ask: () => Promise<void>): void {
+    const askedMs = this.#askedMs.get(question) ?? Number.NEGATIVE_INFINITY
+    if (this.#open.has(question) || nowMs - askedMs < intervalsMs[question]) return
+    this.#askedMs.set(question, nowMs)
+    this.#open.add(question)
+    ask().then(
+      () => this.#open.delete(question),
+      (error: unknown) => {
+        this.#failure ??= error
+      },
+    )
   }
 }
