@@ -134,6 +134,12 @@ describe('the json decoder', () => {
     expect(errorOf('['.repeat(1_000_000)).code).toBe('NESTED_TOO_DEEP')
   })
 
+  it('refuses a value above the limit of a body', () => {
+    const small = jsonDecoder({ jsonDepthMax: depthMax, bodyBytesMax: 4 })
+    expect(small(Buffer.from('[1] '))).toHaveLength(4)
+    expect(() => small(Buffer.from('[1]  '))).toThrow('the value has 5 bytes, at most 4 are allowed')
+  })
+
   it('leaves it to the receiver what a repeated name and a lone surrogate mean', () => {
     expect(outcome(Buffer.from('{"a":1,"a":2}'))).toBe(true)
     expect(outcome(Buffer.from('"\\ud800"'))).toBe(true)

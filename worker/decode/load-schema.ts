@@ -1,4 +1,4 @@
-import { createFileRegistry, type DescMessage, fromBinary, type Registry } from '@bufbuild/protobuf'
+import { createFileRegistry, type DescEnum, type DescMessage, fromBinary, type Registry } from '@bufbuild/protobuf'
 import { protoCamelCase } from '@bufbuild/protobuf/reflect'
 import {
   type DescriptorProto,
@@ -8,6 +8,7 @@ import {
   FileDescriptorSetSchema,
 } from '@bufbuild/protobuf/wkt'
 import type { ProtobufDecode } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { checkTypes } from './check-types.ts'
 import type { DecodeLimits } from './decode-limits.ts'
 import { SchemaError } from './schema-error.ts'
 
@@ -49,7 +50,9 @@ function buildRegistry(set: FileDescriptorSet): Registry {
   const file = importedFirst(set.file)
   for (const { messageType } of file) addJsonNames(messageType, [])
   try {
-    return createFileRegistry({ ...set, file })
+    const registry = createFileRegistry({ ...set, file })
+    checkTypes(registry)
+    return registry
   } catch (error) {
     throw invalidSet(error)
   }
@@ -115,22 +118,20 @@ function describeMissing(name: string, registry: Registry): string {
 /** Counts what the message can hold, without recursion: types may refer to each other in long chains and in circles. */
 function checkSize(root: DescMessage, limits: DecodeLimits): void {
   const messages = new Set([root])
-  const enums = new Set<unknown>()
+  const enums = new Set<DescEnum>()
   let fields = 0
   for (const message of messages) {
     fields += message.fields.length
     for (const field of message.fields) {
       if (field.message !== undefined) messages.add(field.message)
-      if (field.enum !== undefined && !enums.has(field.enum)) {
-        enums.add(field.enum)
-        fields += field.enum.values.length
-      }
+      if (field.enum === undefined || enums.has(field.enum)) continue
+      enums.add(field.enum)
+      fields += field.enum.values.length
     }
     if (messages.size > limits.schemaMessagesMax || fields > limits.schemaFieldsMax) {
-      throw new SchemaError(
-        'SCHEMA_TOO_LARGE',
-        `${root.typeName} can hold more than ${limits.schemaMessagesMax} message types, or ${limits.schemaFieldsMax} fields and enum values`,
-      )
+      const { schemaMessagesMax, schemaFieldsMax } = limits
+      const allowed = `${schemaMessagesMax} message types, or ${schemaFieldsMax} fields and enum values`
+      throw new SchemaError('SCHEMA_TOO_LARGE', `${root.typeName} can hold more than ${allowed}`)
     }
   }
 }

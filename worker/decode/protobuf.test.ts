@@ -10,7 +10,7 @@ import { faultFinder } from './find-fault.ts'
 import { protobufDecoder } from './protobuf.ts'
 import { buildDescriptorSet } from './testdata/build-schema.ts'
 import { choices } from './testdata/choices.ts'
-import { writeMessage } from './testdata/write-wire.ts'
+import { withLength, writeMessage, writeTag } from './testdata/write-wire.ts'
 
 const limits = defaultDecodeLimits
 const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, buildDescriptorSet()))
@@ -124,6 +124,44 @@ describe.each([...compiledTypes, ...otherTypes])('the decoder of %s', (name) => 
         for (let length = 0; length < bytes.length; length++) compare(within(bytes.subarray(0, length), around))
       }),
       { numRuns: 30 },
+    )
+  })
+})
+
+describe('the compiled decoder of maps', () => {
+  const desc = typeOf('testdata.v1.Maps')
+  const decode = decoderOf(desc)
+  const compiled = compileProtoJson({ message: desc, registry }, limits)
+  const entry = (key: string): Buffer => {
+    const fields = Buffer.concat([
+      writeTag(1, 2),
+      withLength(Buffer.from(key)),
+      writeTag(2, 2),
+      withLength(Buffer.from(`of ${key}`)),
+    ])
+    return Buffer.concat([writeTag(1, 2), withLength(fields)])
+  }
+  const key = fc.oneof(
+    fc.nat(99).map(String),
+    fc.string({ maxLength: 2 }),
+    fc.constantFrom('4294967294', '4294967295', '-1', '00', '1e3'),
+  )
+
+  it('puts entries in the order of protobuf-es, however many there are', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(key, { maxLength: 60, size: 'max' }), (keys) => {
+        const value = Buffer.concat(keys.map(entry))
+        expect(compiled?.(value)?.toString()).toBe(reference(desc, value))
+      }),
+    )
+  })
+
+  it('keeps the last of the entries that have one key, however many there are', () => {
+    fc.assert(
+      fc.property(fc.array(key, { maxLength: 60, size: 'max' }), (keys) => {
+        const value = Buffer.concat(keys.map(entry))
+        expect(decode(value)).toBe(reference(desc, value))
+      }),
     )
   })
 })

@@ -42,6 +42,16 @@ const readTagCode = 'g=b[i++];if(g>127){g=readTag(b,i-1);i=cursor.pos}'
 /**
  * Compiles the writer of a message type. The function that is generated goes over the message twice: first it notes where
  * each field's payload begins, then it writes the fields in the order of their numbers, whatever order they came in.
+ *
+ * Its variables:
+ * | b, i, from, to | the input, the position in it, the message's part of it |
+ * | o, w, p, start, limit | the output as bytes and as a view, the position in it, where the message begins, where it is full |
+ * | left | levels of messages that may still be there |
+ * | g, last | the tag, the one before |
+ * | n, x | what was read, or its length; a float or double |
+ * | e, s | where a list's or an entry's payload ends; where a list or a map begins in the output |
+ * | f, y, mark | where an entry's value is; where its key begins in the output; the map's mark |
+ * | v0, c0, o0, d0, ... | where field 0's payload is; how often it is there; where oneof 0's payload is; what the code refers to |
  */
 export function compileMessage(
   desc: DescMessage,

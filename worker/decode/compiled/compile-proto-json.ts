@@ -1,4 +1,4 @@
-import type { DescExtension, DescMessage, Registry } from '@bufbuild/protobuf'
+import type { DescExtension, DescField, DescMessage, Registry } from '@bufbuild/protobuf'
 import { DecodeError } from '../decode-error.ts'
 import type { DecodeLimits } from '../decode-limits.ts'
 import type { Schema } from '../load-schema.ts'
@@ -12,7 +12,8 @@ import { unusual } from './wire.ts'
 /** Fields of a message above which it is left to the general decoder: code for so many would be slow to compile. */
 const compiledFieldsMax = 1000
 
-const fieldNumberMax = 2 ** 29 - 1
+/** Levels for which the output's slack has room to close them. */
+const depthMax = 1000
 
 const firstOutputBytes = 64 * 1024
 
@@ -24,6 +25,7 @@ export type CompiledDecoder = (value: Buffer) => Buffer | undefined
  * wrong, it leaves to the general decoder; undefined in place of a decoder when that would be every value.
  */
 export function compileProtoJson({ message, registry }: Schema, limits: DecodeLimits): CompiledDecoder | undefined {
+  if (limits.messageDepthMax > depthMax) throw new RangeError(`messageDepthMax can be at most ${depthMax}`)
   const root = rootPart(message, registry)
   if (root.write === writeUnusual) return undefined
   return (value) => {
@@ -97,22 +99,11 @@ function compile(
   return isCompilable(desc) ? compileMessage(desc, extensions, partOf) : writeUnusual
 }
 
-/** A descriptor set need not come from a compiler, which would refuse what is looked for here. */
 function isCompilable({ fields }: DescMessage): boolean {
   const names = new Set(fields.map((field) => field.jsonName))
-  const numbers = new Set(fields.map((field) => field.number))
-  return (
-    fields.length <= compiledFieldsMax &&
-    names.size === fields.length &&
-    numbers.size === fields.length &&
-    fields.every(
-      (field) =>
-        field.number >= 1 &&
-        field.number <= fieldNumberMax &&
-        Buffer.byteLength(nameText(field)) <= nameBytesMax &&
-        field.enum?.values.length !== 0,
-    )
-  )
+  const isShort = (field: DescField): boolean => Buffer.byteLength(nameText(field)) <= nameBytesMax
+  // Compilers of older editions let two fields have one JSON name.
+  return fields.length <= compiledFieldsMax && names.size === fields.length && fields.every(isShort)
 }
 
 function extensionsOf(registry: Registry): Map<string, DescExtension[]> {
