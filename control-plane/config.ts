@@ -1,49 +1,24 @@
-import { addresses, bytes, choice, duration, readConfig, text, url, wholeNumber } from '../runtime/config.ts'
-
-const address = { pattern: /^(\[[0-9a-fA-F:]+\]|[a-zA-Z0-9._-]+):\d{1,5}$/, form: 'an address as host:port' }
+import { bytes, duration, readConfig, text, wholeNumber } from '../runtime/config.ts'
+import { address, connectionSettings } from '../runtime/settings.ts'
 
 /** Everything that a control plane reads from its environment. */
 export const controlPlaneSettings = {
-  kafkaBrokers: addresses('FERRY_KAFKA_BROKERS', {
-    default: '127.0.0.1:9092',
-    description: 'Kafka brokers to start from, as host:port, separated by commas. They are the cluster `default`.',
-  }),
-  redisUrl: url('FERRY_REDIS_URL', {
-    default: 'redis://127.0.0.1:6379',
-    protocols: ['redis:', 'rediss:'],
-    description: 'Redis that keeps definitions and lane state. It must append to a file and must not evict.',
-  }),
-  clickhouseUrl: url('FERRY_CLICKHOUSE_URL', {
-    default: 'http://127.0.0.1:8123',
-    protocols: ['http:', 'https:'],
-    description: 'ClickHouse over HTTP; user and password may be part of the URL.',
-  }),
-  clickhouseDatabase: text('FERRY_CLICKHOUSE_DATABASE', {
-    default: 'ferry',
-    pattern: /^[a-zA-Z_][a-zA-Z0-9_]*$/,
-    form: 'letters, digits and underscores',
-    description: 'Database of the attempt log. It is created, and brought to this release, at the start.',
-  }),
-  grpcAddress: text('FERRY_GRPC_ADDRESS', {
-    ...address,
-    default: '127.0.0.1:7070',
-    description: 'Where gRPC is served. There is no authentication yet: anything but loopback must be guarded by the network.',
-  }),
-  httpAddress: text('FERRY_HTTP_ADDRESS', {
-    ...address,
-    default: '127.0.0.1:7071',
-    description: 'Where the same services are served as JSON over HTTP, with /healthz, /readyz and /metrics.',
-  }),
+  ...connectionSettings,
+  grpcAddress: address(
+    'FERRY_GRPC_ADDRESS',
+    '127.0.0.1:7070',
+    'Where gRPC is served. There is no authentication yet: anything but loopback must be guarded by the network.',
+  ),
+  httpAddress: address(
+    'FERRY_HTTP_ADDRESS',
+    '127.0.0.1:7071',
+    'Where the same services are served as JSON over HTTP, with /healthz, /readyz and /metrics.',
+  ),
   advertisedAddress: text('FERRY_ADVERTISED_ADDRESS', {
     default: '',
     pattern: /^(|(\[[0-9a-fA-F:]+\]|[a-zA-Z0-9._-]+):\d{1,5})$/,
     form: 'an address as host:port, or empty',
     description: 'Where the other replicas reach this one by gRPC. Empty: the host and the port of FERRY_GRPC_ADDRESS.',
-  }),
-  logLevel: choice('FERRY_LOG_LEVEL', {
-    of: ['debug', 'info', 'warn', 'error'],
-    default: 'info',
-    description: 'Least severity that is logged: debug, info, warn or error.',
   }),
   leaderLeaseMs: duration('FERRY_LEADER_LEASE', {
     default: '5s',

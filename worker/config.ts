@@ -1,156 +1,128 @@
 import { hostname } from 'node:os'
-import { addresses, bytes, choice, duration, readConfig, text, url, wholeNumber } from '../runtime/config.ts'
+import { addresses, bytes, duration, readConfig, wholeNumber } from '../runtime/config.ts'
+import { address, connectionSettings } from '../runtime/settings.ts'
 
 /** Everything that a worker reads from its environment. */
 export const workerSettings = {
   controlPlane: addresses('FERRY_CONTROL_PLANE', {
     default: '127.0.0.1:7070',
-    description: 'gRPC addresses of the control planes',
+    description: 'gRPC addresses of the control planes.',
   }),
-  kafkaBrokers: addresses('FERRY_KAFKA_BROKERS', {
-    default: '127.0.0.1:9092',
-    description: 'Kafka brokers of the cluster `default`',
-  }),
-  redisUrl: url('FERRY_REDIS_URL', {
-    default: 'redis://127.0.0.1:6379',
-    protocols: ['redis:', 'rediss:'],
-    description: 'Redis with the lanes’ state',
-  }),
-  clickhouseUrl: url('FERRY_CLICKHOUSE_URL', {
-    default: 'http://127.0.0.1:8123',
-    protocols: ['http:', 'https:'],
-    description: 'ClickHouse with the log',
-  }),
-  clickhouseDatabase: text('FERRY_CLICKHOUSE_DATABASE', {
-    default: 'ferry',
-    pattern: /^[a-zA-Z_]\w*$/,
-    form: 'a name of letters, digits and underscores',
-    description: 'Database of the log',
-  }),
-  httpAddress: text('FERRY_HTTP_ADDRESS', {
-    default: '127.0.0.1:7072',
-    pattern: /^[^:]*:\d{1,5}$/,
-    form: 'host:port',
-    description: 'Where /metrics, /healthz and /readyz are served',
-  }),
+  ...connectionSettings,
+  httpAddress: address('FERRY_HTTP_ADDRESS', '127.0.0.1:7072', 'Where /metrics, /healthz and /readyz are served.'),
   leaseMs: duration('FERRY_LEASE', {
     default: '6s',
     minMs: 1000,
     maxMs: 300_000,
-    description: 'A worker that does not renew its lease for so long has lost its lanes',
+    description: 'A worker that does not renew its lease for so long has lost its lanes.',
   }),
   heartbeatMs: duration('FERRY_HEARTBEAT', {
     default: '1s',
     minMs: 100,
     maxMs: 60_000,
-    description: 'Between heartbeats, and between renewals of the lease',
+    description: 'Between heartbeats, and between renewals of the lease.',
   }),
   callTimeoutMs: duration('FERRY_CALL_TIMEOUT', {
     default: '3s',
     minMs: 100,
     maxMs: 60_000,
-    description: 'Longest wait for the control plane and for Redis',
+    description: 'Longest wait for the control plane and for Redis.',
   }),
   checkpointMs: duration('FERRY_CHECKPOINT', {
     default: '1s',
     minMs: 50,
     maxMs: 60_000,
-    description: 'Between checkpoints of a lane that changes',
+    description: 'Between checkpoints of a lane that changes.',
   }),
   groupCommitMs: duration('FERRY_GROUP_COMMIT', {
     default: '10s',
     minMs: 100,
     maxMs: 3_600_000,
-    description: 'Between commits of the floors to Kafka',
+    description: 'Between commits of the floors to Kafka.',
   }),
   drainTimeoutMs: duration('FERRY_DRAIN_TIMEOUT', {
     default: '10s',
     minMs: 100,
     maxMs: 3_600_000,
-    description: 'Requests that take longer are aborted when their lane moves',
+    description: 'Requests that take longer are aborted when their lane moves.',
   }),
   stopTimeoutMs: duration('FERRY_STOP_TIMEOUT', {
     default: '60s',
     minMs: 1000,
     maxMs: 3_600_000,
-    description: 'A worker that is not drained so long after SIGTERM ends with exit code 1',
+    description: 'A worker that is not drained so long after SIGTERM ends with exit code 1.',
   }),
   insertTimeoutMs: duration('FERRY_INSERT_TIMEOUT', {
     default: '5s',
     minMs: 100,
     maxMs: 300_000,
-    description: 'An insert into the log lives at most so long; shorter than FERRY_LEASE',
+    description: 'An insert into the log lives at most so long; shorter than FERRY_LEASE.',
   }),
   lookUpPatienceMs: duration('FERRY_LOOK_UP_PATIENCE', {
     default: '10s',
     minMs: 0,
     maxMs: 3_600_000,
-    description: 'How long a takeover waits for a log that does not answer, before it goes on and may repeat records',
+    description: 'How long a takeover waits for a log that does not answer, before it goes on and may repeat records.',
   }),
   logFlushMs: duration('FERRY_LOG_FLUSH', {
     default: '500ms',
     minMs: 20,
     maxMs: 60_000,
-    description: 'Longest time that attempt rows wait for company',
+    description: 'Longest time that attempt rows wait for company.',
   }),
   logBatchBytes: bytes('FERRY_LOG_BATCH_BYTES', {
     default: '4MiB',
     min: 65_536,
     max: 256 << 20,
-    description: 'Attempt rows are inserted when they are so many bytes',
+    description: 'Attempt rows are inserted when they are so many bytes.',
   }),
   logBatchesMax: wholeNumber('FERRY_LOG_BATCHES_MAX', {
     default: '12',
     min: 2,
     max: 1000,
-    description: 'Batches in memory while ClickHouse is away; then nothing is sent',
+    description: 'Batches in memory while ClickHouse is away; then nothing is sent.',
   }),
   windowRecords: wholeNumber('FERRY_WINDOW_RECORDS', {
     default: '16384',
     min: 16,
     max: 1 << 20,
-    description: 'Records of a lane between its cursor and its newest request; a power of two',
+    description: 'Records of a lane between its cursor and its newest request; a power of two.',
   }),
   intakeRecordsMax: wholeNumber('FERRY_INTAKE_RECORDS_MAX', {
     default: '4096',
     min: 1,
     max: 1 << 20,
-    description: 'Fetched records of a lane that may wait for a request slot',
+    description: 'Fetched records of a lane that may wait for a request slot.',
   }),
   bufferBytesMax: bytes('FERRY_BUFFER_BYTES_MAX', {
     default: '64MiB',
     min: 1 << 20,
     max: 2 ** 36,
-    description: 'Fetched bytes that may wait in memory, over all lanes',
+    description: 'Fetched bytes that may wait in memory, over all lanes.',
   }),
   unstoredBytesMax: bytes('FERRY_UNSTORED_BYTES_MAX', {
     default: '4MiB',
     min: 65_536,
     max: 2 ** 32,
-    description: 'Parked bytes of a lane that Redis does not have yet; above, nothing new is sent',
+    description: 'Parked bytes of a lane that Redis does not have yet; above, nothing new is sent.',
   }),
   fetchWaitMs: duration('FERRY_FETCH_WAIT', {
     default: '200ms',
     minMs: 10,
     maxMs: 5000,
-    description: 'Longest wait of a Kafka fetch for new records',
+    description: 'Longest wait of a Kafka fetch for new records.',
   }),
   fetchBytesMax: bytes('FERRY_FETCH_BYTES_MAX', {
     default: '4MiB',
     min: 65_536,
     max: 256 << 20,
-    description: 'Bytes of one Kafka fetch, over all partitions of a broker',
+    description: 'Bytes of one Kafka fetch, over all partitions of a broker.',
   }),
   partitionBytesMax: bytes('FERRY_PARTITION_BYTES_MAX', {
     default: '1MiB',
     min: 1024,
     max: 64 << 20,
-    description: 'Bytes of one partition in a Kafka fetch',
-  }),
-  logLevel: choice('FERRY_LOG_LEVEL', {
-    default: 'info',
-    of: ['trace', 'debug', 'info', 'warn', 'error', 'fatal'],
-    description: 'Least level of what is written to standard error',
+    description: 'Bytes of one partition in a Kafka fetch.',
   }),
 }
 
