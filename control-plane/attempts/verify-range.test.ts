@@ -1,5 +1,7 @@
+import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { laneKeys, writeParked } from '../../runtime/lane-keys.ts'
+import { decidingRow } from './outcome-rule.ts'
 import type { AskedRange } from './resolve-ranges.ts'
 import { laneOf, type Subject } from './subject.ts'
 import { newSubject, openTestLog, type TestLog } from './test-log.ts'
@@ -109,6 +111,31 @@ test('every kind of end, every kind of range, gaps, repeats and what waits are t
   }
 })
 
+test('outcomes and repeats are those of a second implementation, whatever the rows', async () => {
+  const row = fc.record({
+    round: fc.nat(2),
+    epoch: fc.constantFrom(1, 2 ** 52 + 1, 2 ** 52 + 3),
+    attempt: fc.nat(2),
+    outcome: fc.constantFrom('DELIVERED', 'FAILED', 'FAILED', 'SKIPPED', 'SUPERSEDED'),
+  })
+  const delivery = fc.uniqueArray(row, {
+    selector: (each) => `${each.round} ${each.epoch} ${each.attempt}`,
+    minLength: 1,
+    maxLength: 6,
+  })
+  const deliveries = fc.sample(delivery, { numRuns: 500, seed: 11 })
+  const subject = newSubject()
+  const rows = deliveries.flatMap((list, offset) => list.map((each) => ({ ...each, offset }) as const))
+  await log.insertAttempts(subject, rows)
+  await log.insertAttempts(subject, rows.slice(0, 300))
+  const count = (outcome: string): number => deliveries.filter((list) => decidingRow(list)?.outcome === outcome).length
+  const took = deliveries.map((list) => list.filter(({ outcome }) => outcome === 'DELIVERED').length)
+  expect((await verify(subject, [500])).total).toMatchObject({
+    ...{ delivered: count('DELIVERED'), failed: count('FAILED'), skipped: count('SKIPPED'), superseded: count('SUPERSEDED') },
+    ...{ repeated: took.reduce((sum, times) => sum + Math.max(0, times - 1), 0), attempts: rows.length },
+  })
+})
+
 test('nothing is missing where the state of the lane is lost: all may be on its way', async () => {
   const subject = newSubject()
   await log.insertAttempts(subject, delivered(0, 5))
@@ -166,5 +193,5 @@ test('a million offsets are counted in seconds', async () => {
   const { total } = await verify(subject, [size])
   const tookMs = performance.now() - started
   expect(total).toMatchObject({ offsets: size, holes: 999, failed: 10_000, missing: 1, onTheWay: 0, attempts: size - 1000 })
-  expect(tookMs).toBeLessThan(20_000)
+  expect(tookMs).toBeLessThan(30_000)
 })

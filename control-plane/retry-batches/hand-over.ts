@@ -6,14 +6,14 @@ import type { LogReader } from '../attempts/log-reader.ts'
 import { laneOf, type Subject } from '../attempts/subject.ts'
 import { asOfMs, type BatchRecord, batchIdOf } from './batch.ts'
 import { enqueue, type HandedItem, type HandoverResult } from './enqueue.ts'
-import { pendingPage } from './pending.ts'
+import { lastSelected, pendingPage } from './pending.ts'
 import type { LaneProgress, Marks } from './progress.ts'
 import type { Selection } from './selection.ts'
 
 export interface HandOverLimits {
   /** Items of one question to the log and one script. */
   readonly pageSize: number
-  /** Pages of one lane before the next one has its turn. */
+  /** Pages that one lane is handed before the next one has its turn. */
   readonly pagesPerTurn: number
   /** Offsets that a lane's inbox may hold. */
   readonly inboxMax: number
@@ -63,17 +63,20 @@ async function handOverLane(
   partition: number,
   mark: number,
 ): Promise<number> {
+  const selection = selectionOf(record, subject)
+  const upTo = await lastSelected(sources.log, selection, partition)
   let handed = 0
-  let above = mark
-  for (let page = 0; page < limits.pagesPerTurn && sources.lead(); page++) {
-    const part = { partition, above }
-    const items = await pendingPage(sources.log, selectionOf(record, subject), part, limits.pageSize, skipsStale(record, subject))
-    if (items.length === 0) break
+  let above: number | undefined = mark
+  for (let pages = 0; above !== undefined && pages < limits.pagesPerTurn && sources.lead(); ) {
+    const part = { partition, above, upTo }
+    const { items, next } = await pendingPage(sources.log, selection, part, limits.pageSize, skipsStale(record, subject))
+    above = next
+    if (items.length === 0) continue
+    pages++
     const result = await enqueuePage(sources, limits, record, subject, partition, items)
     if (result.kind !== 'HANDED') break
     handed += result.handed
-    if (result.inboxFull || items.length < limits.pageSize) break
-    above = items.at(-1)!.offset
+    if (result.inboxFull) break
   }
   return handed
 }

@@ -2,31 +2,60 @@ import type { LogReader } from '../attempts/log-reader.ts'
 import { subjectParams, subjectSql } from '../attempts/subject.ts'
 import type { HandedItem } from './enqueue.ts'
 import { narrow } from './plan.ts'
-import { type LanePart, type Selection, selectionSql } from './selection.ts'
+import { failedRowsSql, type LanePart, type Selection, selectionSql } from './selection.ts'
+
+export interface PendingPage {
+  /** Rising by offset. */
+  readonly items: readonly HandedItem[]
+  /** Where the next page begins: above this offset. Undefined after the last one. */
+  readonly next: number | undefined
+}
+
+/** Above every offset that a log may hold. */
+const noLimit = Number.MAX_SAFE_INTEGER
 
 /**
- * The next selected deliveries of a lane that nothing has ended since, by offset. With `skipStale` those are marked whose key was
- * delivered at a higher offset: a newer version is there already.
+ * The next selected deliveries of a lane that nothing has ended since: those among the next `size` that have failed at least once,
+ * so a page may be empty and not the last. With `skipStale` those are marked whose key was delivered at a higher offset.
  */
 export async function pendingPage(
   log: LogReader,
   selection: Selection,
-  part: LanePart,
+  { partition, above, upTo = noLimit }: Pick<LanePart, 'partition' | 'above'> & Partial<LanePart>,
   size: number,
   skipStale: boolean,
-): Promise<HandedItem[]> {
-  const { sql, params } = selectionSql(selection, part)
-  const rows = await log.select<{ offset: number; selected_round: number; key_hash: number }>({
-    sql: `SELECT offset, selected_round, key_hash FROM (${sql}) WHERE now = '' ORDER BY offset LIMIT {size: UInt32}`,
-    params: { ...params, size },
+): Promise<PendingPage> {
+  const failed = failedRowsSql(selection, { partition, above, upTo })
+  const [bounds] = await log.select<{ last: number; failed: number }>({
+    sql: `SELECT max(offset) AS last, count() AS failed
+      FROM (SELECT DISTINCT offset FROM outcomes WHERE ${failed.sql} ORDER BY offset LIMIT {size: UInt32})`,
+    params: { ...failed.params, size },
     narrow,
   })
-  const newest = skipStale ? await newestDelivered(log, selection, part.partition, rows) : new Map<number, number>()
-  return rows.map(({ offset, selected_round, key_hash }) => ({
-    offset,
-    round: selected_round,
-    stale: (newest.get(key_hash) ?? -1) > offset,
+  if (bounds === undefined || bounds.failed === 0) return { items: [], next: undefined }
+  const { sql, params } = selectionSql(selection, { partition, above, upTo: bounds.last })
+  const rows = await log.select<{ offset: number; selected_round: number; key_hash: number }>({
+    sql: `SELECT offset, selected_round, key_hash FROM (${sql}) WHERE now = '' ORDER BY offset`,
+    params,
+    narrow,
+  })
+  const newest = skipStale ? await newestDelivered(log, selection, partition, rows) : new Map<number, number>()
+  const items = rows.map(({ offset, selected_round, key_hash }) => ({
+    ...{ offset, round: selected_round, stale: (newest.get(key_hash) ?? -1) > offset },
   }))
+  return { items, next: bounds.failed < size ? undefined : bounds.last }
+}
+
+/** With budgets, the highest offset of a lane that is selected; -1 when nothing is. */
+export async function lastSelected(log: LogReader, selection: Selection, partition: number): Promise<number> {
+  if (!selection.budgets) return noLimit
+  const { sql, params } = selectionSql(selection)
+  const [row] = await log.select<{ last: number; selected: number }>({
+    sql: `SELECT max(offset) AS last, count() AS selected FROM (${sql}) WHERE partition = {lane: UInt32}`,
+    params: { ...params, lane: partition },
+    narrow,
+  })
+  return row && row.selected > 0 ? row.last : -1
 }
 
 /** By key hash, the highest offset that was delivered. A record without a key has the hash 0 and no newer version. */

@@ -157,6 +157,18 @@ test('of a lane without state the deliveries wait until it is there', async () =
   expect(await batches.api.get(name)).toMatchObject({ state: RetryBatchState.RUNNING, enqueued: 2n })
 })
 
+test('a long stretch of deliveries that have ended since is passed in one turn', async () => {
+  const batches = await openTestBatches(log)
+  await batches.fail(numbers(43))
+  await batches.create()
+  await log.insertAttempts(
+    batches.subject,
+    numbers(40).map((offset) => ({ offset, round: 1, sentMs: batches.nowMs + 1 })),
+  )
+  await batches.runner({ pageSize: 5, pagesPerTurn: 1 }).step()
+  expect(await batches.inboxOffsets()).toEqual([40, 41, 42])
+})
+
 test('two batches that select one delivery send it once, and both count its end', async () => {
   const batches = await openTestBatches(log)
   await batches.fail([1, 2])

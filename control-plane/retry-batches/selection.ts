@@ -27,10 +27,11 @@ export interface SelectionSql {
   readonly params: Readonly<Record<string, unknown>>
 }
 
-/** Keeps a selection to one lane, above an offset. */
+/** Keeps a selection to one lane, above an offset and up to another one. */
 export interface LanePart {
   readonly partition: number
   readonly above: number
+  readonly upTo: number
 }
 
 const earlySql = "end_time <= fromUnixTimestamp64Milli({asOfMs: Int64}, 'UTC')"
@@ -39,40 +40,38 @@ const othersSql = 'retry_batch != {batch: String}'
 /**
  * The rule "DELIVERED if any row says so, else the highest (round, epoch, attempt)", twice for each delivery that has failed at
  * least once: by the rows that count, which selects it, and by all rows, which says what became of it. It is done when a row above
- * the selected one ended it, or any row delivered it.
+ * the selected one ended it, or any row delivered it. With a part, budgets are not looked at: they are counted over whole lanes.
  */
 export function selectionSql(selection: Selection, part?: LanePart): SelectionSql {
+  const { sql, params } = wholeSql(selection, part)
   const { budgets } = selection
-  // The lowest offsets are counted over the whole lane.
-  const whole = part && budgets ? { ...part, above: -1 } : part
-  const { sql, params } = failedSql(selection, whole)
-  if (!budgets) return { sql, params }
+  if (!budgets || part) return { sql, params }
   const placed = `SELECT *, row_number() OVER (PARTITION BY partition ORDER BY offset) AS place FROM (${sql})`
   const within = 'place <= transform(partition, {budgetLanes: Array(UInt32)}, {budgets: Array(UInt64)}, toUInt64(0))'
   return {
-    sql: `SELECT * EXCEPT place FROM (${placed}) WHERE ${within} AND toInt64(offset) > {aboveWithin: Int64}`,
-    params: {
-      ...{ ...params, aboveWithin: part?.above ?? -1 },
-      ...{ budgetLanes: Object.keys(budgets).map(Number), budgets: Object.values(budgets) },
-    },
+    sql: `SELECT * EXCEPT place FROM (${placed}) WHERE ${within}`,
+    params: { ...params, budgetLanes: Object.keys(budgets).map(Number), budgets: Object.values(budgets) },
   }
 }
 
-function failedSql({ subject, filter, asOfMs, batch }: Selection, part: LanePart | undefined): SelectionSql {
+/** Rows that may have made a delivery of the selection FAILED: a condition on `outcomes`. */
+export function failedRowsSql(selection: Selection, part?: LanePart): SelectionSql {
+  const { subject, filter, asOfMs, batch } = selection
   const params: Record<string, unknown> = { ...subjectParams(subject), asOfMs, ...(batch === undefined ? {} : { batch }) }
-  const counting = batch === undefined ? earlySql : `${earlySql} AND ${othersSql}`
   const place = placeConditions(filter, part, params)
-  const row = rowConditions(filter, params)
-  const failed = [
-    "outcome = 'FAILED'",
-    counting,
-    ...row({ status: 'status', reason: "CAST(reason, 'Int8')", ms: msSql, text: 'text' }),
-  ]
-  const selected = [
-    'delivered_before = 0',
-    "selected_row.1 = 'FAILED'",
-    ...row({ status: 'selected_row.3', reason: 'selected_row.2', ms: 'selected_row.4', text: 'selected_row.5' }),
-  ]
+  const row = rowConditions(filter, params)({ status: 'status', reason: "CAST(reason, 'Int8')", ms: msSql, text: 'text' })
+  return { sql: [subjectSql, ...place, "outcome = 'FAILED'", countingSql(selection), ...row].join(' AND '), params }
+}
+
+/** Rows that count for what is selected. */
+const countingSql = ({ batch }: Selection): string => (batch === undefined ? earlySql : `${earlySql} AND ${othersSql}`)
+
+function wholeSql(selection: Selection, part: LanePart | undefined): SelectionSql {
+  const failed = failedRowsSql(selection, part)
+  const params: Record<string, unknown> = { ...failed.params }
+  const place = placeConditions(selection.filter, part, params)
+  const row = { status: 'selected_row.3', reason: 'selected_row.2', ms: 'selected_row.4', text: 'selected_row.5' }
+  const selected = ['delivered_before = 0', "selected_row.1 = 'FAILED'", ...rowConditions(selection.filter, params)(row)]
   const sql = `SELECT partition, offset, selected_row.7 AS selected_round, selected_row.4 AS selected_ms, selected_row.6 AS key_hash,
       multiIf(delivered_ever > 0, 'DELIVERED', last_rank > selected_rank, last_row.1, '') AS now, last_row.2 AS now_reason
     FROM (
@@ -81,11 +80,11 @@ function failedSql({ subject, filter, asOfMs, batch }: Selection, part: LanePart
         argMax((toString(outcome), toString(reason)), rank) AS last_row,
         countIf(outcome = 'DELIVERED' AND early) AS delivered_before, countIf(outcome = 'DELIVERED') AS delivered_ever
       FROM (
-        SELECT partition, offset, outcome, reason, status, end_time, text, key_hash, round, ${rankSql} AS rank, ${counting} AS early
+        SELECT partition, offset, outcome, reason, status, end_time, text, key_hash, round, ${rankSql} AS rank,
+          ${countingSql(selection)} AS early
         FROM outcomes
-        WHERE ${subjectSql} AND ${[...place, '1'].join(' AND ')} AND (partition, offset) IN (
-          SELECT partition, offset FROM outcomes WHERE ${subjectSql} AND ${[...place, ...failed].join(' AND ')}
-        )
+        WHERE ${[subjectSql, ...place].join(' AND ')}
+          AND (partition, offset) IN (SELECT partition, offset FROM outcomes WHERE ${failed.sql})
       )
       GROUP BY partition, offset
       HAVING ${selected.join(' AND ')}
@@ -106,7 +105,10 @@ function placeConditions(filter: RetryFilter | undefined, part: LanePart | undef
   if (partition !== undefined) add('partition = {partition: UInt32}', { partition })
   if (fromOffset !== undefined) add('offset >= {fromOffset: UInt64}', { fromOffset: String(fromOffset) })
   if (toOffset !== undefined) add('offset < {toOffset: UInt64}', { toOffset: String(toOffset) })
-  if (part) add('partition = {lane: UInt32} AND offset > {above: Int64}', { lane: part.partition, above: part.above })
+  if (part)
+    add('partition = {lane: UInt32} AND offset > {above: Int64} AND offset <= {upTo: Int64}', {
+      ...{ lane: part.partition, above: part.above, upTo: part.upTo },
+    })
   return conditions
 }
 

@@ -46,25 +46,27 @@ async function sweepLane(
 ): Promise<Swept> {
   const { log, redis, lead } = sources
   const selection = selectionOf(record, subject)
-  const [swept, size] = [{ present: 0, handed: 0, blocked: false }, limits.pageSize]
+  const swept = { present: 0, handed: 0, blocked: false }
   // Moves the mark into this lap before anything is looked at: what an earlier leader has looked at and not handed over is late now.
   const begun = await enqueuePage(sources, limits, record, subject, partition, [])
   if (begun.kind !== 'HANDED') return { ...swept, blocked: true }
-  for (let above = -1; ; ) {
+  for (let above: number | undefined = -1; above !== undefined; ) {
     if (!lead()) return { ...swept, blocked: true }
-    const page = await pendingPage(log, selection, { partition, above }, size, false)
-    const absent = new Set((await findAbsent(redis, subject, partition, batchIdOf(record), page)).map(({ offset }) => offset))
-    swept.present += page.length - absent.size
+    const part: { partition: number; above: number } = { partition, above }
+    const page = await pendingPage(log, selection, part, limits.pageSize, false)
+    const absent = new Set(
+      (await findAbsent(redis, subject, partition, batchIdOf(record), page.items)).map(({ offset }) => offset),
+    )
+    swept.present += page.items.length - absent.size
     // What Redis did not hold is lost only if the log, asked after that, has no end of it either.
-    const again =
-      absent.size > 0 ? await pendingPage(log, selection, { partition, above }, size, skipsStale(record, subject)) : []
-    const lost = again.filter(({ offset }) => absent.has(offset))
+    const again = absent.size > 0 ? await pendingPage(log, selection, part, limits.pageSize, skipsStale(record, subject)) : page
+    const lost = again.items.filter(({ offset }) => absent.has(offset))
     if (lost.length > 0) {
       const result = await enqueuePage(sources, limits, record, subject, partition, lost)
       if (result.kind !== 'HANDED' || result.inboxFull) return { ...swept, blocked: true }
       swept.handed += result.handed
     }
-    if (page.length < size) return swept
-    above = page.at(-1)!.offset
+    above = page.next
   }
+  return swept
 }
