@@ -54,6 +54,7 @@ async function start(config: WorkerConfig): Promise<Running> {
         windowRecords: config.windowRecords,
         intakeRecordsMax: config.intakeRecordsMax,
         unstoredBytesMax: config.unstoredBytesMax,
+        partitionBytesMax: config.partitionBytesMax,
       },
       ...{ lookUpTimeoutMs: config.insertTimeoutMs, lookUpPatienceMs: config.lookUpPatienceMs },
     },

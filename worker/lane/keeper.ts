@@ -25,6 +25,8 @@ export interface KeeperParts extends LaneParts, TakeoverParts {
   readonly log: Logger
   /** Fetched records that may wait for a request slot; reading pauses above, and goes on below half of it. */
   readonly intakeRecordsMax: number
+  /** Bytes of the lane that one fetch may bring. */
+  readonly partitionBytesMax: number
   /** Bytes of parked records that only this process has: above, nothing new is sent until Redis has them. */
   readonly unstoredBytesMax: number
   /** Tells the use case's roster that there may be something to send. */
@@ -91,7 +93,13 @@ export class Keeper implements PartitionSink {
         this.condition = LaneCondition.UNSPECIFIED
         this.message = ''
         const { topic, isolation } = this.#route.plan
-        this.#partition = this.#parts.source.open(topic, this.id.partition, start.cursor, isolation === 'READ_COMMITTED', this)
+        this.#partition = this.#parts.source.open(
+          topic,
+          this.id.partition,
+          start.cursor,
+          { readCommitted: isolation === 'READ_COMMITTED', bytesMax: this.#parts.partitionBytesMax },
+          this,
+        )
         this.#parts.changed(this)
         return
       } catch (error) {
@@ -223,7 +231,10 @@ export class Keeper implements PartitionSink {
       this.message = `Kafka ends at offset ${latest}, before the lane's position ${position}: the topic was recreated, or has lost records`
       return undefined
     }
-    lane.feed([{ hole: { first: position, last: earliest - 1, kind: 'RETENTION' }, records: [] }], latest)
+    lane.feed(
+      [{ hole: { first: position, last: earliest - 1, kind: 'RETENTION' }, records: [], fetched: { bytes: 0, held: 0 } }],
+      latest,
+    )
     this.#parts.log.error(
       { lane: this.key, first: position, last: earliest - 1 },
       "lane: Kafka's retention has deleted records that were not delivered",

@@ -79,16 +79,10 @@ export class RetryDesk {
     }
     const elsewhere = absent.filter((entry) => entry.packed === undefined)
     if (elsewhere.length > 0) {
-      const records = await fetchRecords(
-        this.#parts.cluster,
-        id.topic,
-        id.partition,
-        elsewhere.map((entry) => entry.offset),
-      )
-      for (const entry of elsewhere) {
-        const record = records.get(entry.offset)
-        if (record !== undefined) entry.packed = packRecord(record)
-      }
+      const byOffset = new Map(elsewhere.map((entry) => [entry.offset, entry]))
+      await fetchRecords(this.#parts.cluster, id.topic, id.partition, [...byOffset.keys()], (record, offset) => {
+        byOffset.get(offset)!.packed = packRecord(record)
+      })
     }
     const lost = absent.filter((entry) => entry.packed === undefined)
     if (lost.length > 0) await this.#fromPayloads(lost)

@@ -8,3 +8,6 @@ export interface KafkaRecord {
   readonly timestamp: string
   readonly headers: Record<string, Buffer | string | (Buffer | string)[] | undefined>
 }
+
+/** Of key and value; headers are small beside them. */
+export const recordBytes = ({ key, value }: KafkaRecord): number => (key?.length ?? 0) + (value?.length ?? 0)

@@ -7,10 +7,24 @@ export interface Hole {
   readonly kind: 'COMPACTED' | 'TRANSACTION' | 'RETENTION'
 }
 
+/** What one fetch brought of one partition. Records are slices of it, so all of it stays in memory while one of them is held. */
+export interface FetchedBytes {
+  readonly bytes: number
+  /** Records of it that are on their way; counted by whoever took the chunks. */
+  held: number
+}
+
 /** Records one after the other without a hole between them, and the hole before the first, if there is one. */
 export interface Chunk {
   readonly hole: Hole | undefined
   readonly records: readonly KafkaRecord[]
+  readonly fetched: FetchedBytes
+}
+
+export interface PartitionOptions {
+  readonly readCommitted: boolean
+  /** So much one fetch may bring of it; a single batch that is larger comes whole. */
+  readonly bytesMax: number
 }
 
 /** What a reader tells about one partition; called synchronously from its fetch loop. */
@@ -29,25 +43,37 @@ export class Partition {
   readonly partition: number
   readonly readCommitted: boolean
   readonly sink: PartitionSink
+  bytesMax: number
   position: number
   paused = false
   closed = false
   leader = -1
   /** Fetches in a row that brought nothing although there is something: the next batch may be larger than what was asked for. */
   stuck = 0
-  /** Alone unreadable: left out until then, by performance.now(). */
+  /** Was unreadable when it was asked for alone: left out of the others' fetches until it is readable again. */
+  suspect = false
+  /** Not asked for before, by performance.now(). */
   quarantinedUntil = 0
+  /** Its sink has been told of a trouble. */
   troubled = false
 
-  constructor(topic: string, partition: number, position: number, readCommitted: boolean, sink: PartitionSink) {
+  constructor(topic: string, partition: number, position: number, options: PartitionOptions, sink: PartitionSink) {
     this.topic = topic
     this.partition = partition
     this.position = position
-    this.readCommitted = readCommitted
+    this.readCommitted = options.readCommitted
+    this.bytesMax = options.bytesMax
     this.sink = sink
   }
 
   get key(): string {
     return `${this.topic}/${this.partition}`
+  }
+
+  /** Tells the sink what is wrong, or, undefined, that it is over. */
+  trouble(message: string | undefined): void {
+    if (message === undefined && !this.troubled) return
+    this.troubled = message !== undefined
+    if (!this.closed) this.sink.trouble(message)
   }
 }

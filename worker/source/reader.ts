@@ -3,11 +3,19 @@ import type { Logger } from '../../runtime/log.ts'
 import type { Partition } from './partition.ts'
 import { type FetchedPartition, takeResponse } from './take-response.ts'
 
+// Why a partition is not asked for:
+//
+//   paused       its lane has enough for now
+//   leader < 0   nobody leads it: metadata is asked for until somebody does
+//   quarantined  suspect, and asked for a moment ago
+//
+// One unreadable partition fails the whole fetch of its broker, and most errors do not name it. After three failed fetches each
+// partition is asked for alone; what fails alone is suspect: from then on it is asked for alone, from time to time.
+
 export interface ReaderOptions {
   /** Longest wait of the broker for new records: bounds the latency of adding, resuming and closing a partition. */
   readonly fetchWaitMs: number
   readonly fetchBytesMax: number
-  readonly partitionBytesMax: number
 }
 
 interface FetchError extends Error {
@@ -23,6 +31,16 @@ interface FetchResponse {
 const STUCK_BYTES_MAX = 64 << 20
 const QUARANTINE_MS = 5000
 const RETRY_MS_MAX = 500
+/** So many fetches fail before a sink hears of it. */
+const FAILURES_TOLD = 3
+
+/** Errors that speak of the broker or the way to it, not of a partition. */
+const connectionErrors = new Set([
+  ...['KafkaJSConnectionError', 'KafkaJSConnectionClosedError', 'KafkaJSRequestTimeoutError', 'KafkaJSBrokerNotFound'],
+  ...['KafkaJSNumberOfRetriesExceeded', 'KafkaJSTimeout', 'KafkaJSSASLAuthenticationError', 'KafkaJSLockTimeout'],
+])
+
+const backOffMs = (failures: number): number => Math.min(50 * 2 ** Math.min(failures, 10), RETRY_MS_MAX)
 
 /** One fetch loop per broker over a changing set of partitions, each topic and partition at most once. No consumer group. */
 export class Reader {
@@ -32,7 +50,9 @@ export class Reader {
   readonly #log: Logger
   readonly #partitions = new Map<string, Partition>()
   readonly #loops = new Map<number, Promise<void>>()
+  readonly #idlers = new Set<() => void>()
   readonly #sleepers = new Set<() => void>()
+  #refreshing = false
   #stopped = false
 
   constructor(cluster: Cluster, readCommitted: boolean, options: ReaderOptions, log: Logger) {
@@ -66,13 +86,19 @@ export class Reader {
     if (this.#partitions.get(partition.key) === partition) this.#partitions.delete(partition.key)
   }
 
+  /** Something may be read again. */
   wake(): void {
-    for (const wake of this.#sleepers) wake()
+    for (const wake of this.#idlers) wake()
+  }
+
+  /** Nothing can be read. */
+  trouble(message: string): void {
+    for (const each of this.#partitions.values()) each.trouble(message)
   }
 
   async stop(): Promise<void> {
     this.#stopped = true
-    this.wake()
+    for (const wake of [...this.#idlers, ...this.#sleepers]) wake()
     await Promise.all(this.#loops.values())
   }
 
@@ -83,41 +109,50 @@ export class Reader {
         | { partitionId: number; leader: number }[]
         | undefined
       each.leader = metadata?.find((known) => known.partitionId === each.partition)?.leader ?? -1
-      if (each.leader >= 0 && !this.#loops.has(each.leader) && !this.#stopped) {
-        const id = each.leader
-        this.#loops.set(
-          id,
-          this.#loop(id).finally(() => this.#loops.delete(id)),
-        )
-      }
+      if (each.leader < 0 || this.#loops.has(each.leader) || this.#stopped) continue
+      const id = each.leader
+      this.#loops.set(
+        id,
+        this.#loop(id).finally(() => this.#loops.delete(id)),
+      )
     }
     this.wake()
   }
 
   /** Asks for metadata until every partition has a leader. */
   async #refresh(): Promise<void> {
-    for (let failures = 0; !this.#stopped; failures++) {
-      await this.#sleep(Math.min(50 * 2 ** failures, RETRY_MS_MAX))
+    if (this.#refreshing) return
+    this.#refreshing = true
+    for (let failures = 0; !this.#stopped && this.#leaderless().length > 0; failures++) {
+      await this.#sleep(backOffMs(failures), this.#sleepers)
+      let message = 'no broker leads the partition, or the topic is not there'
       try {
+        // A topic that was unknown when it was added is not in the cluster's list.
+        for (const topic of new Set(this.#leaderless().map((each) => each.topic))) await this.#cluster.addTargetTopic(topic)
         await this.#cluster.refreshMetadata()
+        this.#route()
       } catch (error) {
-        this.#log.debug({ error: String(error) }, 'source: no metadata')
-        continue
+        message = `no metadata: ${String(error)}`
       }
-      this.#route()
-      if ([...this.#partitions.values()].every((each) => each.leader >= 0)) return
+      if (failures >= FAILURES_TOLD) for (const each of this.#leaderless()) each.trouble(`Kafka: ${message}`)
     }
+    this.#refreshing = false
   }
 
-  #sleep(ms: number): Promise<void> {
+  #leaderless(): Partition[] {
+    return [...this.#partitions.values()].filter((each) => each.leader < 0)
+  }
+
+  #sleep(ms: number, among: Set<() => void>): Promise<void> {
+    if (this.#stopped) return Promise.resolve()
     return new Promise((resolve) => {
       const wake = (): void => {
         clearTimeout(timer)
-        this.#sleepers.delete(wake)
+        among.delete(wake)
         resolve()
       }
       const timer = setTimeout(wake, ms)
-      this.#sleepers.add(wake)
+      among.add(wake)
     })
   }
 
@@ -129,28 +164,53 @@ export class Reader {
       const mine = [...this.#partitions.values()].filter(
         (each) => each.leader === id && !each.paused && each.quarantinedUntil < now,
       )
-      if (mine.length === 0) {
-        await this.#sleep(1000)
+      for (const each of mine) if (each.suspect && !each.closed) await this.#fetchAlone(id, each)
+      const together = mine.filter((each) => !each.suspect && !each.closed)
+      if (together.length === 0) {
+        await this.#sleep(1000, this.#idlers)
         continue
       }
-      mine.push(...mine.splice(0, turn % mine.length)) // the broker fills the response in the order of the request
+      together.push(...together.splice(0, turn % together.length)) // the broker fills the response in the order of the request
       try {
-        const moved = await this.#fetch(id, mine)
+        const moved = await this.#fetch(id, together)
         failures = 0
         // An empty batch at the log's end answers at once for ever: do not spin.
         stalled = moved || performance.now() - now > 50 ? 0 : stalled + 1
-        if (stalled > 2) await this.#sleep(Math.min(20 * stalled, 250))
+        if (stalled > 2) await this.#sleep(Math.min(20 * stalled, 250), this.#sleepers)
       } catch (error) {
-        if (await this.#tookOutOfRange(error as FetchError)) continue
-        this.#log.debug({ broker: id, error: String(error) }, 'source: fetch failed')
-        // One unreadable partition fails the whole fetch and is not named: find it by asking for each alone.
-        if (++failures === 3 && mine.length > 0) await this.#quarantine(id, mine)
-        await this.#sleep(Math.min(50 * 2 ** failures, RETRY_MS_MAX))
-        await this.#cluster.refreshMetadata().then(
-          () => this.#route(),
-          () => {},
-        )
+        failures++
+        await this.#failed(id, together, failures, error as FetchError)
       }
+    }
+  }
+
+  async #failed(id: number, partitions: readonly Partition[], failures: number, error: FetchError): Promise<void> {
+    if (this.#stopped || (await this.#tookOutOfRange(error))) return
+    this.#log.debug({ broker: id, error: String(error) }, 'source: fetch failed')
+    if (failures % FAILURES_TOLD === 0) {
+      if (connectionErrors.has(error.name)) for (const each of partitions) each.trouble(`Kafka: ${error.message}`)
+      else for (const each of partitions) if (!each.closed) await this.#fetchAlone(id, each)
+    }
+    await this.#sleep(backOffMs(failures), this.#sleepers)
+    try {
+      await this.#cluster.refreshMetadata()
+      this.#route()
+    } catch {
+      // The next fetch says it again.
+    }
+    if (this.#leaderless().length > 0) void this.#refresh()
+  }
+
+  /** Asks for one partition, so that what fails is its own fault, or the broker's. */
+  async #fetchAlone(id: number, partition: Partition): Promise<void> {
+    try {
+      await this.#fetch(id, [partition])
+      partition.suspect = false
+    } catch (error) {
+      if (await this.#tookOutOfRange(error as FetchError)) return
+      partition.suspect = !connectionErrors.has((error as FetchError).name)
+      if (partition.suspect) partition.quarantinedUntil = performance.now() + QUARANTINE_MS
+      partition.trouble(`Kafka: ${error instanceof Error ? error.message : String(error)}`)
     }
   }
 
@@ -161,13 +221,13 @@ export class Reader {
       asked.set(each.key, { partition: each, position: each.position })
       const list = topics.get(each.topic) ?? []
       if (list.length === 0) topics.set(each.topic, list)
-      list.push({ partition: each.partition, fetchOffset: String(each.position), maxBytes: this.#bytes(each) })
+      list.push({ partition: each.partition, fetchOffset: String(each.position), maxBytes: bytesOf(each) })
     }
     const broker: Broker = await this.#cluster.findBroker({ nodeId: String(id) })
     const response = (await broker.fetch({
       maxWaitTime: this.#options.fetchWaitMs,
       minBytes: 1,
-      maxBytes: Math.max(this.#options.fetchBytesMax, ...partitions.map((each) => this.#bytes(each))),
+      maxBytes: Math.max(this.#options.fetchBytesMax, ...partitions.map(bytesOf)),
       isolationLevel: this.#readCommitted ? 1 : 0,
       topics: [...topics].map(([topic, list]) => ({ topic, partitions: list })),
     })) as FetchResponse
@@ -177,29 +237,22 @@ export class Reader {
         const found = asked.get(`${topic.topicName}/${fetched.partition}`)
         if (!found || found.partition.closed || found.partition.position !== found.position) continue
         moved = takeResponse(found.partition, fetched) || moved
-        this.#recovered(found.partition)
+        found.partition.trouble(undefined)
       }
     }
     return moved
-  }
-
-  #bytes(partition: Partition): number {
-    return Math.min(this.#options.partitionBytesMax * 2 ** Math.max(0, partition.stuck - 2), STUCK_BYTES_MAX)
-  }
-
-  #recovered(partition: Partition): void {
-    if (!partition.troubled) return
-    partition.troubled = false
-    partition.sink.trouble(undefined)
   }
 
   async #tookOutOfRange(error: FetchError): Promise<boolean> {
     if (error.type !== 'OFFSET_OUT_OF_RANGE' || error.topic === undefined) return false
     const partition = this.#partitions.get(`${error.topic}/${error.partition}`)
     if (partition === undefined) return true
+    const { position } = partition
     try {
       const [earliest, latest] = await Promise.all([this.#offset(partition, -2), this.#offset(partition, -1)])
-      const next = partition.sink.outOfRange(partition.position, earliest, latest)
+      if (partition.closed || partition.position !== position) return true
+      // Between the two questions the range has moved over the position: asking again will do.
+      const next = position >= earliest && position <= latest ? position : partition.sink.outOfRange(position, earliest, latest)
       if (next === undefined) this.remove(partition)
       else partition.position = next
     } catch (failure) {
@@ -207,8 +260,8 @@ export class Reader {
         { topic: error.topic, partition: error.partition, error: String(failure) },
         'source: offset out of range, and the range is not known',
       )
-      await this.#sleep(RETRY_MS_MAX)
     }
+    await this.#sleep(50, this.#sleepers)
     return true
   }
 
@@ -216,20 +269,11 @@ export class Reader {
     const answer = (await this.#cluster.fetchTopicsOffset([
       { topic: partition.topic, partitions: [{ partition: partition.partition }], fromTimestamp: timestamp } as never,
     ])) as unknown as { partitions: { partition: number; offset: string }[] }[]
-    return Number(answer[0]?.partitions[0]?.offset ?? Number.NaN)
-  }
-
-  async #quarantine(id: number, partitions: readonly Partition[]): Promise<void> {
-    const failed: { partition: Partition; error: unknown }[] = []
-    for (const each of partitions) {
-      if (each.closed) continue
-      await this.#fetch(id, [each]).catch((error: unknown) => failed.push({ partition: each, error }))
-    }
-    for (const { partition, error } of failed) {
-      partition.troubled = true
-      partition.sink.trouble(`Kafka: ${error instanceof Error ? error.message : String(error)}`)
-      // With none readable the broker itself is the trouble: all are tried again at once.
-      if (failed.length < partitions.length) partition.quarantinedUntil = performance.now() + QUARANTINE_MS
-    }
+    const offset = Number(answer[0]?.partitions.find((each) => each.partition === partition.partition)?.offset ?? Number.NaN)
+    if (!(offset >= 0)) throw new Error(`Kafka does not say where ${partition.key} begins and ends`)
+    return offset
   }
 }
+
+const bytesOf = ({ bytesMax, stuck }: Partition): number =>
+  Math.min(bytesMax * 2 ** Math.min(Math.max(0, stuck - 2), 30), Math.max(bytesMax, STUCK_BYTES_MAX))

@@ -1,6 +1,6 @@
 import { type Kafka, type OpenCluster, openCluster } from '../../runtime/kafka.ts'
 import type { Logger } from '../../runtime/log.ts'
-import { Partition, type PartitionSink } from './partition.ts'
+import { Partition, type PartitionOptions, type PartitionSink } from './partition.ts'
 import { Reader, type ReaderOptions } from './reader.ts'
 
 interface OpenReader {
@@ -9,6 +9,9 @@ interface OpenReader {
   readonly readCommitted: boolean
   readonly ready: Promise<void>
 }
+
+/** A fetch on its way brings nothing any more: nobody waits for a broker that hangs. */
+const STOP_MS = 2000
 
 /**
  * Reads partitions for lanes. Two lanes may read the same partition at different positions, and one fetch may name a
@@ -20,6 +23,7 @@ export class Source {
   readonly #log: Logger
   readonly #readers: OpenReader[] = []
   readonly #of = new Map<Partition, Reader>()
+  #stopped = false
 
   constructor(kafka: Kafka, options: ReaderOptions, log: Logger) {
     this.#kafka = kafka
@@ -27,8 +31,9 @@ export class Source {
     this.#log = log
   }
 
-  open(topic: string, partition: number, position: number, readCommitted: boolean, sink: PartitionSink): Partition {
-    const opened = new Partition(topic, partition, position, readCommitted, sink)
+  open(topic: string, partition: number, position: number, options: PartitionOptions, sink: PartitionSink): Partition {
+    const opened = new Partition(topic, partition, position, options, sink)
+    const { readCommitted } = options
     const entry =
       this.#readers.find((each) => each.readCommitted === readCommitted && !each.reader.reads(opened.key)) ??
       this.#addReader(readCommitted)
@@ -55,24 +60,28 @@ export class Source {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.#readers.map(({ reader }) => reader.stop()))
-    await Promise.all(this.#readers.map(({ opened }) => opened.disconnect().catch(() => {})))
+    this.#stopped = true
+    const stopped = Promise.all(this.#readers.map(({ reader }) => reader.stop()))
+    await Promise.race([stopped, new Promise((resolve) => setTimeout(resolve, STOP_MS).unref())])
+    const closed = Promise.all(this.#readers.map(({ opened }) => opened.disconnect().catch(() => {})))
+    await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, STOP_MS).unref())])
   }
 
   #addReader(readCommitted: boolean): OpenReader {
     const opened = openCluster(this.#kafka)
     const reader = new Reader(opened.cluster, readCommitted, this.#options, this.#log)
-    const entry = { reader, opened, readCommitted, ready: this.#connect(opened) }
+    const entry = { reader, opened, readCommitted, ready: this.#connect(opened, reader) }
     this.#readers.push(entry)
     return entry
   }
 
-  async #connect(opened: OpenCluster): Promise<void> {
-    for (let failures = 0; ; failures++) {
+  async #connect(opened: OpenCluster, reader: Reader): Promise<void> {
+    for (let failures = 0; !this.#stopped; failures++) {
       try {
         return await opened.connect()
       } catch (error) {
         if (failures === 0) this.#log.warn({ error: String(error) }, 'source: cannot connect to Kafka, trying again')
+        reader.trouble(`no connection to Kafka: ${String(error)}`)
         await new Promise((resolve) => setTimeout(resolve, Math.min(100 * 2 ** failures, 2000)))
       }
     }

@@ -1,5 +1,5 @@
-import type { KafkaRecord } from './kafka-record.ts'
-import type { Chunk, Hole, Partition } from './partition.ts'
+import { type KafkaRecord, recordBytes } from './kafka-record.ts'
+import type { Chunk, FetchedBytes, Hole, Partition } from './partition.ts'
 
 /** A record as kafkajs decodes it. */
 export interface FetchedRecord extends KafkaRecord {
@@ -38,14 +38,18 @@ export function takeResponse(partition: Partition, fetched: FetchedPartition): b
   }
   partition.stuck = 0
   const from = partition.position
-  // The batch's end is the next position, also when compaction has removed its last records.
-  const last = messages[messages.length - 1]!.batchContext
-  const next = Number(last.firstOffset) + last.lastOffsetDelta + 1
+  const next = endOf(messages)!
   if (next <= from) return false
   const chunks = toChunks(messages, from, next, partition.readCommitted ? (fetched.abortedTransactions ?? []) : [])
   partition.position = next
   partition.sink.read(chunks, next, endOffset)
   return true
+}
+
+/** The offset after the last batch, also when compaction has removed its last records; undefined of nothing. */
+export function endOf(messages: readonly FetchedRecord[]): number | undefined {
+  const last = messages.at(-1)?.batchContext
+  return last === undefined ? undefined : Number(last.firstOffset) + last.lastOffsetDelta + 1
 }
 
 function toChunks(
@@ -59,6 +63,7 @@ function toChunks(
     .sort((a, b) => a.first - b.first)
   const inAborted = new Set<string>()
   const chunks: Chunk[] = []
+  const fetched: FetchedBytes = { bytes: messages.reduce((sum, each) => sum + recordBytes(each), 0), held: 0 }
   let records: KafkaRecord[] = []
   let hole: Hole | undefined
   let expected = from
@@ -67,7 +72,7 @@ function toChunks(
       hole = { first: hole.first, last: end, kind }
       return
     }
-    if (records.length > 0 || hole !== undefined) chunks.push({ hole, records })
+    if (records.length > 0 || hole !== undefined) chunks.push({ hole, records, fetched })
     records = []
     hole = { first, last: end, kind }
   }
@@ -84,6 +89,6 @@ function toChunks(
     else records.push(message)
   }
   if (next > expected) cut(expected, next - 1, 'COMPACTED')
-  if (records.length > 0 || hole !== undefined) chunks.push({ hole, records })
+  if (records.length > 0 || hole !== undefined) chunks.push({ hole, records, fetched })
   return chunks
 }

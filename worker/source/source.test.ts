@@ -1,0 +1,148 @@
+import kafkajs from 'kafkajs'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { connectKafka, type OpenCluster, openCluster } from '../../runtime/kafka.ts'
+import type { Logger } from '../../runtime/log.ts'
+import { sharedStack } from '../../test/stack.ts'
+import { installCodecs } from './codecs.ts'
+import { fetchRecords } from './fetch-records.ts'
+import type { Chunk, PartitionSink } from './partition.ts'
+import { Source } from './source.ts'
+
+const silent = { info: () => {}, warn: () => {}, debug: () => {} } as unknown as Logger
+
+let brokers: string[]
+let admin: kafkajs.Admin
+let producer: kafkajs.Producer
+let source: Source
+let side: OpenCluster
+
+beforeAll(async () => {
+  installCodecs()
+  brokers = (await sharedStack()).kafkaBrokers
+  const client = new kafkajs.Kafka({ brokers, logLevel: kafkajs.logLevel.NOTHING })
+  admin = client.admin()
+  producer = client.producer()
+  const kafka = connectKafka(brokers, 'source-test', 5000, silent)
+  source = new Source(kafka, { fetchWaitMs: 50, fetchBytesMax: 1 << 20 }, silent)
+  side = openCluster(kafka)
+  await Promise.all([admin.connect(), producer.connect(), side.connect()])
+})
+afterAll(async () => {
+  await source?.stop()
+  await Promise.all([admin?.disconnect(), producer?.disconnect(), side?.disconnect()])
+})
+
+/** A sink that gathers, and a promise that resolves when everything below `end` has come. */
+function gather() {
+  const chunks: Chunk[] = []
+  const troubles: (string | undefined)[] = []
+  let next = 0
+  let waiting: { until: () => boolean; resolve: () => void } | undefined
+  const tell = (): void => {
+    if (waiting?.until()) waiting.resolve()
+  }
+  const sink: PartitionSink = {
+    read: (given, to) => {
+      chunks.push(...given)
+      next = to
+      tell()
+    },
+    outOfRange: (_position, earliest) => earliest,
+    trouble: (message) => {
+      troubles.push(message)
+      tell()
+    },
+  }
+  const when = (until: () => boolean): Promise<void> =>
+    new Promise((resolve) => {
+      waiting = { until, resolve }
+      tell()
+    })
+  const plain = (): unknown[] =>
+    chunks.map(({ hole, records }) => [
+      hole === undefined ? '' : `${hole.kind} ${hole.first}-${hole.last}`,
+      records.map((each) => Number(each.offset)),
+    ])
+  return {
+    sink,
+    chunks,
+    troubles,
+    when,
+    plain,
+    get next() {
+      return next
+    },
+  }
+}
+
+async function createTopic(): Promise<string> {
+  const topic = `source-${crypto.randomUUID()}`
+  await admin.createTopics({ topics: [{ topic, numPartitions: 1 }] })
+  return topic
+}
+
+/** The admin client learns late who leads a new topic. */
+const deleteBelow = (topic: string, offset: number): Promise<void> =>
+  vi.waitFor(() => admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: String(offset) }] }), 10_000)
+
+describe('a partition of a real Kafka', () => {
+  test('is read with its aborted transactions as holes, by two readers of different positions', async () => {
+    const topic = await createTopic()
+    const transactional = new kafkajs.Kafka({ brokers, logLevel: kafkajs.logLevel.NOTHING }).producer({
+      transactionalId: topic,
+      maxInFlightRequests: 1,
+    })
+    await transactional.connect()
+    const send = async (values: string[], commit: boolean): Promise<void> => {
+      const transaction = await transactional.transaction()
+      await transaction.send({ topic, messages: values.map((value) => ({ key: Buffer.alloc(4), value })) })
+      await (commit ? transaction.commit() : transaction.abort())
+    }
+    await send(['a', 'b'], true)
+    await send(['c'], false)
+    await producer.send({ topic, messages: [{ value: 'd' }] })
+    await transactional.disconnect()
+    const all = gather()
+    const later = gather()
+    const opened = [
+      source.open(topic, 0, 0, { readCommitted: true, bytesMax: 1 << 20 }, all.sink),
+      source.open(topic, 0, 3, { readCommitted: true, bytesMax: 1 << 20 }, later.sink),
+    ]
+    await Promise.all([all.when(() => all.next === 6), later.when(() => later.next === 6)])
+    expect(all.chunks.flatMap((each) => each.records.map((record) => String(record.value)))).toEqual(['a', 'b', 'd'])
+    expect(later.plain()).toEqual([['TRANSACTION 3-4', [5]]])
+    for (const each of opened) source.close(each)
+  })
+
+  test('goes on at what is left when its beginning was deleted, and says when the topic is not there', async () => {
+    const topic = await createTopic()
+    await producer.send({ topic, messages: Array.from({ length: 5 }, (_, at) => ({ value: `${at}` })) })
+    await deleteBelow(topic, 3)
+    const left = gather()
+    const missing = gather()
+    const opened = source.open(topic, 0, 1, { readCommitted: true, bytesMax: 1 << 20 }, left.sink)
+    const absent = source.open(`${topic}-absent`, 0, 0, { readCommitted: true, bytesMax: 1 << 20 }, missing.sink)
+    await left.when(() => left.next === 5)
+    expect(left.plain()).toEqual([['', [3, 4]]])
+    await missing.when(() => missing.troubles.length > 0)
+    expect(missing.troubles[0]).toMatch(/^Kafka: /)
+    // And it is read as soon as it is there.
+    await admin.createTopics({ topics: [{ topic: `${topic}-absent`, numPartitions: 1 }] })
+    await producer.send({ topic: `${topic}-absent`, messages: [{ value: 'now' }] })
+    await missing.when(() => missing.next === 1)
+    await missing.when(() => missing.troubles.at(-1) === undefined)
+    source.close(opened)
+    source.close(absent)
+  })
+
+  test('gives single records again, and not those that it has no more', async () => {
+    const topic = await createTopic()
+    await producer.send({ topic, messages: Array.from({ length: 300 }, (_, at) => ({ value: `${at}`.repeat(20) })) })
+    await deleteBelow(topic, 10)
+    const found = new Map<number, string>()
+    await fetchRecords(side.cluster, topic, 0, [299, 4, 150, 9, 10, 5000], (record, offset) =>
+      found.set(offset, String(record.value)),
+    )
+    expect([...found].sort(([a], [b]) => a - b)).toEqual([10, 150, 299].map((at) => [at, `${at}`.repeat(20)]))
+  })
+})
