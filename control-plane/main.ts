@@ -1,4 +1,3 @@
-import { hostname } from 'node:os'
 import { collectDefaultMetrics, Registry as MetricsRegistry } from 'prom-client'
 import { DeliveryService } from '../proto/gen/ferry/v1/delivery_service_pb.ts'
 import { FleetService } from '../proto/gen/ferry/v1/fleet_service_pb.ts'
@@ -11,6 +10,7 @@ import { connectKafka, openCluster } from '../runtime/kafka.ts'
 import { createLog, type Logger } from '../runtime/log.ts'
 import { connectRedis } from '../runtime/redis.ts'
 import { type Running, runProcess } from '../runtime/run-process.ts'
+import { advertisedAddress, hostAndPort, withPort } from './address.ts'
 import { deliveryService, selfCheckingDeliveryMethods } from './api/delivery-service.ts'
 import { fleetService } from './api/fleet-service.ts'
 import { retryBatchService, selfCheckingRetryBatchMethods } from './api/retry-batch-service.ts'
@@ -195,44 +195,44 @@ function openStartSteps(config: ControlPlaneConfig, { redis, source }: Connectio
   )
 }
 
-async function start(config: ControlPlaneConfig): Promise<Running> {
-  const log = createLog('control-plane', config.logLevel)
-  let server: ServeHandle | undefined
+/** Everything that this process is made of, connected and not started. */
+function open(config: ControlPlaneConfig, address: () => string, log: Logger) {
   const connections = connect(config, log)
   const useCases = openUseCases(config, connections)
-  const { redis, clickhouse, source } = connections
-  const fleet = openFleet(config, connections, useCases, () => advertised(config, server?.grpcPort), log)
+  const fleet = openFleet(config, connections, useCases, address, log)
   const leader = new LeaderClient({ leaderAddress: () => fleet.leaderAddress, timeoutMs: config.forwardTimeoutMs })
-  const limits = {
-    executionTimeoutMs: config.queryTimeoutMs,
-    rowsToReadMax: config.queryRowsMax,
-    groupBytesMax: config.queryGroupBytesMax,
-  }
-  const reader = new LogReader(clickhouse, limits)
+  const { queryTimeoutMs: executionTimeoutMs, queryRowsMax: rowsToReadMax, queryGroupBytesMax: groupBytesMax } = config
+  const limits = { executionTimeoutMs, rowsToReadMax, groupBytesMax }
+  const reader = new LogReader(connections.clickhouse, limits)
   const { batches, runner } = openRetryBatches(config, connections, useCases, reader, fleet, log)
   const loops = openLeaderLoops(connections, useCases, runner, fleet, log)
   const outbox = new Outbox({
-    ...{ redis, keys: useCases.keys, auditLog: useCases.auditLog, log, term: () => fleet.lead()?.term },
+    ...{ redis: connections.redis, keys: useCases.keys, auditLog: useCases.auditLog, log, term: () => fleet.lead()?.term },
     ...{ batchEntriesMax: 1000, batchBytesMax: 4 << 20, intervalMs: 500, retryMsMax: 10_000 },
   })
   const steps = openStartSteps(config, connections, useCases, log)
+  return { connections, useCases, fleet, leader, limits, reader, batches, loops, outbox, steps }
+}
+type Parts = ReturnType<typeof open>
+
+async function listen(config: ControlPlaneConfig, parts: Parts, log: Logger): Promise<ServeHandle> {
+  const { connections, useCases, fleet, leader, limits, reader, batches, steps } = parts
+  const { redis, source } = connections
   const registry = new MetricsRegistry()
   collectDefaultMetrics({ register: registry })
   registerFleetMetrics(registry, fleet)
-  server = await serve({
+  const deliveries = deliveryService({
+    ...{ log: reader, redis, offsets: source, samplesPrefix, nowMs: Date.now },
+    useCase: (name) => useCases.registry.get(name),
+    pageLimits: { pageBytesMax: 3 << 20 },
+    verifyLimits: { ...limits, sliceOffsetsMax: 10_000_000 },
+  })
+  return serve({
     services: [
       [UseCaseService, announced(useCases, fleet, connections)],
       [WorkerService, workerService(fleet, leader, useCases.registry)],
       [FleetService, fleetService(fleet, leader)],
-      [
-        DeliveryService,
-        deliveryService({
-          ...{ log: reader, redis, offsets: source, samplesPrefix, nowMs: Date.now },
-          useCase: (name) => useCases.registry.get(name),
-          pageLimits: { pageBytesMax: 3 << 20 },
-          verifyLimits: { ...limits, sliceOffsetsMax: 10_000_000 },
-        }),
-      ],
+      [DeliveryService, deliveries],
       [RetryBatchService, retryBatchService(batches)],
     ],
     selfChecking: [...selfCheckingMethods, ...selfCheckingDeliveryMethods, ...selfCheckingRetryBatchMethods],
@@ -241,34 +241,44 @@ async function start(config: ControlPlaneConfig): Promise<Running> {
     ready: () => [...steps.problems(), ...fleet.problems()],
     ...{ registry, log },
   })
-  log.info(
-    { grpc: withPort(config.grpcAddress, server.grpcPort), http: withPort(config.httpAddress, server.httpPort) },
-    'control plane: serving',
-  )
-  fleet.start()
-  outbox.start()
-  for (const loop of loops) loop.start()
-  // A failure that trying again cannot mend ends the process.
-  void steps.run((error) => error instanceof StoreError && error.code === 'MIGRATION_CHANGED')
-  return { stopTimeoutMs: config.stopTimeoutMs + 2000, stop }
+}
 
-  async function stop(): Promise<void> {
-    log.info({}, 'control plane: stopping')
-    steps.stop()
-    const { stopTimeoutMs } = config
-    // Another replica leads at once; calls on the way end meanwhile.
-    const ended = Promise.all([fleet.stop(), outbox.stop(), ...loops.map((loop) => loop.stop())])
-    await Promise.all([
-      server!.stop(stopTimeoutMs),
-      within(ended, stopTimeoutMs, 'ending what is on its way').catch((error) =>
-        log.warn({ error: String(error) }, 'control plane: cut off'),
-      ),
-    ])
-    leader.close()
-    redis.disconnect()
-    await Promise.all([within(source.close(), 2000, 'disconnecting from Kafka').catch(() => {}), clickhouse.close()])
-    log.info({}, 'control plane: stopped')
-  }
+async function stop(config: ControlPlaneConfig, parts: Parts, server: ServeHandle, log: Logger): Promise<void> {
+  const { connections, fleet, leader, loops, outbox, steps } = parts
+  const { stopTimeoutMs } = config
+  log.info({}, 'control plane: stopping')
+  steps.stop()
+  // Another replica leads at once; calls on the way end meanwhile.
+  const ended = Promise.all([fleet.stop(), outbox.stop(), ...loops.map((loop) => loop.stop())])
+  await Promise.all([
+    server.stop(stopTimeoutMs),
+    within(ended, stopTimeoutMs, 'ending what is on its way').catch((error: unknown) =>
+      log.warn({ error: String(error) }, 'control plane: what was on its way is cut off'),
+    ),
+  ])
+  leader.close()
+  connections.redis.disconnect()
+  await Promise.all([
+    within(connections.source.close(), 1000, 'disconnecting from Kafka').catch(() => {}),
+    connections.clickhouse.close(),
+  ])
+  log.info({}, 'control plane: stopped')
+}
+
+async function start(config: ControlPlaneConfig): Promise<Running> {
+  const log = createLog('control-plane', config.logLevel)
+  let grpcPort: number | undefined
+  const parts = open(config, () => advertisedAddress(config.advertisedAddress, config.grpcAddress, grpcPort), log)
+  const server = await listen(config, parts, log)
+  grpcPort = server.grpcPort
+  const grpc = withPort(config.grpcAddress, grpcPort)
+  log.info({ grpc, http: withPort(config.httpAddress, server.httpPort) }, 'control plane: serving')
+  parts.fleet.start()
+  parts.outbox.start()
+  for (const loop of parts.loops) loop.start()
+  // A failure that trying again cannot mend ends the process.
+  void parts.steps.run((error) => error instanceof StoreError && error.code === 'MIGRATION_CHANGED')
+  return { stopTimeoutMs: config.stopTimeoutMs + 2000, stop: () => stop(config, parts, server, log) }
 }
 
 function announced({ registry, lifecycle }: UseCases, fleet: Fleet, { source, redis }: Connections) {
@@ -277,20 +287,6 @@ function announced({ registry, lifecycle }: UseCases, fleet: Fleet, { source, re
     changed: () => fleet.lookAtUseCases(),
     registered: (useCase) => awaitLanes(useCase, parts, lanesTimeoutMs),
   })
-}
-
-function hostAndPort(address: string): { host: string; port: number } {
-  const at = address.lastIndexOf(':')
-  return { host: address.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(address.slice(at + 1)) }
-}
-
-const withPort = (address: string, port: number): string => `${address.slice(0, address.lastIndexOf(':'))}:${port}`
-
-/** A wildcard is no address that others could call: then it is this host's name. */
-function advertised(config: ControlPlaneConfig, port: number | undefined): string {
-  if (config.advertisedAddress !== '') return config.advertisedAddress
-  const address = withPort(config.grpcAddress, port ?? hostAndPort(config.grpcAddress).port)
-  return address.replace(/^(0\.0\.0\.0|\[::\])(?=:)/, hostname())
 }
 
 await runProcess(async () => start(readControlPlaneConfig(process.env)))

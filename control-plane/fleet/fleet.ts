@@ -45,7 +45,7 @@ export class Fleet {
 
   /** Why this replica cannot serve; none when it can. */
   problems(): string[] {
-    const { problem } = this.#leader
+    const problem = this.lead() === undefined ? this.#leader.problem : this.#session?.problem
     return problem === undefined ? [] : [problem]
   }
 

@@ -112,7 +112,7 @@ export class Leader {
 
   async #run(): Promise<void> {
     const { leaseMs, log } = this.#options
-    const beatMs = leaseMs / 3
+    const beatMs = Math.floor(leaseMs / 3)
     let failures = 0
     while (!this.#stopping.signal.aborted) {
       let waitMs = beatMs

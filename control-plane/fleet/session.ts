@@ -18,6 +18,9 @@ import { UseCaseViews, type ViewedUseCase } from './use-case-view.ts'
 /** Lists of one leader have versions above those of all before: its term is at least the clock, in ms. */
 const versionsPerMs = 1000
 
+/** A first start, and an empty Redis, take a moment: only what lasts longer is said. */
+const quietFailures = 5
+
 /**
  * One leadership, from election to its end. It begins with nothing in memory, takes stock, and from then on answers heartbeats and
  * takes a step about twice a second, and at once when something happens.
@@ -38,6 +41,7 @@ export class Session {
   #writing: Promise<void> | undefined
   #useCasesReadMs = Number.NEGATIVE_INFINITY
   #isReady = false
+  #problem = 'it has just been elected'
   #failures = 0
   #wake: () => void = () => {}
   #isAwake = false
@@ -69,16 +73,24 @@ export class Session {
     this.#deletions = new Deletions({ ...parts, mustLead, finish: (useCase, lanes) => this.#finishDelete(useCase, lanes) })
   }
 
+  /** Why heartbeats cannot be answered yet; undefined when they can. */
+  get problem(): string | undefined {
+    return this.#isReady ? undefined : `the leader takes stock: ${this.#problem}`
+  }
+
   /** Until this replica no longer leads. */
   async run(): Promise<void> {
     while (this.#isLeading()) {
       try {
         if (this.#isReady) await this.#step()
         else await this.#takeStock()
-        if (this.#failures > 0) this.#parts.log.info({ failures: this.#failures }, 'fleet: the leader works again')
+        if (this.#failures > quietFailures) this.#parts.log.info({ failures: this.#failures }, 'fleet: the leader works again')
         this.#failures = 0
       } catch (error) {
-        if (this.#failures++ === 0) this.#parts.log.warn({ error: String(error) }, 'fleet: the leader cannot work, trying again')
+        this.#problem = error instanceof Error ? error.message : String(error)
+        if (this.#failures++ === quietFailures) {
+          this.#parts.log.warn({ error: this.#problem }, 'fleet: the leader cannot work, trying again')
+        }
       }
       await this.#rest()
     }
@@ -98,9 +110,7 @@ export class Session {
   }
 
   async hear(beat: Heartbeat): Promise<HeartbeatReply> {
-    if (!this.#isReady) {
-      throw new FleetError('NO_LEADER', 'the leader has just been elected and takes stock: go on, and call again in a second')
-    }
+    if (this.problem !== undefined) throw new FleetError('NO_LEADER', `${this.problem}. Go on, and call again in a second`)
     const { redis, monotonicMs, wallMs } = this.#parts
     if (this.core.workers.get(beat.instance) === undefined) {
       const asked = asFleetError('STATE_UNAVAILABLE', 'Redis does not answer', isExpelled(redis, beat.instance))
