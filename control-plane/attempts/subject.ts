@@ -12,9 +12,6 @@ export interface Subject {
   readonly keyOrder: boolean
 }
 
-/** Finds a use case by its name; undefined when there is none. */
-export type FindUseCase = (name: string) => Promise<UseCase | undefined>
-
 export function subjectOf(useCase: UseCase): Subject {
   const source = useCase.spec?.source
   return {

@@ -4,7 +4,7 @@ import { askRedis } from '../store/ask-redis.ts'
 import type { ChangeRow } from '../store/change.ts'
 import type { ControlKeys } from '../store/control-keys.ts'
 import { StoreError } from '../store/store-error.ts'
-import { type BatchRecord, batchIdOf, readBatch, writeBatch } from './batch.ts'
+import { asOfMs, type BatchRecord, batchIdOf, readBatch, writeBatch } from './batch.ts'
 import type { BatchKeys } from './batch-keys.ts'
 import { createScript, replaceScript } from './batch-scripts.ts'
 
@@ -68,8 +68,7 @@ export class BatchStore {
     const { redis, keys, control, activeMax, keptMax, outboxEntriesMax } = this.#options
     const names = [keys.batches, keys.active, keys.requests, keys.order, keys.orderOf(record.batch.useCase)]
     const text = writeBatch(record)
-    const createdMs = Number(record.batch.createTime!.seconds) * 1000 + record.batch.createTime!.nanos / 1e6
-    const args = [batchIdOf(record), text, createdMs, request, JSON.stringify(audit), activeMax, keptMax, outboxEntriesMax]
+    const args = [batchIdOf(record), text, asOfMs(record), request, JSON.stringify(audit), activeMax, keptMax, outboxEntriesMax]
     const reply = await askRedis(() => createScript(redis, [...names, control.changes, control.outbox], args))
     const [kind, same] = (reply as Buffer[]).map(String)
     if (kind === 'SAME') return readBatch(same!)
