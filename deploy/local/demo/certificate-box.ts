@@ -21,6 +21,7 @@ export function certificateBox(findings: Findings, paint: Paint): string[] {
     ...attemptRows(findings),
     '',
     ...(holds ? [`${formatCount(findings.published)} rows arrived, none is missing.`] : problems.map((each) => `✗ ${each}`)),
+    faultsOf(findings),
     speedOf(findings),
   ]
   const color = holds ? paint.green : paint.red
@@ -64,5 +65,8 @@ function attemptRows(findings: Findings): string[] {
   ]
 }
 
+const faultsOf = ({ faults }: Findings): string =>
+  `Faults: ${formatCount(faults.busy)} × 503, ${formatCount(faults.refused)} × 422, ${faults.outageSeconds} s of outage${faults.workerKilled ? ', a worker killed' : ''}.`
+
 const speedOf = ({ published, seconds }: Findings): string =>
-  `${seconds.toFixed(1)} s with all faults, ${formatCount(published / seconds)} rows/s.`
+  `${seconds.toFixed(1)} s in all, ${formatCount(published / seconds)} rows/s.`
