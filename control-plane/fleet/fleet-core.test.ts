@@ -26,6 +26,25 @@ describe('the fleet', () => {
     )
   })
 
+  test('the requests that workers may have on the way stay within the limit of their use case', () => {
+    fc.assert(
+      fc.property(stories(80), (story) => {
+        const world = new World()
+        for (const command of story) {
+          world.run(command)
+          for (const [uid, { maxInFlight }] of world.useCases) {
+            const shares = world.leader.core.workers
+              .all()
+              .flatMap((worker) => worker.list.find((each) => each.id.uid === uid)?.maxInFlight ?? [])
+            const sum = shares.reduce((total, share) => total + share, 0)
+            expect(sum).toBeLessThanOrEqual(Math.max(maxInFlight, shares.length))
+          }
+        }
+      }),
+      { numRuns: 200 },
+    )
+  })
+
   test('an epoch is given to one worker only', () => {
     fc.assert(
       fc.property(stories(120), (story) => {

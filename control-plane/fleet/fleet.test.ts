@@ -239,6 +239,21 @@ test('a lane that Redis has lost is given out for its worker to rebuild, once no
   expect(await fleet.redis.hget(laneKeys(lane!).lane, 'cursor')).toBeNull()
 })
 
+test('when Redis has lost everything, lanes stay with those who hold them', async () => {
+  const topic = await fleet.topic(3)
+  const lanes = fleet.lanesOf(fleet.useCase(topic), 3)
+  const { fleet: leader } = fleet.replica()
+  const workers = [fleet.worker(), fleet.worker()]
+  const holders = await fleet.running(lanes)
+  const given = workers.map((worker) => worker.given.length)
+  const { term } = leader.lead()!
+  await fleet.loseRedis(lanes)
+  await vi.waitFor(() => expect(leader.lead()?.term).toBeGreaterThan(term), { timeout: 10_000 })
+  await vi.waitFor(() => expect(leader.counts().lanes.GIVEN).toBe(3), { timeout: 10_000 })
+  expect(await fleet.running(lanes)).toEqual(holders)
+  expect(workers.map((worker) => worker.given.length)).toEqual(given)
+})
+
 test('a lane that only the log knows needs a decision, and goes on from the offset that an operator sets', async () => {
   const topic = await fleet.topic(1, 5)
   const useCase = fleet.useCase(topic)

@@ -15,7 +15,7 @@ import {
 } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { type ClickHouseClient, connectClickHouse } from '../../runtime/clickhouse.ts'
 import { connectKafka, openCluster } from '../../runtime/kafka.ts'
-import { type LaneId, laneKey, laneKeys } from '../../runtime/lane-keys.ts'
+import { type LaneId, laneKey, laneKeys, leaseKey } from '../../runtime/lane-keys.ts'
 import { connectRedis, type Redis } from '../../runtime/redis.ts'
 import { sharedStack } from '../../test/stack.ts'
 import { migrate } from '../store/migrate.ts'
@@ -197,6 +197,13 @@ export class TestFleet {
       },
       { timeout: 15_000, interval: 20 },
     )
+  }
+
+  /** Everything that Redis knows of the fleet and of these lanes is gone, leases included. */
+  async loseRedis(lanes: readonly LaneId[]): Promise<void> {
+    const leases = this.workers.map((worker) => leaseKey(worker.instance))
+    const keys = lanes.flatMap((lane) => Object.values(laneKeys(lane)))
+    await this.redis.del(...keys, ...leases, ...Object.values(fleetKeys(this.#tag)))
   }
 
   async select<Row>(query: string): Promise<Row[]> {
