@@ -229,6 +229,43 @@ describe('a value that is not the message', () => {
     expect(error.message).toContain(message)
   })
 
+  it.each<[string, string, Buffer]>([
+    ['a message', 'testdata.v1.Shapes', text(8, Buffer.from([0x52, 0x04]))],
+    ['a map entry', 'testdata.v1.Maps', text(1, Buffer.from([0x0a, 0x04]))],
+    ['a message in a map', 'testdata.v1.Maps', text(13, Buffer.from([0x12, 0x04]))],
+    ['an entry of a struct', 'testdata.v1.WellKnown', text(3, Buffer.from([0x0a, 0x04]))],
+    ['an element of a list', 'testdata.v1.WellKnown', text(5, Buffer.from([0x0a, 0x04]))],
+    ['a path of a mask', 'testdata.v1.WellKnown', text(6, Buffer.from([0x0a, 0x04]))],
+  ])('may not have %s that reaches into what follows', (_, message, value) => {
+    const decodeIt = protobuf({ message })
+    expect(decodeErrorOf(decodeIt, Buffer.concat([value, number(500, 0), number(500, 0)])).message).toContain(
+      '4 bytes are announced, 0 follow',
+    )
+  })
+
+  it('may not have packed numbers that are cut off', () => {
+    const lists = protobuf({ message: 'testdata.v1.Lists' })
+    for (const field of [1, 2, 3, 9, 12]) {
+      for (let length = 1; length < 8; length++) {
+        const value = text(field, Buffer.alloc(length, 0xff))
+        if (field > 1 && field !== 3 && field !== 12 && length === 4) expect(lists(value).length).toBeGreaterThan(10)
+        else expect(decodeErrorOf(lists, value)).toMatchObject({ code: 'NOT_PROTOBUF', offset: 0 })
+      }
+    }
+  })
+
+  it('may not have deeper values of a struct than the limit', () => {
+    const list = protobuf({ message: 'google.protobuf.ListValue', limits: { messageDepthMax: 21 } })
+    const nested = (levels: number): Buffer => (levels === 1 ? Buffer.alloc(0) : text(1, text(6, nested(levels - 1))))
+    expect(list(nested(11)).toString()).toBe(`${'['.repeat(11)}${']'.repeat(11)}`)
+    expect(decodeErrorOf(list, nested(12))).toMatchObject({ code: 'NESTED_TOO_DEEP' })
+    const struct = protobuf({ message: 'google.protobuf.Struct', limits: { messageDepthMax: 21 } })
+    const nestedStruct = (levels: number): Buffer =>
+      levels === 1 ? Buffer.alloc(0) : text(1, Buffer.concat([text(1, 'a'), text(2, text(5, nestedStruct(levels - 1)))]))
+    expect(struct(nestedStruct(11)).toString()).toBe(`${'{"a":'.repeat(10)}{}${'}'.repeat(10)}`)
+    expect(decodeErrorOf(struct, nestedStruct(12))).toMatchObject({ code: 'NESTED_TOO_DEEP' })
+  })
+
   it('says what has no JSON form', () => {
     const time = protobuf({ message: 'google.protobuf.Timestamp' })
     expect(decodeErrorOf(time, number(2, -1))).toMatchObject({ code: 'NOT_PROTOBUF', offset: undefined })

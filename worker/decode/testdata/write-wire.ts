@@ -110,7 +110,8 @@ function writeField(field: DescField | DescExtension, choices: Choices, options:
     else {
       const key = Buffer.concat([writeTag(1, wireTypeOf(field.mapKey)), writeScalar(field.mapKey, choices, options)])
       const value = writeValue(field, 2, choices, options, depthLeft)
-      const entry = choices.rarely(12) ? choices.pick([], [key], [value], [value, key], [key, value, value]) : [key, value]
+      const other = choices.rarely(12) ? writeValue(field, 2, choices, options, depthLeft) : undefined
+      const entry = other === undefined ? [key, value] : choices.pick([], [key], [value], [value, key], [key, value, other])
       parts.push(writeTag(field.number, 2), withLength(Buffer.concat(entry)))
     }
   }
@@ -125,17 +126,17 @@ function writeValue(
   options: WireOptions,
   depthLeft: number,
 ): Buffer {
+  const extraBytes = options.isWild && choices.rarely(30) ? 1 : 0
+  const tag = (wireType: number): Buffer => varint(BigInt(number * 8 + wireType), extraBytes)
   if (field.message === undefined) {
     const type = field.scalar ?? ScalarType.INT32
     const value = writeScalar(type, choices, options)
-    if (field.enum === undefined || !choices.rarely(2)) return Buffer.concat([writeTag(number, wireTypeOf(type)), value])
-    return Buffer.concat([writeTag(number, 0), varint(BigInt(choices.pick(...field.enum.values).number))])
+    if (field.enum === undefined || !choices.rarely(2)) return Buffer.concat([tag(wireTypeOf(type)), value])
+    return Buffer.concat([tag(0), varint(BigInt(choices.pick(...field.enum.values).number))])
   }
   const inner = writeMessage(field.message, choices, options, depthLeft - 1)
   const isGroup = 'delimitedEncoding' in field && field.delimitedEncoding === true
-  return isGroup
-    ? Buffer.concat([writeTag(number, 3), inner, writeTag(number, 4)])
-    : Buffer.concat([writeTag(number, 2), withLength(inner)])
+  return isGroup ? Buffer.concat([tag(3), inner, writeTag(number, 4)]) : Buffer.concat([tag(2), withLength(inner)])
 }
 
 function writeUnknown(desc: DescMessage, choices: Choices, { isWild }: WireOptions): Buffer {
