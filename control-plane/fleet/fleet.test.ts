@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { LaneCondition, LaneState } from '../../proto/gen/ferry/v1/lane_pb.ts'
 import { StartPosition, UseCaseState } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { groupId, laneKey, laneKeys, leaseKey } from '../../runtime/lane-keys.ts'
 import { TestFleet } from './test-fleet.ts'
@@ -169,8 +170,8 @@ test('a paused use case is held by nobody, and goes on where it was', async () =
   fleet.setState(useCase, UseCaseState.PAUSED)
   await vi.waitFor(() => expect(worker.held.size).toBe(0), { timeout: 10_000 })
   expect((await fleet.leader()!.fleet.lanes(useCase.name)).map(({ state, condition }) => [state, condition])).toEqual([
-    [1, 1],
-    [1, 1],
+    [LaneState.UNASSIGNED, LaneCondition.PAUSED],
+    [LaneState.UNASSIGNED, LaneCondition.PAUSED],
   ])
   fleet.setState(useCase, UseCaseState.ACTIVE)
   await fleet.running(lanes)
@@ -265,7 +266,10 @@ test('a lane that only the log knows needs a decision, and goes on from the offs
   await vi.waitFor(
     async () => {
       const [view] = await leader.lanes(useCase.name)
-      expect(view).toMatchObject({ condition: 8, state: 1, message: expect.stringContaining(groupId(useCase.name, useCase.uid)) })
+      expect(view).toMatchObject({
+        ...{ condition: LaneCondition.NEEDS_DECISION, state: LaneState.UNASSIGNED },
+        message: expect.stringContaining(groupId(useCase.name, useCase.uid)),
+      })
     },
     { timeout: 10_000 },
   )
@@ -299,12 +303,46 @@ test('a use case whose topic is not there says so, and starts when it is', async
   await vi.waitFor(
     async () => {
       const [view] = await leader.lanes(useCase.name)
-      expect(view).toMatchObject({ condition: 7, message: expect.stringContaining(`no topic ${topic}`) })
+      expect(view).toMatchObject({ condition: LaneCondition.SOURCE_ERROR, message: expect.stringContaining(`no topic ${topic}`) })
     },
     { timeout: 10_000 },
   )
   await fleet.admin.createTopics({ topics: [{ topic, numPartitions: 1 }] })
   await fleet.running(fleet.lanesOf(useCase, 1))
+})
+
+test('a new leader that cannot reach Kafka keeps lanes where they are, and gives those of a dead worker to another', async () => {
+  const topic = await fleet.topic(4)
+  const lanes = fleet.lanesOf(fleet.useCase(topic), 4)
+  const first = fleet.replica()
+  const workers = [fleet.worker(), fleet.worker()]
+  await vi.waitFor(async () => expect(new Set(await fleet.running(lanes)).size).toBe(2), { timeout: 10_000 })
+  const given = workers[1]!.given.length
+  await first.fleet.stop()
+  const { fleet: leader } = fleet.replica(['kafka'])
+  await vi.waitFor(() => expect(leader.counts().lanes.GIVEN).toBe(4), { timeout: 10_000 })
+  expect(workers[1]!.given).toHaveLength(given)
+  await workers[0]!.kill()
+  await vi.waitFor(async () => expect(count(await fleet.running(lanes), workers[1])).toBe(4), { timeout: 15_000 })
+})
+
+test('a new use case waits for the log, because its start must be there before its first record', async () => {
+  const topic = await fleet.topic(1)
+  const useCase = fleet.useCase(topic)
+  const [lane] = fleet.lanesOf(useCase, 1)
+  const first = fleet.replica(['clickhouse'])
+  fleet.worker()
+  await vi.waitFor(
+    async () => {
+      const [view] = await first.fleet.lanes(useCase.name)
+      expect(view).toMatchObject({ condition: LaneCondition.LOG_UNAVAILABLE, state: LaneState.UNASSIGNED })
+    },
+    { timeout: 10_000 },
+  )
+  expect(await fleet.redis.exists(laneKeys(lane!).lane)).toBe(0)
+  await first.fleet.stop()
+  fleet.replica()
+  await fleet.running([lane!])
 })
 
 test('lanes that nobody reports are listed with what Redis and Kafka know', async () => {
@@ -316,7 +354,12 @@ test('lanes that nobody reports are listed with what Redis and Kafka know', asyn
   await fleet.redis.hset(laneKeys(lane!).lane, 'cursor', 4)
   await fleet.redis.hset(laneKeys(lane!).parked, { 1: 'P - 1 0 0 0 0 0 3 K - 0' })
   const [view] = await leader.lanes('')
-  expect(view).toMatchObject({ useCase: useCase.name, state: 1, condition: 9, worker: '' })
+  expect(view).toMatchObject({
+    useCase: useCase.name,
+    state: LaneState.UNASSIGNED,
+    condition: LaneCondition.NO_WORKER,
+    worker: '',
+  })
   expect(view!.figures).toMatchObject({ cursor: 4, floor: 0, endOffset: 6, parked: 1 })
   await expect(leader.lanes('namespaces/test/useCases/none')).rejects.toMatchObject({ code: 'USE_CASE_NOT_FOUND' })
 })

@@ -28,7 +28,7 @@ import type { SessionTimings } from './session-parts.ts'
 import { TestWorker } from './test-worker.ts'
 import { TopicSource } from './topic-source.ts'
 
-export const silentLog = pino({ level: process.env['FERRY_TEST_LOG'] ?? 'silent' })
+export const silentLog = pino({ level: 'silent' })
 
 export const timings: SessionTimings = {
   heartbeatIntervalMs: 100,
@@ -68,6 +68,8 @@ export class TestFleet {
   /** Two workers that held a lane at once; there must never be any. */
   readonly conflicts: string[] = []
   readonly #tag = `control-${randomBytes(6).toString('hex')}`
+  readonly #deadSource: TopicSource
+  readonly #deadLog: LaneLog
   readonly #redisUrl: string
   readonly #connections: Redis[] = []
 
@@ -77,10 +79,14 @@ export class TestFleet {
     this.clickhouse = clickhouse
     this.database = database
     this.admin = kafka.admin()
-    this.producer = kafka.producer()
+    // A send that is repeated must not count twice.
+    this.producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1 })
     this.source = new TopicSource(new Map([['default', openCluster(kafka)]]), 10_000)
     this.store = new LaneStore(this.redis)
     this.laneLog = new LaneLog(clickhouse, 10_000)
+    const deadKafka = openCluster(connectKafka(['127.0.0.1:1'], 'test', 1000, silentLog))
+    this.#deadSource = new TopicSource(new Map([['default', deadKafka]]), 1000)
+    this.#deadLog = new LaneLog(connectClickHouse('http://127.0.0.1:1', database, 1000), 1000)
   }
 
   static async open(): Promise<TestFleet> {
@@ -138,13 +144,16 @@ export class TestFleet {
     }))
   }
 
-  replica(more: Partial<SessionTimings> = {}): Replica {
+  /** `without`: what this replica cannot reach. */
+  replica(without: readonly ('kafka' | 'clickhouse')[] = []): Replica {
     const redis = this.connectRedis()
     const keys = fleetKeys(this.#tag)
     const fleet = new Fleet({
-      ...{ redis, keys, source: this.source, laneLog: this.laneLog, log: silentLog },
+      ...{ redis, keys, log: silentLog },
+      source: without.includes('kafka') ? this.#deadSource : this.source,
+      laneLog: without.includes('clickhouse') ? this.#deadLog : this.laneLog,
       ...{ replica: randomBytes(6).toString('hex'), address: () => '127.0.0.1:1', leaseMs: leaderLeaseMs },
-      ...{ store: new LaneStore(redis), grants: new Grants(redis, keys), timings: { ...timings, ...more }, listTimeoutMs: 3000 },
+      ...{ store: new LaneStore(redis), grants: new Grants(redis, keys), timings, listTimeoutMs: 3000 },
       monotonicMs: () => performance.now(),
       wallMs: Date.now,
       useCases: {
