@@ -224,12 +224,18 @@ export class TestFleet {
     return result.json<Row>()
   }
 
-  async close(): Promise<void> {
-    await Promise.all(this.workers.map((worker) => worker.kill()))
-    await Promise.all(this.replicas.map(({ fleet }) => fleet.stop()))
+  /** Ends everybody, and forgets what they were there for. */
+  async clear(): Promise<void> {
+    await Promise.all(this.workers.splice(0).map((worker) => worker.kill()))
+    await Promise.all(this.replicas.splice(0).map(({ fleet }) => fleet.stop()))
     for (const useCase of this.useCases.values()) {
       for (const lane of this.lanesOf(useCase, 16)) await this.redis.del(...Object.values(laneKeys(lane)))
     }
+    this.useCases.clear()
+  }
+
+  async close(): Promise<void> {
+    await this.clear()
     await this.redis.del(...Object.values(fleetKeys(this.#tag)))
     for (const redis of this.#connections) redis.disconnect()
     await Promise.all([this.admin.disconnect(), this.producer.disconnect(), this.source.close()])
