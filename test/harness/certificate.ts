@@ -1,4 +1,5 @@
 import type { RangeCounts } from '../../proto/gen/ferry/v1/delivery_service_pb.ts'
+import { LaneCondition, LaneState } from '../../proto/gen/ferry/v1/lane_pb.ts'
 import type { UseCase } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import type { Fleet } from './fleet.ts'
 import { waitUntil } from './wait-until.ts'
@@ -20,14 +21,32 @@ export async function countNow(fleet: Fleet, { name }: UseCase): Promise<Counts 
 /** The certificate that nothing is missing: VerifyRange, asked until it is complete. */
 export async function certificate(fleet: Fleet, useCase: UseCase, timeoutMs: number): Promise<Counts> {
   let last: unknown
-  return waitUntil(
-    `VerifyRange of ${useCase.name} is complete`,
-    timeoutMs,
-    async () => {
-      const counts = await countNow(fleet, useCase)
-      last = counts
-      return counts.complete && counts
-    },
-    () => last,
-  )
+  try {
+    return await waitUntil(
+      `VerifyRange of ${useCase.name} is complete`,
+      timeoutMs,
+      async () => {
+        const counts = await countNow(fleet, useCase)
+        last = counts
+        return counts.complete && counts
+      },
+      () => last,
+    )
+  } catch (error) {
+    throw new Error(`${(error as Error).message}\n${await describeLanes(fleet, useCase)}`)
+  }
 }
+
+/** Why its lanes do not move, for whoever reads that a test has failed. */
+export async function describeLanes(fleet: Fleet, { name }: UseCase): Promise<string> {
+  const { lanes } = await fleet.client.fleet.listLanes({ useCase: name })
+  return lanes
+    .map((lane) => {
+      const state = `${nameIn(LaneState, lane.state)} ${nameIn(LaneCondition, lane.condition)} ${lane.message}`
+      return `partition ${lane.id!.partition}: ${state} epoch ${lane.epoch}, cursor ${lane.cursor}, floor ${lane.floor}, end ${lane.endOffset}, parked ${lane.parked}`
+    })
+    .join('\n')
+}
+
+const nameIn = (values: Readonly<Record<string, number>>, value: number): string =>
+  Object.keys(values).find((each) => values[each] === value) ?? String(value)

@@ -46,6 +46,12 @@ export class Endpoint implements AsyncDisposable {
     return new Set(this.requests.filter(isSuccess).map((each) => `${each.topic}/${each.partition}/${each.offset}`)).size
   }
 
+  /** The same record, without the requests of other use cases. */
+  of({ name }: { readonly name: string }): { readonly requests: readonly Received[] } {
+    const [, namespace, , id] = name.split('/')
+    return { requests: this.requests.filter((each) => each.headers['ferry-use-case'] === `${namespace}/${id}`) }
+  }
+
   async goUp(): Promise<void> {
     const server = createServer((request, response) => this.#take(request, response))
     server.keepAliveTimeout = 60_000

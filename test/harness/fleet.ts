@@ -39,7 +39,7 @@ const workerTimings: Env = {
 }
 
 /** For tests in which a worker must lose its lanes soon. Others keep the default: a busy machine must not end a lease. */
-export const shortLease: Env = { FERRY_LEASE: '2s', FERRY_INSERT_TIMEOUT: '1500ms' }
+export const shortLease: Env = { FERRY_LEASE: '3s', FERRY_INSERT_TIMEOUT: '2500ms' }
 
 /** Control planes and workers as processes of their own, on a Redis and a database of their own. */
 export class Fleet implements AsyncDisposable {
@@ -107,6 +107,11 @@ export class Fleet implements AsyncDisposable {
     this.workers.push(started)
     await started.waitReady(readyMsMax)
     return started
+  }
+
+  /** It was killed and stays away: nobody is asked there any more. */
+  forget(controlPlane: ControlPlane): void {
+    this.controlPlanes.splice(this.controlPlanes.indexOf(controlPlane), 1)
   }
 
   #common(kind: string) {

@@ -1,5 +1,4 @@
 import { Ordering, type UseCase } from '../../proto/gen/ferry/v1/use_case_pb.ts'
-import type { Endpoint } from './endpoint.ts'
 import type { Fleet } from './fleet.ts'
 import { judgeOffsets, type OffsetCounts } from './judge-offsets.ts'
 import { judgeKeyOrder } from './judge-order.ts'
@@ -54,16 +53,18 @@ function judgeBodies({ records, requests, bodiesAsPublished }: Evidence, problem
   }
 }
 
+type HasRequests = Pick<Evidence, 'requests'>
+
 /** Reads topic and log, and judges. Ask for it when the certificate is complete. */
 export async function judge(
   fleet: Fleet,
   useCase: UseCase,
   topic: Topic,
-  endpoint: Endpoint | readonly Endpoint[],
+  endpoint: HasRequests | readonly HasRequests[],
   { crashed = false }: { readonly crashed?: boolean } = {},
 ): Promise<Judgement> {
   const [records, ends, log] = await Promise.all([readTopic(topic), topic.endOffsets(), readLog(fleet.sql, useCase.uid)])
-  const requests = [endpoint].flat().flatMap((each) => (each as Endpoint).requests)
+  const requests = [endpoint].flat().flatMap((each) => (each as HasRequests).requests)
   const { decode, delivery } = useCase.spec!
   const keyOrder = delivery?.ordering === Ordering.KEY
   const bodiesAsPublished = decode?.format.case === 'json'
