@@ -10,6 +10,7 @@ import {
 } from '../../proto/gen/ferry/v1/worker_service_pb.ts'
 import { backoffMs } from '../../runtime/backoff.ts'
 import type { Logger } from '../../runtime/log.ts'
+import { Alarm } from './alarm.ts'
 import type { ControlPlaneClient } from './control-plane-client.ts'
 import type { Lease } from './lease.ts'
 
@@ -36,6 +37,7 @@ export interface SessionOptions {
 }
 
 const PROTOCOL_VERSION = 1
+const HURRY_MS = 10
 
 /** One heartbeat loop and one lease: what I hold against what I should hold, and until when I may act. */
 export class Session {
@@ -56,7 +58,10 @@ export class Session {
   #heardAt = performance.now()
   #heard = false
   #loops: Promise<void>[] = []
-  #wake: (() => void) | undefined
+  /** A heartbeat is asked for before its time. */
+  #hurried = false
+  readonly #touchAlarm = new Alarm()
+  readonly #beatAlarm = new Alarm()
 
   constructor(
     client: ControlPlaneClient,
@@ -79,9 +84,12 @@ export class Session {
     return this.#instance
   }
 
-  /** Whether this worker may read and send now. */
-  get valid(): boolean {
-    return this.#lease.valid
+  /**
+   * Whether this worker may read and send. Asked before each request, since whatever a process does first after it was frozen
+   * may come before check(). now: performance.now(), just read.
+   */
+  maySend(now: number): boolean {
+    return !this.#suspended && this.#lease.isValid(now)
   }
 
   /** Milliseconds since the control plane last answered. */
@@ -101,19 +109,24 @@ export class Session {
   /** Tells the control plane that this worker leaves; the loops go on until stop(). */
   leave(): void {
     this.#draining = true
-    this.#wake?.()
+    this.hurry()
   }
 
-  async stop(): Promise<void> {
+  /**
+   * Ends the loops. hasDrained: nothing of this instance can be on its way any more, so nobody need wait for the lease's end;
+   * otherwise the lease runs out, so that the next owners find in the log what is still being inserted.
+   */
+  async stop(hasDrained: boolean): Promise<void> {
     this.#stopped = true
-    this.#wake?.()
+    this.#touchAlarm.ring()
+    this.#beatAlarm.ring()
     await Promise.all(this.#loops)
-    await this.#lease.leave().catch(() => {})
+    if (hasDrained) await this.#lease.leave().catch(() => {})
   }
 
   /** Called often: a lease may end while nothing else happens, or have ended while the process was frozen. */
   check(): void {
-    if (this.#suspended || this.#lease.valid) return
+    if (this.#suspended || this.#lease.isValid(performance.now())) return
     this.#suspended = true
     this.#log.warn({}, 'session: the lease is over; nothing is sent until Redis renews it')
     this.#holdings.suspend()
@@ -124,14 +137,14 @@ export class Session {
       try {
         this.check()
         if ((await this.#lease.touch()) === 'GONE') this.#reborn()
-        else if (this.#suspended && this.#lease.valid) {
+        else if (this.#suspended && this.#lease.isValid(performance.now())) {
           this.#suspended = false
           this.#holdings.resume()
         }
       } catch (error) {
         this.#log.debug({ error: String(error) }, 'session: Redis did not take the touch')
       }
-      await new Promise((resolve) => setTimeout(resolve, this.#lease.valid ? this.#options.intervalMs : 100))
+      if (!this.#stopped) await this.#touchAlarm.sleep(this.#suspended ? 100 : this.#options.intervalMs)
     }
   }
 
@@ -155,6 +168,7 @@ export class Session {
   async #heartbeatLoop(): Promise<void> {
     for (let failures = 0; !this.#stopped; ) {
       let waitMs = this.#options.intervalMs
+      this.#hurried = false
       try {
         waitMs = await this.#heartbeat()
         failures = 0
@@ -165,19 +179,16 @@ export class Session {
           this.#log.warn({ error: String(error) }, 'session: the control plane does not answer; delivery goes on')
         waitMs = 100 + backoffMs(failures, 100, 2000, Math.random())
       }
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, waitMs)
-        this.#wake = () => {
-          clearTimeout(timer)
-          resolve()
-        }
-      })
+      // What was hurried while the last one was on its way is not in it.
+      if (this.#hurried && failures === 0) waitMs = HURRY_MS
+      if (!this.#stopped) await this.#beatAlarm.sleep(waitMs)
     }
   }
 
   /** The next heartbeat at once: something was let go or started. */
   hurry(): void {
-    this.#wake?.()
+    this.#hurried = true
+    this.#beatAlarm.ring()
   }
 
   async #heartbeat(): Promise<number> {
