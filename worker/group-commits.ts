@@ -1,36 +1,62 @@
 import { commitGroupOffsets, type GroupOffset } from '../runtime/group-offsets.ts'
 import type { Cluster } from '../runtime/kafka.ts'
-import { writeGroupMetadata } from '../runtime/lane-keys.ts'
 import type { Logger } from '../runtime/log.ts'
-import { groupPosition } from './lane/checkpoint-draft.ts'
+import { groupPosition } from './lane/floor.ts'
 import type { Keeper } from './lane/keeper.ts'
 
 /** Kafka's own limit for the metadata of an offset (offset.metadata.max.bytes). */
 const METADATA_BYTES_MAX = 4096
+/** Kafka forgets the offsets of a group that is silent for a week (offsets.retention.minutes). */
+const AGAIN_MS = 86_400_000
 
-/** Mirrors the floors of these lanes to their Kafka groups, where they changed. A failure is logged and tried again next time. */
-export async function commitFloors(cluster: Cluster, keepers: readonly Keeper[], log: Logger): Promise<void> {
-  const groups = new Map<string, { group: string; topic: string; offsets: (GroupOffset & { keeper: Keeper; text: string })[] }>()
-  for (const keeper of keepers) {
-    const { lane } = keeper
-    if (lane === undefined) continue
-    const { floor, metadata } = groupPosition(lane)
-    const text = writeGroupMetadata(metadata, METADATA_BYTES_MAX) ?? ''
-    if (keeper.committed === `${floor} ${text}`) continue
-    const { group, topic } = lane.route.plan
-    const found = groups.get(group) ?? { group, topic, offsets: [] }
-    groups.set(group, found)
-    found.offsets.push({ partition: keeper.id.partition, offset: floor, metadata: text, keeper, text: `${floor} ${text}` })
+interface Committed {
+  readonly text: string
+  readonly atMs: number
+}
+
+/** Mirrors the floors of lanes to their Kafka groups, so that ordinary lag tools tell the truth. */
+export class GroupCommits {
+  readonly #cluster: Cluster
+  readonly #log: Logger
+  readonly #committed = new WeakMap<Keeper, Committed>()
+  #failing = false
+
+  constructor(cluster: Cluster, log: Logger) {
+    this.#cluster = cluster
+    this.#log = log
   }
-  for (const { group, topic, offsets } of groups.values()) {
-    try {
-      await commitGroupOffsets(cluster, group, topic, offsets)
-      for (const { keeper, text } of offsets) keeper.committed = text
-    } catch (error) {
-      log.warn(
-        { group, error: String(error) },
-        'group commit: Kafka did not take the floors; ordinary lag tools are behind until it does',
-      )
+
+  /** Commits what has changed, and daily what has not. A failure is logged, and tried again next time. */
+  async commit(keepers: readonly Keeper[], nowMs: number): Promise<void> {
+    const groups = new Map<
+      string,
+      { group: string; topic: string; offsets: (GroupOffset & { keeper: Keeper; text: string })[] }
+    >()
+    for (const keeper of keepers) {
+      const { lane } = keeper
+      if (lane === undefined) continue
+      const { floor, metadata } = groupPosition(lane, METADATA_BYTES_MAX)
+      const text = `${floor} ${metadata}`
+      const before = this.#committed.get(keeper)
+      if (before?.text === text && nowMs - before.atMs < AGAIN_MS) continue
+      const { group, topic } = lane.route.plan
+      const found = groups.get(group) ?? { group, topic, offsets: [] }
+      groups.set(group, found)
+      found.offsets.push({ partition: keeper.id.partition, offset: floor, metadata, keeper, text })
+    }
+    for (const { group, topic, offsets } of groups.values()) {
+      try {
+        await commitGroupOffsets(this.#cluster, group, topic, offsets)
+        for (const { keeper, text } of offsets) this.#committed.set(keeper, { text, atMs: nowMs })
+        this.#failing = false
+      } catch (error) {
+        if (!this.#failing)
+          this.#log.warn(
+            { group, error: String(error) },
+            'group commit: Kafka did not take the floors; ordinary lag tools are behind until it does',
+          )
+        this.#failing = true
+      }
     }
   }
 }

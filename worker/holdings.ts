@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf'
-import { type LaneId as LaneIdMessage, LaneState as State } from '../proto/gen/ferry/v1/lane_pb.ts'
+import { LaneCondition, type LaneId as LaneIdMessage, LaneState as State } from '../proto/gen/ferry/v1/lane_pb.ts'
 import {
   type LaneAssignment,
   type LaneRelease,
@@ -8,51 +8,51 @@ import {
 } from '../proto/gen/ferry/v1/worker_service_pb.ts'
 import { type LaneId, laneKey } from '../runtime/lane-keys.ts'
 import type { Logger } from '../runtime/log.ts'
-import { groupPosition } from './lane/checkpoint-draft.ts'
+import { floorOf } from './lane/floor.ts'
 import { Keeper, type KeeperParts } from './lane/keeper.ts'
-import type { LaneLimits } from './lane/lane.ts'
-import { Roster } from './lane/roster.ts'
-import type { Routes } from './routes.ts'
+import type { LaneLimits } from './lane/lane-limits.ts'
+import { Roster, type RosterParts } from './lane/roster.ts'
+import type { Routes, Wanted } from './routes.ts'
 import type { Holdings } from './session/session.ts'
 
 export interface HeldLanesOptions {
-  /** Bytes of fetched values that may wait in memory, over all lanes. */
+  /** Bytes of fetches that may be in memory, over all lanes. */
   readonly bufferBytesMax: number
+  /** Kafka clusters that this worker reads, by name. */
+  readonly clusters: readonly string[]
 }
 
-const LANE_BUFFER_BYTES_MIN = 1 << 20
+export interface HeldLanesParts {
+  readonly routes: Routes
+  readonly keeper: Omit<KeeperParts, 'ready' | 'letGo'>
+  readonly roster: RosterParts
+  readonly log: Logger
+  /** The control plane should hear of a change soon. */
+  readonly hurry: () => void
+}
+
+const LANE_BUFFER_BYTES_MIN = 64 * 1024
 const LANE_BUFFER_BYTES_MAX = 16 << 20
+const RECONCILE_AGAIN_MS = 1000
 
 const toLaneId = ({ uid, cluster, topic, partition }: LaneIdMessage): LaneId => ({ uid, cluster, topic, partition })
+const keyOf = ({ id, epoch }: LaneAssignment | LaneRelease): string => `${laneKey(toLaneId(id!))}@${epoch}`
+const wantedOf = ({ id, revision }: LaneAssignment): Wanted => ({ uid: id!.uid, revision: Number(revision) })
 
 /** Everything this worker holds: a keeper for each lane, a roster for each use case. */
 export class HeldLanes implements Holdings {
   /** By lane and epoch, so that a lane that was let go and its successor can be told apart. */
   readonly #keepers = new Map<string, Keeper>()
   readonly #rosters = new Map<string, Roster>()
-  readonly #routes: Routes
-  readonly #parts: Omit<KeeperParts, 'changed' | 'abort'>
+  readonly #parts: HeldLanesParts
   readonly #options: HeldLanesOptions
-  readonly #log: Logger
-  readonly #onLanded: (outcome: number) => void
-  readonly #hurry: () => void
   #assignments = new Map<string, LaneAssignment>()
-  #maySend = false
+  #suspended = true
+  #leaving = false
 
-  constructor(
-    routes: Routes,
-    parts: Omit<KeeperParts, 'changed' | 'abort'>,
-    options: HeldLanesOptions,
-    log: Logger,
-    onLanded: (outcome: number) => void,
-    hurry: () => void,
-  ) {
-    this.#routes = routes
+  constructor(parts: HeldLanesParts, options: HeldLanesOptions) {
     this.#parts = parts
     this.#options = options
-    this.#log = log
-    this.#onLanded = onLanded
-    this.#hurry = hurry
   }
 
   get keepers(): readonly Keeper[] {
@@ -70,12 +70,11 @@ export class HeldLanes implements Holdings {
   report(): LaneReport[] {
     return this.keepers.map((keeper) => {
       const { lane } = keeper
-      const running = keeper.state === State.RUNNING
       return create(LaneReportSchema, {
-        ...{ id: keeper.id, epoch: BigInt(keeper.epoch), state: keeper.state, message: keeper.message },
-        condition: (running && this.rosterOf(keeper)?.conditionOf(keeper)) || keeper.condition,
+        ...{ id: keeper.id, epoch: BigInt(keeper.epoch), state: keeper.state },
+        ...this.#troubleOf(keeper),
         cursor: BigInt(lane?.window.tracker.cursor ?? 0),
-        floor: BigInt(lane === undefined ? 0 : groupPosition(lane).floor),
+        floor: BigInt(lane === undefined ? 0 : floorOf(lane)),
         endOffset: BigInt(lane?.endOffset ?? -1),
         parked: BigInt(lane?.parking.size ?? 0),
         ...{ releasedVersion: BigInt(keeper.releasedVersion), seenEpoch: BigInt(keeper.seenEpoch) },
@@ -84,48 +83,95 @@ export class HeldLanes implements Holdings {
     })
   }
 
+  #troubleOf(keeper: Keeper): { condition: LaneCondition; message: string } {
+    const { condition, message } = keeper.troubles.first
+    if (condition !== LaneCondition.UNSPECIFIED || keeper.state !== State.RUNNING) return { condition, message }
+    if (this.#suspended)
+      return { condition: LaneCondition.STATE_UNAVAILABLE, message: 'the worker has no lease: Redis does not renew it' }
+    return { condition: this.rosterOf(keeper)?.conditionOf(keeper) ?? condition, message }
+  }
+
   assign(assignments: readonly LaneAssignment[]): void {
-    this.#assignments = new Map(assignments.map((each) => [`${laneKey(toLaneId(each.id!))}@${each.epoch}`, each]))
+    this.#assignments = new Map(this.#leaving ? [] : assignments.map((each) => [keyOf(each), each]))
     for (const [key, keeper] of this.#keepers) if (!this.#assignments.has(key)) keeper.drain()
+    for (const [key, assignment] of this.#assignments) if (!this.#keepers.has(key)) this.#take(key, assignment)
+    this.#parts.routes.keep(new Set([...this.#keepers.values()].map((keeper) => keeper.id.uid)))
     void this.#reconcile()
   }
 
-  /** Starts what should run and does not, by the revision that is asked for. */
+  /** From now on the lane is reported, whatever it still waits for. */
+  #take(key: string, assignment: LaneAssignment): void {
+    const keeper = new Keeper(toLaneId(assignment.id!), Number(assignment.epoch), {
+      ...this.#parts.keeper,
+      ready: (ready) => this.rosterOf(ready)?.pump(),
+      letGo: (gone) => {
+        this.rosterOf(gone)?.abort(gone)
+        this.#parts.hurry()
+      },
+    })
+    if (this.#suspended) keeper.suspend()
+    this.#keepers.set(key, keeper)
+    this.#parts.log.info({ lane: keeper.key, epoch: keeper.epoch }, 'lane: starting')
+  }
+
+  /** Starts and updates what is assigned, by the revision that is asked for; tries until nothing is missing. */
   async #reconcile(): Promise<void> {
     const assignments = this.#assignments
-    await this.#routes.fetch([...assignments.values()].map((each) => ({ uid: each.id!.uid, revision: Number(each.revision) })))
-    if (assignments !== this.#assignments) return
-    for (const [key, assignment] of assignments) {
-      const route = this.#routes.get(assignment.id!.uid)
-      if (route === undefined) continue
-      const roster =
-        this.#rosters.get(route.plan.uid) ?? new Roster(route, this.#parts.attempts, () => this.#maySend, this.#onLanded)
-      this.#rosters.set(route.plan.uid, roster)
-      roster.route = route
-      roster.maxInFlight = Math.max(1, assignment.maxInFlight)
-      const limits = this.#limitsOf(assignment)
-      const keeper = this.#keepers.get(key)
-      if (keeper !== undefined) keeper.reroute(route, limits)
-      else this.#start(key, assignment, limits, roster)
+    for (let failures = 0; assignments === this.#assignments; failures++) {
+      let unheard: string | undefined
+      try {
+        await this.#parts.routes.fetch([...assignments.values()].map(wantedOf))
+      } catch (error) {
+        unheard = `the control plane does not give the use case's definition: ${String(error)}`
+        if (failures === 0)
+          this.#parts.log.warn({ error: String(error) }, 'lanes: the control plane does not give definitions, trying again')
+      }
+      if (assignments !== this.#assignments) return
+      let missing = 0
+      for (const [key, assignment] of assignments) if (!this.#apply(this.#keepers.get(key), assignment, unheard)) missing++
+      if (missing === 0) return
+      await new Promise((resolve) => setTimeout(resolve, Math.min(100 * 2 ** failures, RECONCILE_AGAIN_MS)))
     }
   }
 
-  #start(key: string, assignment: LaneAssignment, limits: LaneLimits, roster: Roster): void {
-    const keeper = new Keeper(toLaneId(assignment.id!), Number(assignment.epoch), roster.route, limits, {
-      ...this.#parts,
-      changed: (changed) => {
-        roster.pump()
-        if (!changed.held) this.#hurry()
-      },
-      abort: (lost) => {
-        roster.abort(lost)
-        this.#hurry()
-      },
-    })
-    this.#keepers.set(key, keeper)
-    roster.add(keeper)
-    this.#log.info({ lane: keeper.key, epoch: keeper.epoch }, 'lane: starting')
-    void keeper.start(Number(assignment.releasedVersion))
+  /** Answers whether the lane works as it is asked to. */
+  #apply(keeper: Keeper | undefined, assignment: LaneAssignment, unheard: string | undefined): boolean {
+    if (keeper === undefined || !keeper.held) return true
+    const { routes } = this.#parts
+    const wanted = wantedOf(assignment)
+    const route = routes.get(wanted.uid)
+    const problem = this.#foreignOf(keeper) ?? routes.problemOf(wanted)
+    keeper.troubles.definition = problem
+    if (route === undefined || this.#foreignOf(keeper) !== undefined) {
+      const condition = problem === undefined ? LaneCondition.UNSPECIFIED : LaneCondition.NOT_SUPPORTED
+      keeper.troubles.start = { condition, message: problem ?? unheard ?? '' }
+      return false
+    }
+    const roster = this.#rosterFor(route.plan.uid)
+    roster.route = route
+    roster.maxInFlight = Math.max(1, assignment.maxInFlight)
+    const limits = this.#limitsOf(assignment)
+    if (keeper.begun) keeper.reroute(route, limits)
+    else {
+      roster.add(keeper)
+      void keeper.start(route, limits, Number(assignment.releasedVersion))
+    }
+    return routes.has(wanted)
+  }
+
+  #foreignOf({ id }: Keeper): string | undefined {
+    const { clusters } = this.#options
+    return clusters.includes(id.cluster)
+      ? undefined
+      : `this worker has no Kafka cluster ${id.cluster}, only ${clusters.join(', ')}`
+  }
+
+  #rosterFor(uid: string): Roster {
+    const known = this.#rosters.get(uid)
+    if (known !== undefined) return known
+    const roster = new Roster(this.#parts.routes.get(uid)!, this.#parts.roster)
+    this.#rosters.set(uid, roster)
+    return roster
   }
 
   #limitsOf(assignment: LaneAssignment): LaneLimits {
@@ -139,18 +185,20 @@ export class HeldLanes implements Holdings {
   }
 
   acknowledge(releases: readonly LaneRelease[]): void {
-    for (const { id, epoch } of releases) {
-      const key = `${laneKey(toLaneId(id!))}@${epoch}`
+    for (const release of releases) {
+      const key = keyOf(release)
       const keeper = this.#keepers.get(key)
-      if (keeper === undefined || keeper.held) continue
-      this.#keepers.delete(key)
-      const roster = this.rosterOf(keeper)
-      roster?.remove(keeper)
-      if (roster?.keepers.length === 0) {
-        roster.close()
-        this.#rosters.delete(keeper.id.uid)
-      }
+      if (keeper !== undefined && !keeper.held) this.#forget(key, keeper)
     }
+  }
+
+  #forget(key: string, keeper: Keeper): void {
+    this.#keepers.delete(key)
+    const roster = this.rosterOf(keeper)
+    roster?.remove(keeper)
+    if (roster?.keepers.length !== 0) return
+    roster.close()
+    this.#rosters.delete(keeper.id.uid)
   }
 
   lookAtInboxes(lanes: readonly LaneIdMessage[]): void {
@@ -159,31 +207,36 @@ export class HeldLanes implements Holdings {
       if (keeper.state === State.RUNNING && keys.has(keeper.key)) keeper.laneState.inboxCount ||= 1
   }
 
-  get maySend(): boolean {
-    return this.#maySend
-  }
-
+  /** The lease is over: nothing is read or sent, what is on its way is aborted. Rows are still logged, checkpoints still tried. */
   suspend(): void {
-    this.#maySend = false
+    this.#suspended = true
+    for (const keeper of this.keepers) keeper.suspend()
     for (const roster of this.rosters) roster.abort()
   }
 
   resume(): void {
-    this.#maySend = true
+    this.#suspended = false
+    for (const keeper of this.keepers) keeper.resume()
     for (const roster of this.rosters) roster.pump()
   }
 
-  loseAll(reason: string): void {
-    for (const keeper of this.keepers) keeper.lose(reason, 0)
-    // Nobody will acknowledge an expelled instance's lanes.
-    for (const [key, keeper] of this.#keepers) {
-      this.#keepers.delete(key)
-      this.rosterOf(keeper)?.remove(keeper)
-    }
-    this.#assignments = new Map()
+  /** Redis may have lost writes: every lane proves itself by a checkpoint. */
+  prove(): void {
+    for (const keeper of this.keepers) keeper.checkpointer.prove()
   }
 
-  drainAll(): void {
-    for (const keeper of this.keepers) keeper.drain()
+  loseAll(reason: string): void {
+    this.#assignments = new Map()
+    for (const [key, keeper] of [...this.#keepers]) {
+      keeper.lose(reason, 0)
+      // Nobody will acknowledge an expelled instance's lanes. Rows that are not durable yet stay in the log's hands.
+      this.#forget(key, keeper)
+    }
+  }
+
+  /** Lets every lane go, and takes none any more. */
+  leave(): void {
+    this.#leaving = true
+    this.assign([])
   }
 }

@@ -5,9 +5,10 @@ import { connectRedis } from '../runtime/redis.ts'
 import { type Running, runProcess } from '../runtime/run-process.ts'
 import { readWorkerConfig, type WorkerConfig } from './config.ts'
 import { defaultDecodeLimits } from './decode/decode-limits.ts'
+import { drain } from './drain.ts'
 import { startHealthListener } from './health-listener.ts'
 import { HeldLanes } from './holdings.ts'
-import type { Parked } from './lane/parking.ts'
+import type { Parked } from './lane/parked.ts'
 import { createMetrics } from './metrics.ts'
 import { AttemptLog } from './record/attempt-log.ts'
 import { createInsert } from './record/log-insert.ts'
@@ -30,7 +31,6 @@ async function start(config: WorkerConfig): Promise<Running> {
   const side = openCluster(kafka)
   void connectSide(side, (error) => log.warn({ error: String(error) }, 'worker: cannot connect to Kafka, trying again'))
   const client = new ControlPlaneClient(config.controlPlane, config.callTimeoutMs)
-  const routes = new Routes((uids) => client.fetchUseCases(uids), defaultDecodeLimits, log)
   const insert = createInsert(clickhouse, config.insertTimeoutMs)
   const attempts = new AttemptLog<Parked>(
     insert,
@@ -41,27 +41,32 @@ async function start(config: WorkerConfig): Promise<Running> {
   const ranges = new RangeLog<Parked>(insert, process, log)
   const source = new Source(kafka, config, log)
   let requestId = 0
-  const metrics = createMetrics(() => held)
+  const metrics = createMetrics(
+    () => held,
+    () => attempts,
+  )
   const held: HeldLanes = new HeldLanes(
-    routes,
     {
-      ...{ attempts, ranges, redis, source, clickhouse, cluster: side.cluster, log },
-      get instance() {
-        return session.instance
+      routes: new Routes((uids) => client.fetchUseCases(uids), defaultDecodeLimits, log),
+      keeper: {
+        ...{ attempts, ranges, redis, source, clickhouse, cluster: side.cluster, log },
+        get instance() {
+          return session.instance
+        },
+        nextRequestId: () => ++requestId,
+        ...{ windowRecords: config.windowRecords, intakeRecordsMax: config.intakeRecordsMax },
+        ...{ unstoredBytesMax: config.unstoredBytesMax, partitionBytesMax: config.partitionBytesMax },
+        ...{ lookUpTimeoutMs: config.insertTimeoutMs, lookUpPatienceMs: config.lookUpPatienceMs },
       },
-      nextRequestId: () => ++requestId,
-      ...{
-        windowRecords: config.windowRecords,
-        intakeRecordsMax: config.intakeRecordsMax,
-        unstoredBytesMax: config.unstoredBytesMax,
-        partitionBytesMax: config.partitionBytesMax,
+      roster: {
+        logIsOpen: () => attempts.open,
+        maySend: (now) => session.maySend(now),
+        onLanded: metrics.landed,
       },
-      ...{ lookUpTimeoutMs: config.insertTimeoutMs, lookUpPatienceMs: config.lookUpPatienceMs },
+      log,
+      hurry: () => session.hurry(),
     },
-    { bufferBytesMax: config.bufferBytesMax },
-    log,
-    metrics.landed,
-    () => session.hurry(),
+    { bufferBytesMax: config.bufferBytesMax, clusters: ['default'] },
   )
   const session: Session = new Session(
     client,
@@ -71,32 +76,48 @@ async function start(config: WorkerConfig): Promise<Running> {
     { description: config.description, startMs: Date.now(), intervalMs: config.heartbeatMs, completeEvery: 10 },
     log,
   )
+  // After each reconnect: Redis may have lost its last writes, and an idle lane would never learn of it.
+  redis.on('ready', () => held.prove())
   const ticker: Ticker = new Ticker({ held, session, attempts, ranges, clickhouse, cluster: side.cluster, log }, config)
   const health = await startHealthListener(config.httpAddress, metrics.registry, () => [
-    ...(session.valid ? [] : ['this worker has no lease: Redis does not answer']),
+    ...(session.maySend(performance.now()) ? [] : ['this worker has no lease: Redis does not answer']),
     ...(session.heard ? [] : ['no control plane has answered yet']),
   ])
   session.start()
   ticker.start()
   log.info({ instance: process, http: config.httpAddress, controlPlane: config.controlPlane }, 'worker: started')
-  return {
-    stopTimeoutMs: config.stopTimeoutMs,
-    stop: async () => {
-      log.info({}, 'worker: draining')
-      await ticker.drain()
-      ticker.stop()
-      await session.stop()
-      for (const roster of held.rosters) roster.close()
-      await source.stop()
-      health.close()
-      health.closeAllConnections()
-      client.close()
-      await Promise.all([side.disconnect().catch(() => {}), clickhouse.close()])
-      redis.disconnect()
-      log.info({}, 'worker: drained')
-    },
+  const stop = async (): Promise<void> => {
+    log.info({}, 'worker: draining')
+    const undrained = await drain(
+      { held, session, logs: [attempts, ranges] },
+      { timeoutMs: Math.max(0, config.stopTimeoutMs - STOP_MARGIN_MS), unheardMs: UNHEARD_MS },
+    )
+    await within(CLOSE_MS, ticker.stop())
+    await session.stop(undrained.length === 0)
+    for (const roster of held.rosters) roster.close()
+    await source.stop()
+    health.close()
+    health.closeAllConnections()
+    client.close()
+    await within(CLOSE_MS, Promise.all([side.disconnect().catch(() => {}), clickhouse.close()]))
+    redis.disconnect()
+    if (undrained.length > 0)
+      throw new Error(
+        `the worker is not drained; the next owners of these lanes ask the log, and send again what it does not have:\n${undrained.join('\n')}`,
+      )
+    log.info({}, 'worker: drained')
   }
+  return { stopTimeoutMs: config.stopTimeoutMs, stop }
 }
+
+/** What is left of the time to stop when lanes have been waited for long enough. */
+const STOP_MARGIN_MS = 5000
+/** Without a control plane, nobody acknowledges what a draining worker has released. */
+const UNHEARD_MS = 3000
+const CLOSE_MS = 1000
+
+const within = (ms: number, work: Promise<unknown>): Promise<unknown> =>
+  Promise.race([work, new Promise((resolve) => setTimeout(resolve, ms).unref())])
 
 async function connectSide(side: { connect(): Promise<void> }, failed: (error: unknown) => void): Promise<void> {
   for (let failures = 0; ; failures++) {

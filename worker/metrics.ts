@@ -2,6 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { Outcome } from '../proto/gen/ferry/v1/delivery_pb.ts'
 import { LaneState as State } from '../proto/gen/ferry/v1/lane_pb.ts'
 import type { HeldLanes } from './holdings.ts'
+import type { AttemptLog } from './record/attempt-log.ts'
 
 export interface WorkerMetrics {
   readonly registry: Registry
@@ -11,7 +12,7 @@ export interface WorkerMetrics {
 const outcomes = Object.entries(Outcome).map(([name, number]) => [number, name.toLowerCase()] as const)
 
 /** Labels are bounded: outcomes and lane states, never topics or use cases. */
-export function createMetrics(held: () => HeldLanes): WorkerMetrics {
+export function createMetrics(held: () => HeldLanes, log: () => Pick<AttemptLog<never>, 'strippedRows'>): WorkerMetrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const registers = [registry]
@@ -46,6 +47,15 @@ export function createMetrics(held: () => HeldLanes): WorkerMetrics {
     registers,
     collect() {
       this.set(held().keepers.reduce((sum, keeper) => sum + (keeper.lane?.parking.size ?? 0), 0))
+    },
+  })
+  new Counter({
+    name: 'ferry_stripped_rows_total',
+    help: 'Attempt rows that ClickHouse took only without their headers and bodies',
+    registers,
+    collect() {
+      this.reset()
+      this.inc(log().strippedRows)
     },
   })
   return {

@@ -3,10 +3,25 @@ import type { Logger } from '../runtime/log.ts'
 import type { DecodeLimits } from './decode/decode-limits.ts'
 import { compileRoute, type Route } from './deliver/route.ts'
 
+/** A revision of a use case. */
+export interface Wanted {
+  readonly uid: string
+  readonly revision: number
+}
+
+interface Failure {
+  readonly revision: number
+  readonly why: string
+  readonly atMs: number
+}
+
+/** Not everything that fails once fails always: a replica may not have had the descriptor set yet. */
+const COMPILE_AGAIN_MS = 30_000
+
 /** Definitions as this worker has compiled them, the newest revision of each use case. */
 export class Routes {
   readonly #routes = new Map<string, Route>()
-  readonly #failed = new Map<string, number>()
+  readonly #failures = new Map<string, Failure>()
   readonly #load: (uids: readonly string[]) => Promise<readonly UseCase[]>
   readonly #limits: DecodeLimits
   readonly #log: Logger
@@ -21,35 +36,50 @@ export class Routes {
     return this.#routes.get(uid)
   }
 
-  /** Brings in what is asked for and not here yet; tries until the control plane answers. */
-  async fetch(wanted: readonly { readonly uid: string; readonly revision: number }[]): Promise<void> {
-    const absent = [...new Set(wanted.filter((each) => this.#isAbsent(each)).map((each) => each.uid))]
-    for (let failures = 0; absent.length > 0; failures++) {
-      try {
-        for (const useCase of await this.#load(absent)) this.#compile(useCase)
-        return
-      } catch (error) {
-        if (failures === 0)
-          this.#log.warn({ error: String(error) }, 'routes: the control plane does not give definitions, trying again')
-        await new Promise((resolve) => setTimeout(resolve, Math.min(100 * 2 ** failures, 2000)))
-      }
-    }
+  /** Whether the revision, or a newer one, is here. */
+  has({ uid, revision }: Wanted): boolean {
+    return (this.#routes.get(uid)?.plan.revision ?? -1) >= revision
   }
 
-  #isAbsent({ uid, revision }: { readonly uid: string; readonly revision: number }): boolean {
-    const known = this.#routes.get(uid)?.plan.revision ?? -1
-    return known < revision && this.#failed.get(uid) !== revision
+  /** Why this worker cannot carry the revision out; undefined while that is not known. */
+  problemOf({ uid, revision }: Wanted): string | undefined {
+    const failure = this.#failures.get(uid)
+    return failure !== undefined && failure.revision >= revision ? failure.why : undefined
   }
 
-  #compile(useCase: UseCase): void {
+  /** Asks for what is not here yet. Rejects when the control plane does not answer; what it does not have yet stays absent. */
+  async fetch(wanted: readonly Wanted[]): Promise<void> {
+    const nowMs = performance.now()
+    const absent = wanted.filter((each) => {
+      const failure = this.#failures.get(each.uid)
+      const isToTry = failure === undefined || failure.revision < each.revision || nowMs - failure.atMs > COMPILE_AGAIN_MS
+      return !this.has(each) && isToTry
+    })
+    const uids = [...new Set(absent.map((each) => each.uid))]
+    if (uids.length > 0) for (const useCase of await this.#load(uids)) this.#compile(useCase, nowMs)
+  }
+
+  /** Only these are held. */
+  keep(uids: ReadonlySet<string>): void {
+    for (const uid of this.#routes.keys()) if (!uids.has(uid)) this.#routes.delete(uid)
+    for (const uid of this.#failures.keys()) if (!uids.has(uid)) this.#failures.delete(uid)
+  }
+
+  #compile(useCase: UseCase, nowMs: number): void {
+    const { uid } = useCase
+    const revision = Number(useCase.revision)
+    if (this.has({ uid, revision })) return
     try {
-      this.#routes.set(useCase.uid, compileRoute(useCase, this.#limits))
+      this.#routes.set(uid, compileRoute(useCase, this.#limits))
+      this.#failures.delete(uid)
     } catch (error) {
-      this.#failed.set(useCase.uid, Number(useCase.revision))
-      this.#log.error(
-        { useCase: useCase.name, revision: String(useCase.revision), error: String(error) },
-        'routes: this worker cannot carry out the use case; its lanes are not started',
-      )
+      const why = `revision ${revision} cannot be carried out by this worker: ${error instanceof Error ? error.message : String(error)}`
+      if (this.#failures.get(uid)?.revision !== revision)
+        this.#log.error(
+          { useCase: useCase.name, revision, error: String(error) },
+          'routes: this worker cannot carry out the use case',
+        )
+      this.#failures.set(uid, { revision, why, atMs: nowMs })
     }
   }
 }

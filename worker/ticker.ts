@@ -2,11 +2,11 @@ import { LaneState as State } from '../proto/gen/ferry/v1/lane_pb.ts'
 import type { ClickHouseClient } from '../runtime/clickhouse.ts'
 import type { Cluster } from '../runtime/kafka.ts'
 import type { Logger } from '../runtime/log.ts'
-import { commitFloors } from './group-commits.ts'
+import { GroupCommits } from './group-commits.ts'
 import type { HeldLanes } from './holdings.ts'
 import { takeInbox } from './lane/inbox-desk.ts'
 import type { Keeper } from './lane/keeper.ts'
-import type { Parked } from './lane/parking.ts'
+import type { Parked } from './lane/parked.ts'
 import { RetryDesk } from './lane/retry-desk.ts'
 import type { AttemptLog } from './record/attempt-log.ts'
 import type { RangeLog } from './record/range-log.ts'
@@ -32,15 +32,12 @@ export interface TickerOptions {
 
 const TICK_MS = 20
 const SWEEP_MS = 100
-/** Much that Redis does not have: a checkpoint does not wait for its time. */
-const EARLY_BYTES = 256 * 1024
-/** Without a control plane, nobody acknowledges what a draining worker has released. */
-const UNHEARD_MS = 3000
 
 interface Chores {
   readonly desk: RetryDesk
   checkpointAt: number
-  inbox: Promise<void> | undefined
+  inboxAt: number
+  isTakingInbox: boolean
   drainingSince: number
 }
 
@@ -48,25 +45,30 @@ interface Chores {
 export class Ticker {
   readonly #parts: TickerParts
   readonly #options: TickerOptions
+  readonly #commits: GroupCommits
   readonly #chores = new WeakMap<Keeper, Chores>()
   #timer: NodeJS.Timeout | undefined
   #sweepAt = 0
   #flushAt = 0
   #commitAt = 0
-  #committing = false
+  /** Group commits go one after the other. */
+  #committing: Promise<void> = Promise.resolve()
   #pumping = false
 
   constructor(parts: TickerParts, options: TickerOptions) {
     this.#parts = parts
     this.#options = options
+    this.#commits = new GroupCommits(parts.cluster, parts.log)
   }
 
   start(): void {
     this.#timer = setInterval(() => this.#tick(), TICK_MS)
   }
 
-  stop(): void {
+  /** Resolves when the last group commit has been answered. */
+  async stop(): Promise<void> {
     clearInterval(this.#timer)
+    await this.#committing
   }
 
   /** Rows have become durable: what waited for room in the log may go. */
@@ -76,7 +78,7 @@ export class Ticker {
     setImmediate(() => {
       this.#pumping = false
       for (const roster of this.#parts.held.rosters) roster.pump()
-      for (const keeper of this.#parts.held.keepers) if (keeper.state === State.DRAINING) void keeper.checkpoint()
+      for (const keeper of this.#parts.held.keepers) if (keeper.state === State.DRAINING) this.#checkpoint(keeper)
     })
   }
 
@@ -84,94 +86,80 @@ export class Ticker {
     const { held, session, attempts, ranges } = this.#parts
     const now = performance.now()
     session.check()
+    const { keepers, rosters } = held
     if (now >= this.#sweepAt) {
       this.#sweepAt = now + SWEEP_MS
-      for (const roster of held.rosters) roster.sweep(now)
+      for (const roster of rosters) roster.sweep(now)
     }
-    if (now >= this.#flushAt || held.keepers.some((keeper) => keeper.state === State.DRAINING)) {
+    if (now >= this.#flushAt || keepers.some((keeper) => keeper.state === State.DRAINING)) {
       this.#flushAt = now + this.#options.logFlushMs
       attempts.flush()
       ranges.flush()
     }
-    for (const keeper of held.keepers) this.#tend(keeper, now)
-    if (now >= this.#commitAt && !this.#committing) this.#commit(now)
-    if (held.maySend) for (const roster of held.rosters) roster.pump()
+    const maySend = session.maySend(now)
+    for (const keeper of keepers) this.#tend(keeper, now, maySend)
+    if (now >= this.#commitAt) {
+      this.#commitAt = now + this.#options.groupCommitMs
+      this.#commit(keepers.filter((keeper) => keeper.state === State.RUNNING))
+    }
+    if (maySend) for (const roster of rosters) roster.pump()
   }
 
-  #tend(keeper: Keeper, now: number): void {
+  #tend(keeper: Keeper, now: number, maySend: boolean): void {
     const { lane } = keeper
     if (lane === undefined || (keeper.state !== State.RUNNING && keeper.state !== State.DRAINING)) return
     const chores = this.#choresOf(keeper, now)
-    const draining = keeper.state === State.DRAINING
-    if (draining) {
+    const isDraining = keeper.state === State.DRAINING
+    if (isDraining) {
       chores.drainingSince ||= now
       if (now - chores.drainingSince > this.#options.drainTimeoutMs) this.#parts.held.rosterOf(keeper)?.abort(keeper)
     }
-    if (now >= chores.checkpointAt || draining || lane.parking.unstoredBytes > EARLY_BYTES || keeper.taken.length > 0) {
+    if (now >= chores.checkpointAt || isDraining || keeper.isUrgent) {
       chores.checkpointAt = now + this.#options.checkpointMs
-      void keeper.checkpoint().then(() => (keeper.state === State.RELEASED ? this.#commitOne(keeper) : undefined))
+      this.#checkpoint(keeper)
     }
-    if (draining || !this.#parts.held.maySend) return
-    if (lane.parking.nextDueMs() <= Date.now() + SWEEP_MS) {
-      void chores.desk.prepare(Date.now()).then((ready) => (ready ? this.#parts.held.rosterOf(keeper)?.pump() : undefined))
-    }
-    if (keeper.laneState.inboxCount > 0 && keeper.taken.length === 0) chores.inbox ??= this.#takeInbox(keeper, chores)
+    if (isDraining || !maySend) return
+    const nowMs = Date.now()
+    if (lane.parking.nextDueMs() <= nowMs)
+      void chores.desk.prepare(nowMs).then((isReady) => (isReady ? this.#parts.held.rosterOf(keeper)?.pump() : undefined))
+    const hasInbox = keeper.laneState.inboxCount > 0 && keeper.checkpointer.taken.length === 0
+    if (hasInbox && now >= chores.inboxAt && !chores.isTakingInbox) void this.#takeInbox(keeper, chores)
+  }
+
+  #checkpoint(keeper: Keeper): void {
+    void keeper.checkpoint().then(() => (keeper.state === State.RELEASED ? this.#commit([keeper]) : undefined))
   }
 
   #choresOf(keeper: Keeper, now: number): Chores {
     const known = this.#chores.get(keeper)
     if (known !== undefined) return known
     const desk = new RetryDesk(keeper.lane!, keeper.laneState, { ...this.#parts, queryTimeoutMs: this.#options.insertTimeoutMs })
+    const { checkpointMs } = this.#options
     // Lanes that start together write at different times.
-    const chores = { desk, checkpointAt: now + Math.random() * this.#options.checkpointMs, inbox: undefined, drainingSince: 0 }
+    const checkpointAt = now + Math.random() * checkpointMs
+    const chores = { desk, checkpointAt, inboxAt: 0, isTakingInbox: false, drainingSince: 0 }
     this.#chores.set(keeper, chores)
     return chores
   }
 
   async #takeInbox(keeper: Keeper, chores: Chores): Promise<void> {
+    const { checkpointMs, insertTimeoutMs } = this.#options
+    chores.isTakingInbox = true
     try {
-      const taken = await takeInbox(
-        keeper.lane!,
-        keeper.laneState,
-        this.#parts.clickhouse,
-        this.#options.insertTimeoutMs,
-        Date.now(),
-      )
-      keeper.taken.push(...taken)
-      if (taken.length === 0) await new Promise((resolve) => setTimeout(resolve, this.#options.checkpointMs))
-      // The next checkpoint takes them out and says what is left.
-      else keeper.laneState.inboxCount = 0
+      const taken = await takeInbox(keeper.lane!, keeper.laneState, this.#parts.clickhouse, insertTimeoutMs, Date.now())
+      keeper.checkpointer.taken.push(...taken)
+      // The next checkpoint takes them out, and says what is left; what must wait is looked at again a little later.
+      if (taken.length > 0) keeper.laneState.inboxCount = 0
+      else chores.inboxAt = performance.now() + checkpointMs
     } catch (error) {
       this.#parts.log.warn({ lane: keeper.key, error: String(error) }, 'lane: cannot take its inbox in, trying again')
-      await new Promise((resolve) => setTimeout(resolve, this.#options.checkpointMs))
+      chores.inboxAt = performance.now() + checkpointMs
     } finally {
-      chores.inbox = undefined
+      chores.isTakingInbox = false
     }
   }
 
-  #commit(now: number): void {
-    this.#committing = true
-    this.#commitAt = now + this.#options.groupCommitMs
-    const running = this.#parts.held.keepers.filter((keeper) => keeper.state === State.RUNNING)
-    void commitFloors(this.#parts.cluster, running, this.#parts.log).finally(() => {
-      this.#committing = false
-    })
-  }
-
-  #commitOne(keeper: Keeper): void {
-    void commitFloors(this.#parts.cluster, [keeper], this.#parts.log)
-  }
-
-  /** Lets every lane go; resolves when the control plane has heard of it, or cannot be reached. */
-  async drain(): Promise<void> {
-    const { held, session } = this.#parts
-    session.leave()
-    held.drainAll()
-    while (held.keepers.some((keeper) => keeper.held) || (held.keepers.length > 0 && session.silentMs < UNHEARD_MS)) {
-      session.hurry()
-      await new Promise((resolve) => setTimeout(resolve, TICK_MS * 2))
-    }
-    await this.#parts.attempts.drained()
-    await this.#parts.ranges.drained()
+  #commit(keepers: readonly Keeper[]): void {
+    if (keepers.length > 0) this.#committing = this.#committing.then(() => this.#commits.commit(keepers, performance.now()))
   }
 }

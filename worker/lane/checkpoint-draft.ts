@@ -1,7 +1,7 @@
-import { type GroupMetadata, type Run, writeParked, writeRuns } from '../../runtime/lane-keys.ts'
+import { writeParked, writeRuns } from '../../runtime/lane-keys.ts'
 import type { Lane } from './lane.ts'
 import type { Checkpoint } from './lane-state.ts'
-import type { Parked } from './parking.ts'
+import type { Parked } from './parked.ts'
 
 /** Bytes of parked records that one checkpoint may carry, and how many entries and removals. */
 const BYTES_MAX = 1 << 20
@@ -21,49 +21,57 @@ export interface Draft {
   readonly whole: boolean
 }
 
+/** The lane, as far as a checkpoint says it. */
+export type Drafted = Pick<Lane, 'parking' | 'window' | 'known' | 'credit'>
+
 /**
- * What a checkpoint would write now; undefined when Redis knows it all. A checkpoint that is too large for all parked
- * entries keeps the position that is saved: the cursor passes nothing that is neither in the log nor parked in Redis.
+ * What a checkpoint would write now; undefined when Redis knows it all and nothing forces one. Only what is settled enters it.
+ * A checkpoint that is too large for all parked entries keeps the position that is saved: the cursor passes nothing that is
+ * neither in the log nor parked in Redis.
  */
 export function draftCheckpoint(
-  lane: Lane,
+  lane: Drafted,
   saved: SavedPosition,
   taken: readonly string[],
-  clean: boolean,
+  options: { readonly clean: boolean; readonly forced: boolean },
   nowMs: number,
 ): Draft | undefined {
-  const { parking, window } = lane
-  const dirty = [...parking.dirty].sort((a, b) => a.offset - b.offset)
+  const { parking, window, known } = lane
+  const dirty = [...parking.dirty].filter(mayEnter)
+  if (dirty.length > ENTRIES_MAX) dirty.sort((a, b) => a.offset - b.offset)
   const included: { entry: Parked; generation: number }[] = []
   let bytes = 0
   for (const entry of dirty) {
-    if (included.length >= ENTRIES_MAX || (bytes > 0 && bytes + entry.bytes > BYTES_MAX)) break
+    const size = carriesBytes(entry) ? entry.bytes : 0
+    if (included.length >= ENTRIES_MAX || (bytes > 0 && bytes + size > BYTES_MAX)) break
     included.push({ entry, generation: entry.generation })
-    if (!entry.stored && entry.where === 'R') bytes += entry.bytes
+    bytes += size
   }
   const removed: number[] = []
-  for (const offset of parking.removals()) {
+  for (const offset of parking.removals) {
     if (removed.length >= REMOVALS_MAX) break
     removed.push(offset)
   }
-  const whole = included.length === dirty.length && removed.length === parking.removalCount
-  const cursor = whole ? window.tracker.cursor : saved.cursor
-  const ended = whole ? writeRuns(endedRuns(lane)) : saved.ended
+  const whole = included.length === dirty.length && removed.length === parking.removals.size
+  const { cursor: head, next } = window.tracker
+  const cursor = whole ? head : saved.cursor
+  const runs = whole ? [...window.tracker.endedRuns(window.order?.prefixCounter()), ...known.unread(next)] : []
+  const ended = whole ? writeRuns(runs) : saved.ended
   const changed =
     included.length > 0 || removed.length > 0 || taken.length > 0 || cursor !== saved.cursor || ended !== saved.ended
-  if (!changed && !clean) return undefined
+  if (!changed && !options.forced && !options.clean) return undefined
   return {
     checkpoint: {
       cursor,
       ended,
       savedMs: nowMs,
-      clean: clean && whole,
+      clean: options.clean && whole,
       credit: lane.credit,
       parked: included.map(({ entry }) => ({
         offset: entry.offset,
         // What has ended but is not durable waits for its owner's next word: another owner would ask the log.
         entry: writeParked(entry),
-        bytes: !entry.stored && entry.where === 'R' ? entry.packed : undefined,
+        bytes: carriesBytes(entry) ? entry.packed : undefined,
       })),
       removed,
       // What was taken from the inbox leaves it only together with all that it opened.
@@ -74,25 +82,7 @@ export function draftCheckpoint(
   }
 }
 
-function endedRuns({ window, unread }: Lane): Run[] {
-  const { next } = window.tracker
-  const later = unread.filter((run) => run.last >= next).map((run) => ({ first: Math.max(run.first, next), last: run.last }))
-  return [...window.tracker.endedRuns(window.order?.prefixCounter()), ...later]
-}
+/** Redis needs no word about what has ended and only waits to be removed. */
+const mayEnter = (entry: Parked): boolean => entry.settled && !(entry.ended && entry.stored)
 
-/** The lane's floor, and what has not ended between it and the cursor: what the group commit says. */
-export function groupPosition(lane: Lane): { floor: number; metadata: GroupMetadata } {
-  const { cursor } = lane.window.tracker
-  const offsets: number[] = []
-  for (const entry of lane.parking.entries()) {
-    if (entry.round === 0 && entry.offset < cursor && !(entry.ended && entry.unacknowledged === 0)) offsets.push(entry.offset)
-  }
-  offsets.sort((a, b) => a - b)
-  const open: Run[] = []
-  for (const offset of offsets) {
-    const last = open.at(-1)
-    if (last !== undefined && last.last + 1 === offset) open[open.length - 1] = { first: last.first, last: offset }
-    else open.push({ first: offset, last: offset })
-  }
-  return { floor: open[0]?.first ?? cursor, metadata: { cursor, open } }
-}
+const carriesBytes = (entry: Parked): boolean => !entry.stored && entry.where === 'R'

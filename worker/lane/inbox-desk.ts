@@ -2,7 +2,7 @@ import type { ClickHouseClient } from '../../runtime/clickhouse.ts'
 import type { InboxItem } from '../../runtime/lane-keys.ts'
 import type { Lane } from './lane.ts'
 import type { LaneState } from './lane-state.ts'
-import { newParked } from './parking.ts'
+import { newParked } from './parked.ts'
 
 /** Items that are looked at in one go. */
 const PAGE = 1000
@@ -13,6 +13,9 @@ interface Known {
   readonly keyHash: number
 }
 
+/** Nothing in the log below the cursor: the log has lost it, and that is why it is to be sent again. */
+const LOST: Known = { round: -1, delivered: false, keyHash: 0 }
+
 /**
  * Takes in what retry batches bring: opens a round for each delivery that has ended.
  *
@@ -22,7 +25,8 @@ interface Known {
  *   ended, and DELIVERED meanwhile           | counts, is not sent
  *   ended                                    | parked in a new round, due at once
  *
- * Answers the inbox fields that the next checkpoint removes together with what they opened.
+ * Answers the inbox fields that the next checkpoint removes together with what they opened. Whatever else a field holds by then
+ * goes with it: it belongs to the round that was opened.
  */
 export async function takeInbox(
   lane: Lane,
@@ -31,33 +35,32 @@ export async function takeInbox(
   timeoutMs: number,
   nowMs: number,
 ): Promise<string[]> {
-  const { items, cancelled } = await state.inbox()
+  // What is not below the cursor may still be on its way, or is to be read again.
+  const { items, cancelled } = await state.inbox(PAGE, (offset) => offset < lane.window.tracker.cursor)
+  if (lane.stopped) return []
   const taken: string[] = []
   for (const batch of cancelled) {
     withdraw(lane, batch, nowMs)
     taken.push(`cancel:${batch}`)
   }
   const ready: [number, readonly InboxItem[]][] = []
-  for (const [offset, list] of [...items].sort(([a], [b]) => a - b)) {
+  const room = lane.limits.parkedMax - lane.parking.size
+  for (const [offset, list] of items) {
     const live = list.filter((item) => !cancelled.includes(item.batch))
     const waiting = lane.parking.get(offset)
     if (live.length === 0 || (waiting !== undefined && !waiting.ended && live.every((item) => waiting.round > item.round)))
       taken.push(String(offset))
-    else if (waiting === undefined && ready.length < Math.min(PAGE, lane.limits.parkedMax - lane.parking.size))
-      ready.push([offset, live])
+    else if (waiting === undefined && ready.length < room) ready.push([offset, live])
   }
   if (ready.length === 0) return taken
-  const known = await askLog(
-    lane,
-    clickhouse,
-    ready.map(([offset]) => offset),
-    timeoutMs,
-  )
+  const offsets = ready.map(([offset]) => offset)
+  const known = await askLog(lane, clickhouse, offsets, timeoutMs)
+  // Who has let the lane go must not say any more about it.
+  if (lane.stopped) return []
   for (const [offset, list] of ready) {
-    if (lane.stopped) break
-    const found = known.get(offset)
-    if (found !== undefined && !found.delivered) open(lane, offset, list, found, nowMs)
-    if (found !== undefined) taken.push(String(offset))
+    const found = known.get(offset) ?? LOST
+    if (!found.delivered && lane.parking.get(offset) === undefined) open(lane, offset, list, found, nowMs)
+    taken.push(String(offset))
   }
   return taken
 }
@@ -66,7 +69,7 @@ function open(lane: Lane, offset: number, list: readonly InboxItem[], found: Kno
   const keyed = lane.window.order !== undefined && found.keyHash !== 0
   lane.parking.add(
     newParked({
-      ...{ offset, state: 'P', attempts: 0, unpaid: 0, firstMs: 0, lastMs: 0, dueMs: nowMs },
+      ...{ offset, state: 'P', attempts: 0, unpaid: 0, firstMs: 0, lastMs: 0, dueMs: nowMs, settled: true },
       round: Math.max(found.round, ...list.map((item) => item.round)) + 1,
       keyHash: keyed ? found.keyHash : undefined,
       batch: list.at(-1)!.batch,
@@ -92,8 +95,9 @@ async function askLog(
   timeoutMs: number,
 ): Promise<Map<number, Known>> {
   const answer = await clickhouse.query({
-    query: `SELECT offset, max(round), max(outcome = 'DELIVERED'), any(key_hash) FROM outcomes WHERE uid = {uid:String} AND cluster = {cluster:String}
-      AND topic = {topic:String} AND partition = {partition:UInt32} AND replay = '' AND offset IN {offsets:Array(UInt64)} GROUP BY offset`,
+    query: `SELECT offset, max(round), max(outcome = 'DELIVERED'), max(key_hash) FROM outcomes WHERE uid = {uid:String}
+      AND cluster = {cluster:String} AND topic = {topic:String} AND partition = {partition:UInt32} AND replay = ''
+      AND offset IN {offsets:Array(UInt64)} GROUP BY offset`,
     query_params: { ...lane.id, offsets },
     format: 'JSONCompactStringsEachRow',
     abort_signal: AbortSignal.timeout(timeoutMs),

@@ -1,5 +1,5 @@
-import type { KafkaRecord } from '../source/kafka-record.ts'
-import type { Chunk, Hole } from '../source/partition.ts'
+import { type KafkaRecord, recordBytes } from '../source/kafka-record.ts'
+import type { Chunk, FetchedBytes, Hole } from '../source/partition.ts'
 
 /** What has been fetched for a lane and is not in its window yet, in offset order. */
 export class Intake {
@@ -13,7 +13,7 @@ export class Intake {
     for (const chunk of chunks) {
       this.#chunks.push(chunk)
       this.records += chunk.records.length
-      for (const record of chunk.records) this.bytes += record.value?.length ?? 0
+      for (const record of chunk.records) this.bytes += recordBytes(record)
     }
   }
 
@@ -32,10 +32,15 @@ export class Intake {
     return this.#chunks[0]?.records[this.#at]
   }
 
+  /** The fetch that the next record is a part of. */
+  get fetched(): FetchedBytes {
+    return this.#chunks[0]!.fetched
+  }
+
   shift(): void {
     const { records } = this.#chunks[0]!
     this.records--
-    this.bytes -= records[this.#at]!.value?.length ?? 0
+    this.bytes -= recordBytes(records[this.#at]!)
     if (++this.#at === records.length) this.#next()
   }
 

@@ -1,19 +1,23 @@
 import { LaneCondition, LaneState as State } from '../../proto/gen/ferry/v1/lane_pb.ts'
-import { type LaneId, laneKey, writeRuns } from '../../runtime/lane-keys.ts'
+import { type LaneId, laneKey } from '../../runtime/lane-keys.ts'
 import type { Logger } from '../../runtime/log.ts'
 import type { Redis } from '../../runtime/redis.ts'
 import type { Route } from '../deliver/route.ts'
 import type { Chunk, Partition, PartitionSink } from '../source/partition.ts'
 import type { Source } from '../source/source.ts'
-import { type Draft, draftCheckpoint, type SavedPosition } from './checkpoint-draft.ts'
-import { Lane, type LaneLimits, type LaneParts } from './lane.ts'
+import { Checkpointer } from './checkpointer.ts'
+import { Lane, type LaneParts } from './lane.ts'
+import type { LaneLimits } from './lane-limits.ts'
 import { LaneState, RefusedError } from './lane-state.ts'
-import { NeedsDecisionError, type TakeoverParts, takeOver } from './takeover.ts'
+import { startLane } from './start-lane.ts'
+import { askLog, findBase, NeedsDecisionError, type TakeoverParts } from './takeover.ts'
+import { Troubles } from './troubles.ts'
 
-// One lane that this worker holds, from its claim to its release.
+// One lane that this worker holds, from its assignment to its release.
 //
 //   state    | does                                            | next
-//   STARTING | claims, asks the log, writes a first checkpoint | RUNNING; LOST when refused
+//   STARTING | waits for its definition, claims, asks the log, | RUNNING; LOST when refused; RELEASED when told to drain before
+//            | writes a first checkpoint                       | it has begun to write, DRAINING after that
 //   RUNNING  | reads, delivers, writes checkpoints             | DRAINING when told; LOST when a checkpoint is refused
 //   DRAINING | reads nothing, sends nothing, waits for rows    | RELEASED after a last, clean checkpoint; LOST
 //   RELEASED | nothing                                         | forgotten when the control plane has heard of it
@@ -29,118 +33,156 @@ export interface KeeperParts extends LaneParts, TakeoverParts {
   readonly partitionBytesMax: number
   /** Bytes of parked records that only this process has: above, nothing new is sent until Redis has them. */
   readonly unstoredBytesMax: number
-  /** Tells the use case's roster that there may be something to send. */
-  readonly changed: (keeper: Keeper) => void
-  readonly abort: (keeper: Keeper) => void
+  /** There may be something to send. */
+  readonly ready: (keeper: Keeper) => void
+  /** It has been let go of: what is on its way is to be aborted, and the control plane to be told. */
+  readonly letGo: (keeper: Keeper) => void
 }
+
+const TROUBLE_MS = 2000
+/** Much that Redis does not have: a checkpoint does not wait for its time. */
+const EARLY_BYTES = 256 * 1024
 
 export class Keeper implements PartitionSink {
   readonly id: LaneId
   readonly key: string
   readonly epoch: number
   state: State = State.STARTING
-  condition: LaneCondition = LaneCondition.UNSPECIFIED
-  message = ''
   lane: Lane | undefined
-  laneState: LaneState
+  readonly laneState: LaneState
+  readonly checkpointer: Checkpointer
+  readonly troubles = new Troubles()
   /** Version of the last checkpoint when it was clean, else 0. */
   releasedVersion = 0
   seenEpoch = 0
-  /** Inbox fields that the next checkpoint removes. */
-  taken: string[] = []
-  /** Group commit: the last one that was made. */
-  committed = ''
   readonly #parts: KeeperParts
-  #route: Route
-  #limits: LaneLimits
+  #route: Route | undefined
+  #limits: LaneLimits | undefined
   #partition: Partition | undefined
-  #saved: SavedPosition = { cursor: -1, ended: '' }
-  #pending: Draft | undefined
-  #writing = false
+  /** No lease: nothing is read. */
+  #suspended = false
   #failingSince = 0
 
-  constructor(id: LaneId, epoch: number, route: Route, limits: LaneLimits, parts: KeeperParts) {
+  constructor(id: LaneId, epoch: number, parts: KeeperParts) {
     this.id = id
     this.key = laneKey(id)
     this.epoch = epoch
-    this.#route = route
-    this.#limits = limits
     this.#parts = parts
     this.laneState = new LaneState(parts.redis, id, epoch, parts.instance)
+    this.checkpointer = new Checkpointer(this.laneState)
   }
 
   get held(): boolean {
     return this.state === State.STARTING || this.state === State.RUNNING || this.state === State.DRAINING
   }
 
+  /** Whether start() was called. */
+  get begun(): boolean {
+    return this.#route !== undefined
+  }
+
   reroute(route: Route, limits: LaneLimits): void {
     this.#route = route
-    Object.assign(this.#limits, limits)
-    if (this.lane && this.lane.route !== route) this.lane.reroute(route)
+    Object.assign(this.#limits!, limits)
+    if (this.lane !== undefined && this.lane.route !== route) this.lane.reroute(route)
+    if (this.#partition !== undefined) this.#partition.bytesMax = this.#fetchBytes()
   }
 
   /** Claims the lane and starts it; releasedVersion as the control plane named it, 0: unknown. Tries until told otherwise. */
-  async start(releasedVersion: number): Promise<void> {
+  async start(route: Route, limits: LaneLimits, releasedVersion: number): Promise<void> {
+    this.#route = route
+    this.#limits = { ...limits }
+    await this.#patiently(() => this.#takeOver(releasedVersion))
+    await this.#patiently(() => this.#begin())
+  }
+
+  /** Repeats a step of the start until it is done, or the lane is no longer to be started. */
+  async #patiently(step: () => Promise<void>): Promise<void> {
     for (let failures = 0; this.state === State.STARTING; failures++) {
       try {
-        const stored = await this.laneState.claim()
-        const start = await takeOver(this.id, this.#route.plan, stored, releasedVersion, this.#limits.creditMax, this.#parts)
-        this.lane = new Lane(this.id, this.epoch, this.#route, this.#limits, start, this.#parts)
-        // Before the first request: from here on Redis and this memory agree, whatever the old owner still does.
-        await this.#write(this.lane, this.#draft(this.lane, false) ?? neverUndefined())
-        if (this.state !== State.STARTING) return
-        this.state = State.RUNNING
-        this.condition = LaneCondition.UNSPECIFIED
-        this.message = ''
-        const { topic, isolation } = this.#route.plan
-        this.#partition = this.#parts.source.open(
-          topic,
-          this.id.partition,
-          start.cursor,
-          { readCommitted: isolation === 'READ_COMMITTED', bytesMax: this.#parts.partitionBytesMax },
-          this,
-        )
-        this.#parts.changed(this)
+        await step()
+        this.troubles.start = undefined
         return
       } catch (error) {
         if (error instanceof RefusedError) return this.lose(error.message, error.seenEpoch)
-        const decision = error instanceof NeedsDecisionError
-        this.condition = decision ? LaneCondition.NEEDS_DECISION : LaneCondition.STATE_UNAVAILABLE
-        this.message = String(error)
+        if (this.state !== State.STARTING) return
+        const condition = error instanceof NeedsDecisionError ? LaneCondition.NEEDS_DECISION : LaneCondition.STATE_UNAVAILABLE
+        this.troubles.start = { condition, message: error instanceof NeedsDecisionError ? error.message : String(error) }
         if (failures === 0) this.#parts.log.warn({ lane: this.key, error: String(error) }, 'lane: cannot start, trying again')
         await new Promise((resolve) => setTimeout(resolve, Math.min(100 * 2 ** failures, 2000)))
       }
     }
   }
 
-  /** Stops reading and sending; finish() releases the lane when nothing is on its way any more. */
+  async #takeOver(releasedVersion: number): Promise<void> {
+    const { group, ordering } = this.#route!.plan
+    const stored = await this.laneState.claim()
+    const base = await findBase(this.id, group, stored, releasedVersion, this.#parts)
+    const knowledge = await askLog(this.id, ordering, base, this.#parts)
+    if (this.state !== State.STARTING) return
+    const start = startLane(base, knowledge, ordering, this.#limits!.creditMax, Date.now())
+    this.lane = new Lane(this.id, this.epoch, this.#route!, this.#limits!, start, this.#parts)
+  }
+
+  /** Before the first request: from here on Redis and this memory agree, whatever the old owner still does. */
+  async #begin(): Promise<void> {
+    const lane = this.lane!
+    await this.checkpointer.write(lane, false)
+    if (this.state !== State.STARTING) return
+    this.state = State.RUNNING
+    const { topic, isolation } = this.#route!.plan
+    const options = { readCommitted: isolation === 'READ_COMMITTED', bytesMax: this.#fetchBytes() }
+    this.#partition = this.#parts.source.open(topic, this.id.partition, lane.window.tracker.cursor, options, this)
+    if (this.#suspended) this.#parts.source.pause(this.#partition)
+    this.#parts.ready(this)
+  }
+
+  #fetchBytes(): number {
+    return Math.min(this.#parts.partitionBytesMax, this.#limits!.bufferBytesMax)
+  }
+
+  /** Stops reading and sending; checkpoint() releases the lane when nothing is on its way any more. */
   drain(): void {
-    if (this.state === State.STARTING) this.lose('told to drain before it had started', 0)
-    if (this.state !== State.RUNNING) return
-    this.state = State.DRAINING
-    this.lane!.stopped = true
-    this.#closeSource()
-    this.lane!.intake.clear()
+    if (this.state === State.STARTING && this.lane === undefined) {
+      // Nothing was sent, and Redis has at most a claim of this epoch: the next owner asks the log.
+      this.state = State.RELEASED
+      this.#parts.letGo(this)
+    } else if (this.state === State.STARTING || this.state === State.RUNNING) {
+      this.state = State.DRAINING
+      this.#stop()
+    }
   }
 
   /** Lets go at once: the state is another's, or the lease is over. Rows that are on their way are still inserted. */
   lose(message: string, seenEpoch: number): void {
     if (!this.held) return
     this.state = State.LOST
-    this.message = message
+    this.troubles.start = { condition: LaneCondition.UNSPECIFIED, message }
     this.seenEpoch = Math.max(this.seenEpoch, seenEpoch)
-    this.#closeSource()
-    if (this.lane) {
-      this.lane.stopped = true
-      this.lane.intake.clear()
-    }
+    this.#stop()
     this.#parts.log.warn({ lane: this.key, epoch: this.epoch, reason: message }, 'lane: lost')
-    this.#parts.abort(this)
+    this.#parts.letGo(this)
   }
 
-  #closeSource(): void {
-    if (this.#partition) this.#parts.source.close(this.#partition)
+  #stop(): void {
+    if (this.#partition !== undefined) this.#parts.source.close(this.#partition)
     this.#partition = undefined
+    if (this.lane === undefined) return
+    this.lane.stopped = true
+    this.lane.intake.clear()
+  }
+
+  /** The lease is over: reads nothing until resume(). */
+  suspend(): void {
+    this.#suspended = true
+    if (this.#partition !== undefined) this.#parts.source.pause(this.#partition)
+  }
+
+  /** The lease is renewed: the lane goes on with its memory, unless Redis says that it is another's by now. */
+  resume(): void {
+    this.#suspended = false
+    this.checkpointer.prove()
+    if (this.#partition !== undefined) this.#throttle(this.lane!)
   }
 
   /** Whether records may be sent: not while Redis is behind, so that memory stays bounded. */
@@ -148,56 +190,36 @@ export class Keeper implements PartitionSink {
     return this.state === State.RUNNING && this.lane!.parking.unstoredBytes < this.#parts.unstoredBytesMax
   }
 
+  /** Whether a checkpoint should not wait for its time. */
+  get isUrgent(): boolean {
+    const { checkpointer, lane } = this
+    return checkpointer.isBehind || checkpointer.taken.length > 0 || (lane?.parking.unstoredBytes ?? 0) > EARLY_BYTES
+  }
+
+  /** Nothing of the lane is on its way: neither requests nor rows. */
+  get #isFinished(): boolean {
+    return this.state === State.DRAINING && this.lane!.inFlight === 0 && this.lane!.rowsOut === 0
+  }
+
   /** Called about once a second, and sooner when much waits to be stored. */
   async checkpoint(): Promise<void> {
     const { lane } = this
-    if (lane === undefined || this.#writing || (this.state !== State.RUNNING && this.state !== State.DRAINING)) return
-    this.#writing = true
+    if (lane === undefined || this.checkpointer.isWriting) return
+    if (this.state !== State.RUNNING && this.state !== State.DRAINING) return
     try {
-      const finished = this.state === State.DRAINING && lane.inFlight === 0 && lane.rowsOut === 0
-      const draft = this.#pending ?? this.#draft(lane, finished)
-      if (draft === undefined) return
-      await this.#write(lane, draft)
+      const isReleased = await this.checkpointer.write(lane, this.#isFinished)
       this.#failingSince = 0
-      if (this.condition === LaneCondition.STATE_UNAVAILABLE) this.condition = LaneCondition.UNSPECIFIED
-      if (draft.checkpoint.clean && this.state === State.DRAINING) {
+      this.troubles.state = undefined
+      if (isReleased && this.state === State.DRAINING) {
         this.releasedVersion = this.laneState.version
         this.state = State.RELEASED
-        this.#parts.changed(this)
-      }
+        this.#parts.letGo(this)
+      } else this.#parts.ready(this)
     } catch (error) {
       if (error instanceof RefusedError) return this.lose(error.message, error.seenEpoch)
-      this.#failingSince ||= Date.now()
-      if (Date.now() - this.#failingSince > 2000) {
-        this.condition = LaneCondition.STATE_UNAVAILABLE
-        this.message = `Redis: ${String(error)}`
-      }
-    } finally {
-      this.#writing = false
+      this.#failingSince ||= performance.now()
+      if (performance.now() - this.#failingSince > TROUBLE_MS) this.troubles.state = `Redis: ${String(error)}`
     }
-  }
-
-  #draft(lane: Lane, clean: boolean): Draft | undefined {
-    const first = this.#saved.cursor < 0
-    const saved = first ? { cursor: lane.window.tracker.cursor, ended: writeRuns(lane.unread) } : this.#saved
-    const draft = draftCheckpoint(lane, saved, this.taken, clean || first, Date.now())
-    if (draft === undefined) return undefined
-    if (draft.whole) this.taken = []
-    return first ? { ...draft, checkpoint: { ...draft.checkpoint, clean: false } } : draft
-  }
-
-  /** The SAME checkpoint until it is answered: its reply may have been lost. */
-  async #write(lane: Lane, draft: Draft): Promise<void> {
-    this.#pending = draft
-    await this.laneState.checkpoint(draft.checkpoint)
-    this.#pending = undefined
-    this.#saved = draft.checkpoint
-    for (const { entry, generation } of draft.included) {
-      lane.parking.storedAs(entry, generation)
-      if (entry.where === 'R' && !entry.sending) entry.packed = undefined
-    }
-    for (const offset of draft.checkpoint.removed) lane.parking.forgotten(offset)
-    this.#parts.changed(this)
   }
 
   // PartitionSink
@@ -206,49 +228,40 @@ export class Keeper implements PartitionSink {
     if (lane === undefined || this.state !== State.RUNNING) return
     lane.feed(chunks, endOffset)
     this.#throttle(lane)
-    if (chunks.length > 0) this.#parts.changed(this)
+    if (chunks.length > 0) this.#parts.ready(this)
   }
 
+  /** Pauses reading while enough waits. With nothing in the intake one more fetch is always read, whatever hangs in the window. */
   #throttle(lane: Lane): void {
-    const { records, bytes } = lane.intake
     const partition = this.#partition
     if (partition === undefined) return
-    if (records > this.#parts.intakeRecordsMax || bytes > this.#limits.bufferBytesMax) this.#parts.source.pause(partition)
-    else if (partition.paused && records * 2 < this.#parts.intakeRecordsMax && bytes * 2 <= this.#limits.bufferBytesMax)
-      this.#parts.source.resume(partition)
+    const { records } = lane.intake
+    const { intakeRecordsMax, source } = this.#parts
+    const fill = Math.max(records / intakeRecordsMax, lane.bufferedBytes / this.#limits!.bufferBytesMax)
+    if (this.#suspended || (records > 0 && fill > 1)) source.pause(partition)
+    else if (records === 0 || fill <= 0.5) source.resume(partition)
   }
 
-  /** Records have left the intake: reading may go on. */
+  /** Records may have left the intake: reading may go on. */
   thirst(): void {
-    if (this.lane && this.#partition?.paused) this.#throttle(this.lane)
+    if (this.#partition?.paused) this.#throttle(this.lane!)
   }
 
   outOfRange(position: number, earliest: number, latest: number): number | undefined {
     const { lane } = this
     if (lane === undefined || this.state !== State.RUNNING) return undefined
     if (position > latest) {
-      this.condition = LaneCondition.SOURCE_ERROR
-      this.message = `Kafka ends at offset ${latest}, before the lane's position ${position}: the topic was recreated, or has lost records`
+      this.troubles.range = `Kafka ends at offset ${latest}, before the lane's position ${position}: the topic was recreated, or has lost records`
       return undefined
     }
-    lane.feed(
-      [{ hole: { first: position, last: earliest - 1, kind: 'RETENTION' }, records: [], fetched: { bytes: 0, held: 0 } }],
-      latest,
-    )
-    this.#parts.log.error(
-      { lane: this.key, first: position, last: earliest - 1 },
-      "lane: Kafka's retention has deleted records that were not delivered",
-    )
-    this.#parts.changed(this)
+    const hole = { first: position, last: earliest - 1, kind: 'RETENTION' } as const
+    lane.feed([{ hole, records: [], fetched: { bytes: 0, held: 0 } }], latest)
+    this.#parts.log.error({ lane: this.key, ...hole }, "lane: Kafka's retention has deleted records that were not delivered")
+    this.#parts.ready(this)
     return earliest
   }
 
   trouble(message: string | undefined): void {
-    this.condition = message === undefined ? LaneCondition.UNSPECIFIED : LaneCondition.SOURCE_ERROR
-    this.message = message ?? ''
+    this.troubles.source = message
   }
-}
-
-function neverUndefined(): never {
-  throw new Error('a first checkpoint always has something to say')
 }

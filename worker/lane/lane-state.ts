@@ -15,16 +15,16 @@ import { defineScript, type Redis } from '../../runtime/redis.ts'
 // compared for equality, so neither another owner nor a Redis that lost its last writes goes unnoticed.
 
 const claimScript = defineScript(`
-local lane = redis.call('HMGET', KEYS[1], 'epoch', 'owner', 'version', 'last', 'claimed')
+local lane = redis.call('HMGET', KEYS[1], 'epoch', 'owner', 'claimed')
 local epoch = tonumber(lane[1] or '-1')
-if tonumber(ARGV[1]) <= epoch and not (lane[1] == ARGV[1] and lane[2] == ARGV[2] and lane[5] == '1') then
+if tonumber(ARGV[1]) <= epoch and not (lane[1] == ARGV[1] and lane[2] == ARGV[2] and lane[3] == '1') then
   return {'REFUSED', lane[1]}
 end
 local state = redis.call('HGETALL', KEYS[1])
 redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'owner', ARGV[2], 'claimed', '1')
 redis.call('HSETNX', KEYS[1], 'version', '0')
 redis.call('HDEL', KEYS[1], 'clean')
-return {'CLAIMED', state, redis.call('HGETALL', KEYS[2]), redis.call('HGETALL', KEYS[4])}
+return {'CLAIMED', state, redis.call('HGETALL', KEYS[2]), redis.call('HLEN', KEYS[4])}
 `)
 
 const checkpointScript = defineScript(`
@@ -123,12 +123,12 @@ export class LaneState {
       Buffer,
       Buffer & Buffer[],
       Buffer[],
-      Buffer[],
+      number,
     ]
     if (String(answer[0]) === 'REFUSED') throw new RefusedError(`the lane is held with epoch ${answer[1]}`, Number(answer[1]))
     const fields = pairs(answer[1])
     this.version = Number(fields.get('version') ?? 0)
-    this.inboxCount = answer[3].length / 2
+    this.inboxCount = answer[3]
     const parked = new Map<number, ParkedEntry>()
     for (const [offset, text] of pairs(answer[2])) parked.set(Number(offset), readParked(text))
     const cursor = fields.get('cursor')
@@ -170,17 +170,23 @@ export class LaneState {
     return found.map((each) => each ?? undefined)
   }
 
-  /** What retry batches have brought. */
-  async inbox(): Promise<Inbox> {
+  /** What retry batches have brought: all that is to be withdrawn, and the items of the lowest offsets that `wanted` takes. */
+  async inbox(itemsMax: number, wanted: (offset: number) => boolean): Promise<Inbox> {
+    const fields = await this.#redis.hkeys(this.#keys.inbox)
+    const cancelled = fields.filter((field) => field.startsWith(CANCEL)).map((field) => field.slice(CANCEL.length))
+    const offsets = fields.filter((field) => !field.startsWith(CANCEL)).map(Number)
+    const page = offsets.filter(wanted).sort((a, b) => a - b)
+    page.length = Math.min(page.length, itemsMax)
     const items = new Map<number, InboxItem[]>()
-    const cancelled: string[] = []
-    for (const [field, text] of Object.entries(await this.#redis.hgetall(this.#keys.inbox))) {
-      if (field.startsWith('cancel:')) cancelled.push(field.slice('cancel:'.length))
-      else items.set(Number(field), readInbox(text))
+    if (page.length > 0) {
+      const texts = await this.#redis.hmget(this.#keys.inbox, ...page.map(String))
+      for (const [at, text] of texts.entries()) if (text !== null) items.set(page[at]!, readInbox(text))
     }
     return { items, cancelled }
   }
 }
+
+const CANCEL = 'cancel:'
 
 function pairs(list: readonly Buffer[]): Map<string, string> {
   const map = new Map<string, string>()

@@ -2,11 +2,14 @@ import { RequestHeaders } from '../deliver/request-headers.ts'
 import type { Route } from '../deliver/route.ts'
 import { readTraceContext } from '../deliver/trace-context.ts'
 import type { Attempt } from '../record/attempt.ts'
+import type { EncodedLane } from '../record/encode-attempt.ts'
 import type { KafkaRecord } from '../source/kafka-record.ts'
 import type { Lane } from './lane.ts'
-import type { Parked } from './parking.ts'
+import type { Parked } from './parked.ts'
 
 const NOTHING = Buffer.alloc(0)
+const NO_TEXTS: readonly string[] = []
+const NO_HEADERS: readonly Buffer[] = []
 
 /** What a flight carries: one delivery of one lane. One object per request slot, filled again for every request. */
 export class Load {
@@ -15,6 +18,10 @@ export class Load {
   slot = -1
   entry: Parked | undefined
   record: KafkaRecord | undefined
+  /** The lane's columns by the revision that it is sent by. */
+  encoded: EncodedLane | undefined
+  /** It came out of parking. */
+  isRetry = false
   /** The breaker's, to be brought back with the answer. */
   ticket = 0
   body: Buffer = NOTHING
@@ -35,9 +42,9 @@ export class Load {
     recordMs: 0,
     key: null,
     keyHash: 0,
-    requestHeaders: [],
+    requestHeaders: NO_TEXTS,
     requestBody: NOTHING,
-    responseHeaders: [],
+    responseHeaders: NO_HEADERS,
     responseBody: NOTHING,
     responseBytes: 0,
     error: '',
@@ -68,7 +75,9 @@ export class Load {
     const { row } = this
     row.key = null
     row.requestBody = row.responseBody = row.packed = NOTHING
-    row.responseHeaders = []
+    row.requestHeaders = NO_TEXTS
+    row.responseHeaders = NO_HEADERS
+    row.reason = 0
     row.error = ''
   }
 }

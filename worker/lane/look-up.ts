@@ -5,7 +5,7 @@ import type { LaneId } from '../../runtime/lane-keys.ts'
 export interface LogKnowledge {
   /** Offset -> highest round that has an outcome. */
   readonly ended: ReadonlyMap<number, number>
-  /** Offset -> its highest round with an attempt, and the highest attempt of that. */
+  /** Parked offset -> its highest round with an attempt, and the highest attempt of that. */
   readonly attempts: ReadonlyMap<number, { readonly round: number; readonly attempt: number }>
 }
 
@@ -13,49 +13,48 @@ export interface LookUpRange {
   readonly id: LaneId
   /** From this offset up. */
   readonly fromOffset: number
-  /** And these, wherever they are: what was parked. */
-  readonly parkedFrom: number | undefined
+  /** And these, wherever they are. */
+  readonly parked: readonly number[]
   readonly sinceMs: number
   /** Only rows of this epoch or a later one count as ends. */
   readonly fromEpoch: number
 }
 
-/** Asks the log; rejects when it does not answer within timeoutMs. */
+/** Offsets of one query: its text has them, so that the address of the request stays short. */
+const OFFSETS_MAX = 10_000
+
+const laneSql = `uid = {uid:String} AND cluster = {cluster:String} AND topic = {topic:String} AND partition = {partition:UInt32} AND replay = ''`
+
+/**
+ * Asks the log; rejects when it does not answer each question within timeoutMs. What ended below fromOffset is asked for what
+ * is parked only: between the lowest parked offset and the cursor there may be millions.
+ */
 export async function lookUp(client: ClickHouseClient, range: LookUpRange, timeoutMs: number): Promise<LogKnowledge> {
-  const { id } = range
-  const query_params = {
-    ...{ uid: id.uid, cluster: id.cluster, topic: id.topic, partition: id.partition },
-    ...{
-      from: Math.min(range.fromOffset, range.parkedFrom ?? range.fromOffset),
-      since: range.sinceMs / 1000,
-      epoch: range.fromEpoch,
-    },
-  }
-  const where = `uid = {uid:String} AND cluster = {cluster:String} AND topic = {topic:String} AND partition = {partition:UInt32} AND replay = ''
-    AND offset >= {from:UInt64}`
-  const ask = async (query: string): Promise<string[][]> => {
+  const { id, fromOffset, sinceMs, fromEpoch } = range
+  const ask = async (query: string): Promise<number[][]> => {
     const answer = await client.query({
       query,
-      query_params,
+      query_params: { ...id, from: fromOffset, since: sinceMs / 1000, epoch: fromEpoch },
       format: 'JSONCompactStringsEachRow',
       abort_signal: AbortSignal.timeout(timeoutMs),
       clickhouse_settings: { max_execution_time: Math.max(1, Math.floor(timeoutMs / 1000)) },
     })
-    return answer.json<string[]>()
+    return (await answer.json<string[]>()).map((row) => row.map(Number))
   }
-  const [outcomes, attempts] = await Promise.all([
-    ask(
-      `SELECT offset, max(round) FROM outcomes WHERE ${where} AND end_time >= toDateTime64({since:Float64}, 3) AND epoch >= {epoch:UInt64} GROUP BY offset`,
-    ),
-    range.parkedFrom === undefined
-      ? []
-      : ask(`SELECT offset, max((round, attempt)).1, max((round, attempt)).2 FROM attempts
-          WHERE ${where} AND attempt_time >= toDateTime64({since:Float64}, 3) AND outcome = 'RETRY' GROUP BY offset`),
-  ])
+  const endsSql = (which: string): string => `SELECT offset, max(round) FROM outcomes
+    WHERE ${laneSql} AND ${which} AND end_time >= toDateTime64({since:Float64}, 3) AND epoch >= {epoch:UInt64} GROUP BY offset`
+  const ended = await ask(endsSql('offset >= {from:UInt64}'))
+  const attempts: number[][] = []
+  for (let at = 0; at < range.parked.length; at += OFFSETS_MAX) {
+    const which = `offset IN (${range.parked.slice(at, at + OFFSETS_MAX).join(',')})`
+    ended.push(...(await ask(endsSql(which))))
+    attempts.push(
+      ...(await ask(`SELECT offset, max((round, attempt)).1, max((round, attempt)).2 FROM attempts
+        WHERE ${laneSql} AND ${which} AND attempt_time >= toDateTime64({since:Float64}, 3) AND outcome = 'RETRY' GROUP BY offset`)),
+    )
+  }
   return {
-    ended: new Map(outcomes.map(([offset, round]) => [Number(offset), Number(round)])),
-    attempts: new Map(
-      attempts.map(([offset, round, attempt]) => [Number(offset), { round: Number(round), attempt: Number(attempt) }]),
-    ),
+    ended: new Map(ended.map(([offset, round]) => [offset!, round!])),
+    attempts: new Map(attempts.map(([offset, round, attempt]) => [offset!, { round: round!, attempt: attempt! }])),
   }
 }

@@ -1,68 +1,20 @@
 import TinyQueue from 'tinyqueue'
-import type { ParkedEntry, ParkedState } from '../../runtime/lane-keys.ts'
-
-/** A delivery that waits for its next attempt, or behind an earlier one of its key. */
-export interface Parked extends ParkedEntry {
-  readonly offset: number
-  state: ParkedState
-  attempts: number
-  unpaid: number
-  firstMs: number
-  lastMs: number
-  dueMs: number
-  round: number
-  bytes: number
-  where: 'R' | 'K'
-  batch: string | undefined
-  stale: boolean
-  /** The record's packed bytes while they are in memory. */
-  packed: Buffer | undefined
-  /** Slot of the window, until the record is settled; -1 then, and for what was not read by this lane. */
-  slot: number
-  /** Rows of it that are not durable yet. */
-  unacknowledged: number
-  /** Redis has the entry. */
-  stored: boolean
-  /** Grows with every change; a checkpoint stores what it saw. */
-  generation: number
-  /** The generation that Redis has. */
-  storedGeneration: number
-  /** Taken from here: on its way, or its bytes are being read for that. */
-  sending: boolean
-  /** Has an outcome; only its rows are not durable yet, or Redis does not know yet. */
-  ended: boolean
-}
-
-export type NewParked = Pick<
-  Parked,
-  'offset' | 'state' | 'keyHash' | 'attempts' | 'unpaid' | 'firstMs' | 'lastMs' | 'dueMs' | 'round'
-> &
-  Partial<Pick<Parked, 'bytes' | 'where' | 'batch' | 'stale' | 'packed' | 'slot' | 'stored'>>
-
-export function newParked(of: NewParked): Parked {
-  return {
-    bytes: 0,
-    where: 'K',
-    batch: undefined,
-    stale: false,
-    packed: undefined,
-    slot: -1,
-    stored: false,
-    ...of,
-    unacknowledged: 0,
-    generation: 1,
-    storedGeneration: of.stored ? 1 : 0,
-    sending: false,
-    ended: false,
-  }
-}
+import type { ParkedState } from '../../runtime/lane-keys.ts'
+import type { Parked } from './parked.ts'
 
 /**
  * What waits in one lane. Of each key only the first entry is ever due; the others are BEHIND it (state B).
- * Entries leave when they have ended AND their rows are durable AND a checkpoint has told Redis.
+ *
+ *   an entry is | until
+ *   unsettled   | the row of its first attempt is durable (settle)
+ *   due         | its time has come, and takeDue gives it away
+ *   sending     | change or defer gives it back, or it has ended
+ *   ended       | its rows are durable (remove)
+ *   removed     | a checkpoint has told Redis, if Redis had it (forgotten)
  */
 export class Parking {
   readonly #entries = new Map<number, Parked>()
+  /** By key hash, in the order of offsets; but what is sending stays in front. */
   readonly #queues = new Map<number, Parked[]>()
   readonly #due = new TinyQueue<{ atMs: number; entry: Parked }>([], (a, b) => a.atMs - b.atMs)
   /** Entries that Redis does not have, or has as they were. */
@@ -71,8 +23,10 @@ export class Parking {
   redisBytes = 0
   /** Packed bytes that only this process has. */
   unstoredBytes = 0
-  /** Offsets of ended entries that Redis still has. */
-  readonly #removals = new Map<number, Parked>()
+  /** Entries that are out of retries. */
+  exhausted = 0
+  /** Offsets that Redis has and must forget. */
+  readonly removals = new Set<number>()
 
   get size(): number {
     return this.#entries.size
@@ -91,44 +45,73 @@ export class Parking {
     return this.#queues.has(keyHash)
   }
 
-  /** Takes the entry in; behind the earlier ones of its key, before the later ones. */
+  /** Whether an entry of this offset would be the first of its key. */
+  wouldBeFirst(keyHash: number, offset: number): boolean {
+    const first = this.#queues.get(keyHash)?.[0]
+    return first === undefined || (first.offset > offset && !first.sending)
+  }
+
+  /** Takes the entry in; behind the earlier ones of its key, before the later ones. The first of a key is never BEHIND. */
   add(entry: Parked): void {
     this.#entries.set(entry.offset, entry)
-    this.#removals.delete(entry.offset)
+    this.removals.delete(entry.offset)
     if (!entry.stored) this.dirty.add(entry)
     if (entry.where === 'R') {
       this.redisBytes += entry.bytes
       if (!entry.stored) this.unstoredBytes += entry.bytes
     }
-    if (entry.keyHash !== undefined) {
-      const queue = this.#queues.get(entry.keyHash)
-      if (queue === undefined) this.#queues.set(entry.keyHash, [entry])
-      else {
-        let at = queue.length
-        while (at > 0 && queue[at - 1]!.offset > entry.offset && !queue[at - 1]!.sending) at--
-        queue.splice(at, 0, entry)
-        if (at > 0) entry.state = 'B'
-        else if (queue[1]!.state !== 'B') this.change(queue[1]!, 'B', queue[1]!.dueMs)
-      }
+    if (entry.state === 'X') this.exhausted++
+    if (entry.keyHash !== undefined) this.#enqueue(entry, entry.keyHash)
+    else if (entry.state === 'B') entry.state = 'P'
+    this.#schedule(entry)
+  }
+
+  #enqueue(entry: Parked, keyHash: number): void {
+    const queue = this.#queues.get(keyHash) ?? []
+    if (queue.length === 0) this.#queues.set(keyHash, queue)
+    let at = queue.length
+    while (at > 0 && queue[at - 1]!.offset > entry.offset && !queue[at - 1]!.sending) at--
+    queue.splice(at, 0, entry)
+    if (at > 0) this.#setState(entry, 'B')
+    else {
+      if (entry.state === 'B') this.#setState(entry, 'P')
+      const next = queue[1]
+      if (next !== undefined && next.state !== 'B') this.change(next, 'B', next.dueMs)
     }
-    if (entry.state !== 'B') this.#due.push({ atMs: entry.dueMs, entry })
   }
 
   /** Gives the entry a new state and time; the next checkpoint stores it. */
   change(entry: Parked, state: ParkedState, dueMs: number): void {
-    entry.state = state
+    this.#setState(entry, state)
     entry.dueMs = dueMs
     entry.sending = false
     entry.generation++
     this.dirty.add(entry)
-    if (state !== 'B' && !entry.ended) this.#due.push({ atMs: dueMs, entry })
+    this.#schedule(entry)
   }
 
   /** Gives back what was taken, for later, without a change worth storing. */
   defer(entry: Parked, dueMs: number): void {
     entry.dueMs = dueMs
     entry.sending = false
-    this.#due.push({ atMs: dueMs, entry })
+    this.#schedule(entry)
+  }
+
+  /** The rows of its attempts so far are durable: from now on it may be stored, and tried again. */
+  settle(entry: Parked): void {
+    if (entry.settled) return
+    entry.settled = true
+    this.#schedule(entry)
+  }
+
+  #setState(entry: Parked, state: ParkedState): void {
+    if (entry.state === 'X') this.exhausted--
+    if (state === 'X') this.exhausted++
+    entry.state = state
+  }
+
+  #schedule(entry: Parked): void {
+    if (isWaiting(entry)) this.#due.push({ atMs: entry.dueMs, entry })
   }
 
   /** Redis has the entry as it was at that generation. */
@@ -136,21 +119,23 @@ export class Parking {
     const here = this.#entries.get(entry.offset)
     if (here === entry && !entry.stored && entry.where === 'R') this.unstoredBytes -= entry.bytes
     entry.stored = true
-    entry.storedGeneration = generation
     if (entry.generation === generation) this.dirty.delete(entry)
-    if (here === undefined) this.#removals.set(entry.offset, entry)
+    if (entry.where === 'R' && !entry.sending) entry.packed = undefined
+    // Ended and durable while the checkpoint was on its way.
+    if (here === undefined) this.removals.add(entry.offset)
   }
 
   /** When the next entry is due, Unix ms; Infinity when none is. */
   nextDueMs(): number {
     for (let top = this.#due.peek(); top !== undefined; top = this.#due.peek()) {
-      if (this.#current(top)) return top.atMs
+      const { entry } = top
+      if (isWaiting(entry) && entry.dueMs === top.atMs && this.#entries.get(entry.offset) === entry) return top.atMs
       this.#due.pop()
     }
     return Number.POSITIVE_INFINITY
   }
 
-  /** Takes the next entry that is due by nowMs. The caller sends it, or gives it back by change(). */
+  /** Takes the next entry that is due by nowMs. The caller sends it, or gives it back by change() or defer(). */
   takeDue(nowMs: number): Parked | undefined {
     if (this.nextDueMs() > nowMs) return undefined
     const { entry } = this.#due.pop()!
@@ -160,8 +145,10 @@ export class Parking {
 
   /** The entry has an outcome: the next of its key is due at nowMs. */
   end(entry: Parked, nowMs: number): void {
+    if (entry.state === 'X') this.exhausted--
     entry.ended = true
     entry.generation++
+    if (entry.stored) entry.packed = undefined
     if (entry.keyHash === undefined) return
     const queue = this.#queues.get(entry.keyHash)
     const at = queue?.indexOf(entry) ?? -1
@@ -177,35 +164,18 @@ export class Parking {
     if (this.#entries.get(entry.offset) !== entry) return
     this.#entries.delete(entry.offset)
     this.dirty.delete(entry)
+    entry.packed = undefined
     if (entry.where === 'R') {
       this.redisBytes -= entry.bytes
       if (!entry.stored) this.unstoredBytes -= entry.bytes
     }
-    if (entry.stored) this.#removals.set(entry.offset, entry)
-  }
-
-  /** Offsets that Redis must forget. */
-  removals(): IterableIterator<number> {
-    return this.#removals.keys()
-  }
-
-  get removalCount(): number {
-    return this.#removals.size
+    if (entry.stored) this.removals.add(entry.offset)
   }
 
   /** Redis has forgotten the offset. */
   forgotten(offset: number): void {
-    this.#removals.delete(offset)
-  }
-
-  #current(top: { atMs: number; entry: Parked }): boolean {
-    const { entry } = top
-    return (
-      !entry.ended &&
-      !entry.sending &&
-      entry.state !== 'B' &&
-      entry.dueMs === top.atMs &&
-      this.#entries.get(entry.offset) === entry
-    )
+    this.removals.delete(offset)
   }
 }
+
+const isWaiting = (entry: Parked): boolean => entry.settled && !entry.ended && !entry.sending && entry.state !== 'B'

@@ -3,38 +3,47 @@ import { Breaker, defaultBreakerOptions } from '../deliver/breaker.ts'
 import { Flight } from '../deliver/flight.ts'
 import type { Route } from '../deliver/route.ts'
 import { failsEndpoint } from '../deliver/status-class.ts'
-import type { AttemptLog } from '../record/attempt-log.ts'
 import type { KafkaRecord } from '../source/kafka-record.ts'
 import type { Keeper } from './keeper.ts'
 import { Load } from './load.ts'
 import { unpackRecord } from './packed-record.ts'
-import type { Parked } from './parking.ts'
+import type { Parked } from './parked.ts'
+
+export interface RosterParts {
+  /** Whether the log has room for another attempt's row. */
+  readonly logIsOpen: () => boolean
+  /** Whether this worker may send, by its lease: asked before each request, with performance.now(). */
+  readonly maySend: (now: number) => boolean
+  readonly onLanded: (outcome: number) => void
+}
+
+/** A request that takes longer while its lane has no room left is let pass. */
+const HANG_MS = 1000
 
 const recordOf = (entry: Parked): KafkaRecord => unpackRecord(entry.packed!, entry.offset)
 
 /**
  * One use case on this worker: its lanes here take turns for its request slots. A slot that lands takes the next record at
- * once. Retries take at most half of the slots while fresh records wait.
+ * once. Retries take at most half of the slots while fresh records wait; of a single slot, every other turn.
  */
 export class Roster {
   route: Route
   readonly keepers: Keeper[] = []
   readonly breaker = new Breaker(defaultBreakerOptions)
   maxInFlight = 1
-  readonly #attempts: AttemptLog<Parked>
-  readonly #maySend: () => boolean
-  readonly #onLanded: (outcome: number) => void
+  readonly #parts: RosterParts
   #flights: Flight<Load>[] = []
   readonly #idle: Flight<Load>[] = []
+  /** Its request is being sent: should it fail at once, #next goes on, not #landed. */
+  #starting: Flight<Load> | undefined
   #retriesInFlight = 0
+  #tookRetry = false
   #turn = 0
+  #retryTurn = 0
 
-  /** maySend: whether this worker may send at all, by its lease. */
-  constructor(route: Route, attempts: AttemptLog<Parked>, maySend: () => boolean, onLanded: (outcome: number) => void) {
+  constructor(route: Route, parts: RosterParts) {
     this.route = route
-    this.#attempts = attempts
-    this.#maySend = maySend
-    this.#onLanded = onLanded
+    this.#parts = parts
   }
 
   add(keeper: Keeper): void {
@@ -48,9 +57,11 @@ export class Roster {
 
   /** Sends as much as may be sent now. */
   pump(): void {
+    // A share that has become smaller: slots that are idle go now, the others when they land.
+    while (this.#flights.length > this.maxInFlight && this.#idle.length > 0) this.#dismiss(this.#idle.pop()!)
     for (;;) {
       const flight = this.#idle.pop() ?? this.#open()
-      if (flight === undefined || !this.#next(flight)) return
+      if (flight === undefined || !this.#next(flight, performance.now())) return
     }
   }
 
@@ -61,30 +72,36 @@ export class Roster {
     return flight
   }
 
-  /** Gives the slot its next record, or lays it aside; answers whether it flies. */
-  #next(flight: Flight<Load>): boolean {
-    if (this.#flights.length > this.maxInFlight) {
-      flight.close()
-      this.#flights = this.#flights.filter((each) => each !== flight)
-      return false
-    }
-    const now = performance.now()
+  #dismiss(flight: Flight<Load>): void {
+    flight.close()
+    this.#flights = this.#flights.filter((each) => each !== flight)
+  }
+
+  /** Gives the slot its next record, or lays it aside; answers whether it flies. now: just read, it decides about the lease. */
+  #next(flight: Flight<Load>, now: number): boolean {
     const { load } = flight
-    while (this.#maySend() && this.#attempts.open && this.breaker.mayStart(now) && this.#take(load)) {
-      const lane = load.lane!
-      if (!lane.decode(load, Math.round(performance.timeOrigin + now))) continue
-      if (load.entry !== undefined) this.#retriesInFlight++
+    while (this.#mayStart(now) && this.#take(load)) {
+      if (!load.lane!.decode(load, Date.now())) continue
+      if (load.isRetry) this.#retriesInFlight++
+      this.#tookRetry = load.isRetry
       load.ticket = this.breaker.started(now)
+      this.#starting = flight
       flight.send(this.route.target, load.headers, load.body, now)
-      return true
+      this.#starting = undefined
+      if (flight.busy) return true
     }
     this.#idle.push(flight)
     return false
   }
 
+  #mayStart(now: number): boolean {
+    const { maySend, logIsOpen } = this.#parts
+    return maySend(now) && logIsOpen() && this.breaker.mayStart(now)
+  }
+
   #take(load: Load): boolean {
-    const retriesFirst = this.#retriesInFlight * 2 < this.maxInFlight
-    return (retriesFirst && this.#takeRetry(load)) || this.#takeFresh(load) || (!retriesFirst && this.#takeRetry(load))
+    const share = this.maxInFlight === 1 ? !this.#tookRetry : (this.#retriesInFlight + 1) * 2 <= this.maxInFlight
+    return (share && this.#takeRetry(load)) || this.#takeFresh(load) || (!share && this.#takeRetry(load))
   }
 
   #takeFresh(load: Load): boolean {
@@ -92,31 +109,50 @@ export class Roster {
     for (let i = 0; i < keepers.length; i++) {
       this.#turn = this.#turn + 1 < keepers.length ? this.#turn + 1 : 0
       const keeper = keepers[this.#turn]!
-      if (!keeper.maySend || !keeper.lane!.takeFresh(load)) continue
+      if (!keeper.maySend) continue
+      const isTaken = keeper.lane!.takeFresh(load)
+      // Also when nothing was to be sent: records without a request leave the intake, too.
       keeper.thirst()
-      return true
+      if (isTaken) return true
     }
     return false
   }
 
   #takeRetry(load: Load): boolean {
-    for (const keeper of this.keepers) if (keeper.maySend && keeper.lane!.takeRetry(load, recordOf)) return true
+    const { keepers } = this
+    for (let i = 0; i < keepers.length; i++) {
+      this.#retryTurn = this.#retryTurn + 1 < keepers.length ? this.#retryTurn + 1 : 0
+      const keeper = keepers[this.#retryTurn]!
+      if (keeper.maySend && keeper.lane!.takeRetry(load, recordOf)) return true
+    }
     return false
   }
 
   #landed(flight: Flight<Load>): void {
-    const { load } = flight
-    if (flight.cut === 'ABORTED') this.breaker.withdrawn(load.ticket, flight.endedAt)
-    else this.breaker.answered(load.ticket, !failsEndpoint(this.route.plan.statusClasses, flight.status), flight.endedAt)
-    if (load.entry !== undefined) this.#retriesInFlight--
-    load.lane!.landed(flight, Math.round(performance.timeOrigin + flight.endedAt))
-    this.#onLanded(load.row.outcome)
-    this.#next(flight)
+    const { load, endedAt } = flight
+    const { breaker } = this
+    const before = breaker.state
+    if (flight.cut === 'ABORTED') breaker.withdrawn(load.ticket, endedAt)
+    else breaker.answered(load.ticket, !failsEndpoint(this.route.plan.statusClasses, flight.status), endedAt)
+    if (load.isRetry) this.#retriesInFlight--
+    load.lane!.landed(flight, Date.now())
+    this.#parts.onLanded(load.row.outcome)
+    if (this.#starting === flight) return
+    if (this.#flights.length > this.maxInFlight) this.#dismiss(flight)
+    else this.#next(flight, endedAt)
+    // The probe has succeeded: all the others may go, too.
+    if (before !== 'CLOSED' && this.breaker.state === 'CLOSED') this.pump()
   }
 
-  /** Called some times a second: ends requests that take too long. */
+  /** Called some times a second: ends requests that take too long, and lets pass those that hold up their lane. */
   sweep(now: number): void {
-    for (const flight of [...this.#flights]) flight.expire(now)
+    for (const flight of [...this.#flights]) {
+      flight.expire(now)
+      if (!flight.busy) continue
+      const { load } = flight
+      if (load.slot >= 0 && now - flight.sentAt > HANG_MS && load.lane!.isHeldUp)
+        load.lane!.letPass(load, Math.round(Date.now() - (now - flight.sentAt)))
+    }
   }
 
   /** Aborts the requests of one lane, or of all. */
@@ -133,12 +169,10 @@ export class Roster {
   }
 
   /** Why a running lane does not move: the first that applies. */
-  conditionOf(keeper: Keeper): LaneCondition {
-    const { lane } = keeper
-    if (lane === undefined || keeper.condition !== LaneCondition.UNSPECIFIED) return keeper.condition
+  conditionOf({ lane }: Keeper): LaneCondition {
     if (this.breaker.state !== 'CLOSED') return LaneCondition.BREAKER_OPEN
-    if (lane.exhausted > 0) return LaneCondition.WAITING_FOR_SUCCESS
-    if (lane.parkedFull) return LaneCondition.PARKED_FULL
-    return this.#attempts.open ? LaneCondition.UNSPECIFIED : LaneCondition.LOG_UNAVAILABLE
+    if (lane !== undefined && lane.parking.exhausted > 0) return LaneCondition.WAITING_FOR_SUCCESS
+    if (lane?.parkedFull) return LaneCondition.PARKED_FULL
+    return this.#parts.logIsOpen() ? LaneCondition.UNSPECIFIED : LaneCondition.LOG_UNAVAILABLE
   }
 }

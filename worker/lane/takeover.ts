@@ -3,14 +3,11 @@ import { fetchGroupOffsets } from '../../runtime/group-offsets.ts'
 import type { Cluster } from '../../runtime/kafka.ts'
 import { type LaneId, type ParkedEntry, type Run, readGroupMetadata } from '../../runtime/lane-keys.ts'
 import type { Logger } from '../../runtime/log.ts'
-import { startCredit } from '../deliver/credit.ts'
 import type { Plan } from '../deliver/plan.ts'
-import { KnownEnds } from './known-ends.ts'
-import type { LaneStart } from './lane.ts'
 import type { StoredLane } from './lane-state.ts'
 import { type LogKnowledge, lookUp } from './look-up.ts'
-import { newParked, Parking } from './parking.ts'
 
+/** What is asked, and how long. */
 export interface TakeoverParts {
   readonly clickhouse: ClickHouseClient
   readonly cluster: Cluster
@@ -23,93 +20,87 @@ export interface TakeoverParts {
 /** Neither Redis nor Kafka knows where the lane is: an operator must say. */
 export class NeedsDecisionError extends Error {}
 
-interface Base {
+/** Where the last owner was, as far as it was written down. */
+export interface TakeoverBase {
   readonly cursor: number
   readonly ended: readonly Run[]
   readonly parked: ReadonlyMap<number, ParkedEntry>
   readonly savedMs: number
+  /** Epoch of the last accepted checkpoint. */
   readonly writer: number
   readonly credit: number | undefined
+  /** Nothing was on the way: the log need not be asked. */
   readonly clean: boolean
 }
 
 /** Rows that were buffered for so long before the last checkpoint are still found. */
 const SINCE_MARGIN_MS = 300_000
 
-/** What a new owner goes on from: the stored state, else Kafka's metadata, and what the log ended since. */
-export async function takeOver(
+/** From the state in Redis; where that is lost, from Kafka's metadata. releasedVersion as START names it, 0: unknown. */
+export async function findBase(
   id: LaneId,
-  plan: Plan,
+  group: string,
   stored: StoredLane,
   releasedVersion: number,
-  creditMax: number,
   parts: TakeoverParts,
-): Promise<LaneStart> {
-  const base = stored.cursor === undefined ? await fromGroup(id, plan, parts) : toBase(stored, stored.cursor, releasedVersion)
-  const knowledge = base.clean ? undefined : await ask(id, plan, base, parts)
-  const parking = new Parking()
-  for (const [offset, entry] of base.parked) {
-    const round = knowledge?.ended.get(offset)
-    const parked = newParked({ ...entry, offset, stored: true, state: entry.state === 'S' ? 'P' : entry.state })
-    parking.add(parked)
-    const attempts = knowledge?.attempts.get(offset)
-    if (attempts?.round === entry.round) parked.attempts = Math.max(parked.attempts, attempts.attempt)
-    if (round !== undefined && round >= entry.round) {
-      parking.end(parked, Date.now())
-      parking.remove(parked)
-    }
-  }
-  const ended = [...(knowledge?.ended.keys() ?? [])].filter(
-    (offset) => offset >= base.cursor && parking.get(offset) === undefined,
-  )
-  const known = new KnownEnds(base.ended, ended)
-  // In KEY order what the log says counts only as the records are read and their keys are seen.
-  const unread = plan.ordering === 'KEY' ? base.ended : known.runs
-  return { cursor: base.cursor, parking, known, unread, credit: startCredit(base.credit, creditMax) }
-}
-
-function toBase(stored: StoredLane, cursor: number, releasedVersion: number): Base {
-  const { ended, parked, savedMs, writer, credit } = stored
+): Promise<TakeoverBase> {
+  if (stored.cursor === undefined) return fromGroup(id, group, parts)
+  const { cursor, ended, parked, savedMs, writer, credit } = stored
   return { cursor, ended, parked, savedMs, writer, credit, clean: stored.clean && stored.version === releasedVersion }
 }
 
 /** Redis has lost the lane: Kafka's metadata says the cursor and what had not ended below it. */
-async function fromGroup(id: LaneId, plan: Plan, parts: TakeoverParts): Promise<Base> {
-  const [committed] = await fetchGroupOffsets(parts.cluster, plan.group, id.topic, [id.partition])
+async function fromGroup(id: LaneId, group: string, parts: TakeoverParts): Promise<TakeoverBase> {
+  const [committed] = await fetchGroupOffsets(parts.cluster, group, id.topic, [id.partition])
   if (committed === undefined) {
     throw new NeedsDecisionError(
-      `neither Redis nor the Kafka group ${plan.group} knows the position of ${id.topic}/${id.partition}`,
+      `neither Redis nor the Kafka group ${group} knows where ${id.topic}/${id.partition} was: commit the offset to go on from to the group`,
     )
   }
-  const metadata = readGroupMetadata(committed.metadata)
-  const ended: Run[] = []
-  let at = committed.offset
-  for (const run of metadata?.open ?? []) {
-    if (run.first > at) ended.push({ first: at, last: run.first - 1 })
-    at = run.last + 1
-  }
-  if (metadata !== undefined && metadata.cursor > at) ended.push({ first: at, last: metadata.cursor - 1 })
   parts.log.warn(
     { topic: id.topic, partition: id.partition, floor: committed.offset },
     'lane: Redis has lost its state; it goes on from the Kafka group and the log',
   )
+  const ended = endedOf(committed.offset, committed.metadata)
   return { cursor: committed.offset, ended, parked: new Map(), savedMs: 0, writer: 0, credit: undefined, clean: false }
 }
 
-async function ask(id: LaneId, plan: Plan, base: Base, parts: TakeoverParts): Promise<LogKnowledge | undefined> {
+/** What lies between the floor and the metadata's cursor, and is not named as open. */
+function endedOf(floor: number, text: string): Run[] {
+  const metadata = readGroupMetadata(text)
+  if (metadata === undefined) return []
+  const ended: Run[] = []
+  let at = floor
+  for (const run of metadata.open) {
+    if (run.first > at) ended.push({ first: at, last: run.first - 1 })
+    at = Math.max(at, run.last + 1)
+  }
+  if (metadata.cursor > at) ended.push({ first: at, last: metadata.cursor - 1 })
+  return ended
+}
+
+/** What the log ended since; undefined when it need not be asked, or does not answer. */
+export async function askLog(
+  id: LaneId,
+  ordering: Plan['ordering'],
+  base: TakeoverBase,
+  parts: TakeoverParts,
+): Promise<LogKnowledge | undefined> {
+  if (base.clean) return undefined
   const range = {
     id,
     fromOffset: base.cursor,
-    parkedFrom: base.parked.size === 0 ? undefined : Math.min(...base.parked.keys()),
+    parked: [...base.parked.keys()],
     sinceMs: Math.max(0, base.savedMs - SINCE_MARGIN_MS),
-    fromEpoch: plan.ordering === 'KEY' ? base.writer : 0,
+    // What older epochs ended is in the checkpoint already; rows of theirs that came later are repeats.
+    fromEpoch: ordering === 'KEY' ? base.writer : 0,
   }
-  const deadline = Date.now() + parts.lookUpPatienceMs
+  const deadline = performance.now() + parts.lookUpPatienceMs
   for (;;) {
     try {
       return await lookUp(parts.clickhouse, range, parts.lookUpTimeoutMs)
     } catch (error) {
-      if (Date.now() > deadline) {
+      if (performance.now() >= deadline) {
         parts.log.warn(
           { ...id, error: String(error) },
           'lane: the log does not answer; the takeover goes on without it and may repeat records',

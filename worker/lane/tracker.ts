@@ -73,8 +73,9 @@ export class Tracker {
     return this.#offset[slot] === offset && offset >= this.cursor && this.#head !== this.#tail
   }
 
-  isOpen(slot: number): boolean {
-    return this.#state[slot] === OPEN
+  /** Slot of the record that the cursor waits for; -1 when it waits for none. */
+  get tailSlot(): number {
+    return this.#head === this.#tail ? -1 : this.#tail & this.#mask
   }
 
   #advance(): void {

@@ -1,4 +1,5 @@
 import type { KafkaRecord } from '../source/kafka-record.ts'
+import type { FetchedBytes } from '../source/partition.ts'
 import { KeyOrder } from './key-order.ts'
 import { Tracker } from './tracker.ts'
 
@@ -8,17 +9,19 @@ export class Window {
   /** Undefined in an unordered lane. */
   readonly order: KeyOrder | undefined
   readonly #records: (KafkaRecord | undefined)[]
+  readonly #fetched: (FetchedBytes | undefined)[]
   readonly #ready: Int32Array
   readonly #mask: number
   #readyHead = 0
   #readyTail = 0
-  /** Bytes of values that are not answered yet. */
+  /** Bytes that records which are not answered yet keep in memory: each is a slice of all that its fetch brought. */
   heldBytes = 0
 
   constructor(cursor: number, records: number, keyed: boolean) {
     this.tracker = new Tracker(cursor, records)
     this.order = keyed ? new KeyOrder(records) : undefined
     this.#records = new Array<KafkaRecord | undefined>(records).fill(undefined)
+    this.#fetched = new Array<FetchedBytes | undefined>(records).fill(undefined)
     this.#ready = new Int32Array(records)
     this.#mask = records - 1
   }
@@ -31,10 +34,11 @@ export class Window {
   }
 
   /** Takes in a record to send, behind earlier ones of its key. keyHash below 0: no key, no order. */
-  admit(record: KafkaRecord, offset: number, keyHash: number): void {
+  admit(record: KafkaRecord, fetched: FetchedBytes, offset: number, keyHash: number): void {
     const slot = this.tracker.admit(offset)
     this.#records[slot] = record
-    this.heldBytes += record.value?.length ?? 0
+    this.#fetched[slot] = fetched
+    if (fetched.held++ === 0) this.heldBytes += fetched.bytes
     if (this.order === undefined) this.makeReady(slot)
     else if (keyHash < 0) {
       this.order.bypass(slot)
@@ -57,7 +61,10 @@ export class Window {
 
   /** The record is answered or packed: its bytes are no longer needed here. */
   forget(slot: number): void {
-    this.heldBytes -= this.#records[slot]?.value?.length ?? 0
+    const fetched = this.#fetched[slot]
+    if (fetched === undefined) return
+    if (--fetched.held === 0) this.heldBytes -= fetched.bytes
     this.#records[slot] = undefined
+    this.#fetched[slot] = undefined
   }
 }

@@ -35,7 +35,6 @@ export class AttemptLog<E> {
   #inserting = 0
   #failures = 0
   #counter = 0
-  #idle: (() => void)[] = []
   /** Rows that ClickHouse did not take with their headers and bodies. */
   strippedRows = 0
 
@@ -68,14 +67,6 @@ export class AttemptLog<E> {
   /** Sends what has come in; called some times a second. While inserts fail, batches fill up instead. */
   flush(): void {
     if (this.#current.rows > 0 && (this.#failures === 0 || this.#waiting === 0)) this.#freeze(0)
-  }
-
-  /** Resolves when everything added so far is durable. */
-  async drained(): Promise<void> {
-    while (this.busy) {
-      this.flush()
-      await new Promise<void>((resolve) => this.#idle.push(resolve))
-    }
   }
 
   /** Closes the open batch, and opens another one with room for `size` bytes. */
@@ -116,7 +107,6 @@ export class AttemptLog<E> {
     }
     this.#start()
     this.#onAcknowledged()
-    for (const resolve of this.#idle.splice(0)) resolve()
   }
 
   #keep(batch: Batch<E>): void {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { Logger } from '../../runtime/log.ts'
 import { sharedStack } from '../../test/stack.ts'
 import { createInsert, type Insert } from './log-insert.ts'
@@ -33,7 +33,8 @@ test('offsets without an attempt are a row for each lane and kind, and their own
   add(0, 'COMPACTED', 7, 9)
   add(0, 'TOMBSTONE', 10, 10)
   add(1, 'RETENTION', 0, 2 ** 52)
-  await ranges.drained()
+  ranges.flush()
+  await vi.waitFor(() => expect(ranges.busy).toBe(false), 10_000)
   expect(failures).toBe(2)
   expect(heard.sort()).toEqual(['0/10', '0/5', '0/6', '0/7', '1/0'])
   const query = 'SELECT partition, kind, reason, runs, epoch, worker FROM ranges ORDER BY partition, kind'

@@ -26,7 +26,7 @@ export class RangeLog<E> {
   readonly #log: Logger
   #pending = new Map<string, Pending<E>>()
   #counter = 0
-  #inserting: Promise<void> | undefined
+  #inserting = false
 
   constructor(insert: Insert, instance: string, log: Logger) {
     this.#insert = insert
@@ -49,23 +49,17 @@ export class RangeLog<E> {
   }
 
   get busy(): boolean {
-    return this.#pending.size > 0 || this.#inserting !== undefined
+    return this.#pending.size > 0 || this.#inserting
   }
 
   flush(): void {
-    if (this.#inserting !== undefined || this.#pending.size === 0) return
+    if (this.#inserting || this.#pending.size === 0) return
     const rows = [...this.#pending.values()]
     this.#pending = new Map()
-    this.#inserting = this.#send(rows).finally(() => {
-      this.#inserting = undefined
+    this.#inserting = true
+    void this.#send(rows).finally(() => {
+      this.#inserting = false
     })
-  }
-
-  async drained(): Promise<void> {
-    while (this.busy) {
-      this.flush()
-      await this.#inserting
-    }
   }
 
   async #send(rows: readonly Pending<E>[]): Promise<void> {

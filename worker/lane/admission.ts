@@ -1,0 +1,110 @@
+import type { KafkaRecord } from '../source/kafka-record.ts'
+import { Intake } from './intake.ts'
+import { hashKey } from './key-order.ts'
+import type { KnownEnds } from './known-ends.ts'
+import type { LaneLimits } from './lane-limits.ts'
+import type { Parked } from './parked.ts'
+import type { Settling } from './settling.ts'
+
+const NO_KEY = -1
+
+// How the next fetched record comes into the window.
+//
+//   the record is                              | then
+//   a hole                                     | its range goes to the log
+//   parked since before this owner             | counts as parked; as ended when the log knows its end and nothing earlier of its key is open
+//   known to have ended                        | counts as ended, unless something earlier of its key is sent again
+//   without a value                            | a TOMBSTONE range
+//   of a key that waits                        | parked behind it; not while as many wait as may, unless it would be the first of its key
+//   anything else                              | to be sent
+
+/** Brings fetched records into the window, one at a time and in the order of offsets. */
+export class Admission {
+  readonly intake = new Intake()
+  readonly #settling: Settling
+  readonly #known: KnownEnds
+  readonly #limits: LaneLimits
+  /** Offsets at or above were not parked when this owner came. */
+  readonly #parkedBelow: number
+
+  constructor(settling: Settling, known: KnownEnds, limits: LaneLimits) {
+    this.#settling = settling
+    this.#known = known
+    this.#limits = limits
+    let below = 0
+    for (const { offset } of settling.parking.entries()) below = Math.max(below, offset + 1)
+    this.#parkedBelow = below
+  }
+
+  /** Why nothing is admitted although something waits in the intake: the window, or memory, is full. */
+  get isFull(): boolean {
+    const { tracker, heldBytes } = this.#settling.window
+    return tracker.full || heldBytes > this.#limits.bufferBytesMax
+  }
+
+  /** Takes the next record in; false when there is none, or no room. With nothing on its way there is always room for one more. */
+  next(isIdle: boolean): boolean {
+    const { intake } = this
+    const { window } = this.#settling
+    if (window.tracker.full || (!isIdle && window.heldBytes > this.#limits.bufferBytesMax)) return false
+    const { hole } = intake
+    if (hole !== undefined) {
+      intake.takeHole()
+      this.#settling.skip(hole.kind, hole.first, hole.last)
+      return true
+    }
+    const { record } = intake
+    if (record === undefined) return false
+    const offset = Number(record.offset)
+    const keyHash = window.order !== undefined && record.key !== null ? hashKey(record.key) : NO_KEY
+    if ((offset < this.#known.below || offset < this.#parkedBelow) && this.#pass(offset, keyHash)) return true
+    if (record.value === null) {
+      intake.shift()
+      this.#settling.skip('TOMBSTONE', offset, offset)
+      return true
+    }
+    if (keyHash !== NO_KEY && this.#settling.parking.hasKey(keyHash)) return this.#behind(record, offset, keyHash)
+    const { fetched } = intake
+    intake.shift()
+    window.admit(record, fetched, offset, keyHash)
+    return true
+  }
+
+  /** Answers whether the record is known already: parked, or ended before it was read. */
+  #pass(offset: number, keyHash: number): boolean {
+    const { window, parking } = this.#settling
+    const waiting = parking.get(offset)
+    // Opened again by a retry batch: its first life has ended.
+    const hasEnded = waiting !== undefined && waiting.round > 0 ? false : this.#known.ended(offset, keyHash)
+    if (waiting === undefined && !hasEnded) return false
+    this.intake.shift()
+    const slot = window.admitSilent(offset)
+    if (keyHash !== NO_KEY) window.order!.remember(slot, keyHash)
+    if (waiting === undefined) window.tracker.end(slot)
+    else this.#passParked(waiting, slot, hasEnded)
+    return true
+  }
+
+  #passParked(waiting: Parked, slot: number, hasEnded: boolean): void {
+    const { window, parking } = this.#settling
+    if (hasEnded) {
+      parking.end(waiting, waiting.dueMs)
+      parking.remove(waiting)
+      window.tracker.end(slot)
+      return
+    }
+    // Ended by this owner, and its row is not durable yet: acknowledged() settles the slot.
+    waiting.slot = slot
+    if (!waiting.ended) window.tracker.park(slot)
+  }
+
+  #behind(record: KafkaRecord, offset: number, keyHash: number): boolean {
+    const { window, parking, parkedFull } = this.#settling
+    if (parkedFull && !parking.wouldBeFirst(keyHash, offset)) return false
+    this.intake.shift()
+    const slot = window.admitSilent(offset)
+    window.order!.remember(slot, keyHash)
+    this.#settling.parkBehind(slot, record, offset)
+    return true
+  }
+}

@@ -1,0 +1,53 @@
+import { Reason } from '../../proto/gen/ferry/v1/delivery_pb.ts'
+import { classifyError } from '../deliver/classify.ts'
+import type { Flight } from '../deliver/flight.ts'
+import type { Plan } from '../deliver/plan.ts'
+import { responseHeader } from '../deliver/response-header.ts'
+import { retryAfterMs } from '../deliver/retry-after.ts'
+import { FINAL, SUCCESS, statusClass, statusReason } from '../deliver/status-class.ts'
+import type { Attempt } from '../record/attempt.ts'
+import type { Answer } from './verdict.ts'
+
+// What came back, put into the attempt's row.
+//
+//   the flight                   | answer    | reason
+//   has a status of success      | DELIVERED |
+//   has a retryable status       | RETRYABLE | RETRYABLE_STATUS
+//   has another status           | FINAL     | NON_RETRYABLE_STATUS
+//   took too long                | RETRYABLE | TIMEOUT
+//   was ended for its lane       | ABORTED   | ABORTED
+//   failed                       | RETRYABLE | by the error (classify.ts); ABORTED when that says so
+
+/** Writes the answer into the row; says what it means. nowMs: when it came, Unix ms. */
+export function readAnswer<L>(flight: Flight<L>, row: Attempt, plan: Plan, nowMs: number): 'DELIVERED' | Answer {
+  const tookMs = flight.endedAt - flight.sentAt
+  row.status = flight.status
+  row.latencyUs = Math.round(tookMs * 1000)
+  row.sentMs = Math.round(nowMs - tookMs)
+  row.responseHeaders = flight.responseHeaders
+  row.responseBody = flight.responseBody
+  row.responseBytes = flight.responseBytes
+  if (flight.status !== 0) {
+    const kind = statusClass(plan.statusClasses, flight.status)
+    row.reason = statusReason(kind)
+    return kind === SUCCESS ? 'DELIVERED' : kind === FINAL ? 'FINAL' : 'RETRYABLE'
+  }
+  if (flight.cut === 'TIMEOUT') {
+    row.reason = Reason.TIMEOUT
+    row.error = `no whole answer within ${plan.requestTimeoutMs} ms`
+  } else if (flight.cut === 'ABORTED') {
+    row.reason = Reason.ABORTED
+    row.error = 'aborted by Ferry: the lane is moved, or the worker has no lease'
+  } else {
+    const { reason, text } = classifyError(flight.error)
+    row.reason = reason
+    row.error = text
+  }
+  return row.reason === Reason.ABORTED ? 'ABORTED' : 'RETRYABLE'
+}
+
+/** The wait that the answer asks for, in ms. */
+export function askedMs<L>(flight: Flight<L>, nowMs: number): number | undefined {
+  const header = responseHeader(flight.responseHeaders, 'retry-after')
+  return header === undefined ? undefined : retryAfterMs(header, nowMs)
+}

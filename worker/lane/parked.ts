@@ -1,0 +1,56 @@
+import type { ParkedEntry, ParkedState } from '../../runtime/lane-keys.ts'
+
+/** A delivery that waits for its next attempt, or behind an earlier one of its key. */
+export interface Parked extends ParkedEntry {
+  readonly offset: number
+  state: ParkedState
+  attempts: number
+  unpaid: number
+  firstMs: number
+  lastMs: number
+  dueMs: number
+  round: number
+  bytes: number
+  where: 'R' | 'K'
+  batch: string | undefined
+  stale: boolean
+  /** The record's packed bytes while they are in memory. */
+  packed: Buffer | undefined
+  /** Slot of the window while the cursor has not passed it; -1 for what was not read by this lane. */
+  slot: number
+  /** Rows of it that are not durable yet. */
+  unacknowledged: number
+  /** Was settled: checkpoints may say it, the cursor may pass it, and it may be tried again. */
+  settled: boolean
+  /** Redis has the entry. */
+  stored: boolean
+  /** Grows with every change; a checkpoint stores what it saw. */
+  generation: number
+  /** Taken from here: on its way, or its bytes are being read for that. */
+  sending: boolean
+  /** Has an outcome; only its rows are not durable yet, or Redis does not know yet. */
+  ended: boolean
+}
+
+export type NewParked = Pick<
+  Parked,
+  'offset' | 'state' | 'keyHash' | 'attempts' | 'unpaid' | 'firstMs' | 'lastMs' | 'dueMs' | 'round' | 'settled'
+> &
+  Partial<Pick<Parked, 'bytes' | 'where' | 'batch' | 'stale' | 'packed' | 'slot' | 'stored' | 'sending'>>
+
+export function newParked(of: NewParked): Parked {
+  return {
+    bytes: 0,
+    where: 'K',
+    batch: undefined,
+    stale: false,
+    packed: undefined,
+    slot: -1,
+    stored: false,
+    sending: false,
+    ...of,
+    unacknowledged: 0,
+    generation: 1,
+    ended: false,
+  }
+}

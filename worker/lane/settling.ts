@@ -1,0 +1,210 @@
+import { Outcome, Reason, type Trigger } from '../../proto/gen/ferry/v1/delivery_pb.ts'
+import type { LaneId, ParkedState } from '../../runtime/lane-keys.ts'
+import type { RowOwner } from '../record/attempt.ts'
+import type { AttemptLog } from '../record/attempt-log.ts'
+import type { EncodedLane } from '../record/encode-attempt.ts'
+import type { RangeKind, RangeLog } from '../record/range-log.ts'
+import type { KafkaRecord } from '../source/kafka-record.ts'
+import type { KnownEnds } from './known-ends.ts'
+import type { LaneLimits } from './lane-limits.ts'
+import { Load } from './load.ts'
+import { packRecord } from './packed-record.ts'
+import { newParked, type Parked } from './parked.ts'
+import type { Parking } from './parking.ts'
+import type { Window } from './window.ts'
+
+// What becomes of a lane's records after the verdict.
+//
+//   a record                              | its slot of the window is          | the cursor passes it when
+//   has ended                             | open until its row is durable      | its row is durable
+//   is parked after a failed attempt      | open until its row is durable      | its row is durable; a checkpoint says both
+//   is parked behind its key, or on its   | parked at once                     | at once; a checkpoint says both
+//   way for too long
+//   is a hole or has no value             | open until its range is durable    | its range is durable
+
+export interface SettlingParts {
+  readonly attempts: AttemptLog<Parked>
+  readonly ranges: RangeLog<Parked>
+}
+
+export interface LaneIdentity {
+  readonly id: LaneId
+  readonly key: string
+  readonly epoch: number
+}
+
+/** Gives the log its rows, ends deliveries or parks them, and hears which rows are durable. */
+export class Settling implements RowOwner<Parked> {
+  readonly window: Window
+  readonly parking: Parking
+  /** Rows that are not durable yet. */
+  rowsOut = 0
+  readonly #known: KnownEnds
+  readonly #limits: LaneLimits
+  readonly #identity: LaneIdentity
+  readonly #parts: SettlingParts
+  readonly #unsent = new Load()
+  #parkedWhileFull: Parked | undefined
+
+  constructor(
+    window: Window,
+    parking: Parking,
+    known: KnownEnds,
+    limits: LaneLimits,
+    identity: LaneIdentity,
+    parts: SettlingParts,
+  ) {
+    this.window = window
+    this.parking = parking
+    this.#known = known
+    this.#limits = limits
+    this.#identity = identity
+    this.#parts = parts
+  }
+
+  get parkedFull(): boolean {
+    return this.parking.size >= this.#limits.parkedMax
+  }
+
+  /** As many wait as may, and the last record that was sent nevertheless is one of them. */
+  get blocked(): boolean {
+    return this.parkedFull && this.#parkedWhileFull?.ended === false
+  }
+
+  /** A request's row goes to the log, and its delivery ends (no state) or waits. */
+  settle(load: Load, state: ParkedState | undefined, dueMs: number, nowMs: number): void {
+    const { row, slot } = load
+    const record = load.record!
+    let { entry } = load
+    if (row.outcome === Outcome.FAILED) row.packed = entry?.packed ?? packRecord(record)
+    if (entry !== undefined) this.#again(entry, load, state, dueMs, nowMs)
+    else if (state !== undefined) entry = this.#park(slot, record, row.offset, state, dueMs, load)
+    this.#add(load, load.encoded!, slot, entry)
+    if (slot >= 0) this.#leave(slot)
+    load.release()
+  }
+
+  #add(load: Load, encoded: EncodedLane, slot: number, entry: Parked | undefined): void {
+    this.rowsOut++
+    if (entry !== undefined) entry.unacknowledged++
+    this.#parts.attempts.add(encoded, load.row, this, slot, entry)
+  }
+
+  /** A parked delivery was tried again. */
+  #again(entry: Parked, load: Load, state: ParkedState | undefined, dueMs: number, nowMs: number): void {
+    const { row } = load
+    entry.attempts = Math.max(entry.attempts, row.attempt)
+    if (row.reason === Reason.ABORTED) entry.unpaid++
+    else if (entry.firstMs === 0) entry.firstMs = row.sentMs
+    entry.lastMs = row.sentMs
+    if (state === undefined) {
+      entry.sending = false
+      this.parking.end(entry, nowMs)
+      return
+    }
+    // Its bytes are in Redis or in Kafka, and may be needed in an hour.
+    if (entry.stored || entry.where === 'K') entry.packed = undefined
+    this.parking.change(entry, state, dueMs)
+  }
+
+  /** A fresh delivery waits from now on. */
+  #park(slot: number, record: KafkaRecord, offset: number, state: ParkedState, dueMs: number, load: Load | undefined): Parked {
+    const packed = packRecord(record)
+    const fits = this.parking.redisBytes + packed.length <= this.#limits.parkedBytesMax
+    const sentMs = load === undefined ? 0 : load.row.sentMs
+    const isAborted = load?.row.reason === Reason.ABORTED
+    const entry = newParked({
+      ...{ offset, state, slot, lastMs: sentMs, dueMs, round: 0, bytes: packed.length },
+      keyHash: this.window.order?.hashOf(slot) || undefined,
+      attempts: load === undefined ? 0 : 1,
+      // Time begins to run with the first attempt that counts.
+      firstMs: isAborted || state === 'S' ? 0 : sentMs,
+      unpaid: isAborted ? 1 : 0,
+      // Behind its key nothing was sent, so no row is awaited; on its way it must be passed before there is one.
+      settled: state === 'B' || state === 'S',
+      sending: state === 'S',
+      where: fits ? 'R' : 'K',
+      packed: fits || state === 'S' ? packed : undefined,
+    })
+    if (this.parkedFull) this.#parkedWhileFull = entry
+    this.parking.add(entry)
+    return entry
+  }
+
+  /** The slot is answered or parked: the next of its chain may go, or is parked behind an earlier one of its key. */
+  #leave(slot: number): void {
+    this.window.forget(slot)
+    const { order } = this.window
+    if (order === undefined) return
+    let follower = order.leave(slot)
+    while (follower >= 0 && this.parking.hasKey(order.hashOf(follower))) {
+      const offset = this.window.tracker.offsetOf(follower)
+      this.parkBehind(follower, this.window.recordOf(follower), offset)
+      this.window.forget(follower)
+      follower = order.leave(follower)
+    }
+    if (follower >= 0) this.window.makeReady(follower)
+  }
+
+  /** Something of the record's key waits: so does the record. */
+  parkBehind(slot: number, record: KafkaRecord, offset: number): void {
+    this.#park(slot, record, offset, 'B', 0, undefined)
+    this.window.tracker.park(slot)
+  }
+
+  /** A request takes so long that it holds up the window: its record is parked as SENDING, so that the cursor passes it. */
+  parkSending(load: Load): void {
+    const { slot, row } = load
+    load.entry = this.#park(slot, load.record!, row.offset, 'S', 0, load)
+    load.slot = -1
+    this.window.tracker.park(slot)
+    this.#leave(slot)
+  }
+
+  /** A parked delivery ends without another request. */
+  endUnsent(entry: Parked, encoded: EncodedLane, outcome: Outcome, reason: Reason, trigger: Trigger, nowMs: number): void {
+    const load = this.#unsent
+    const { row } = load
+    Object.assign(row, {
+      offset: entry.offset,
+      round: entry.round,
+      attempt: 0,
+      trigger,
+      retryBatch: entry.batch ?? '',
+      requestId: 0,
+    })
+    Object.assign(row, { outcome, reason, status: 0, sentMs: nowMs, latencyUs: 0, recordMs: 0, keyHash: entry.keyHash ?? 0 })
+    entry.sending = false
+    this.parking.end(entry, nowMs)
+    this.#add(load, encoded, -1, entry)
+    load.release()
+  }
+
+  /** Offsets without anything to send. */
+  skip(kind: RangeKind, first: number, last: number): void {
+    const slot = this.window.admitSilent(last)
+    const { id, key, epoch } = this.#identity
+    this.rowsOut++
+    this.#parts.ranges.add(id, key, epoch, kind, { first, last }, this, slot)
+  }
+
+  /** A row is durable: what has ended is settled, what waits is parked. */
+  acknowledged(slot: number, entry: Parked | undefined): void {
+    this.rowsOut--
+    const { tracker } = this.window
+    if (entry === undefined) {
+      if (slot >= 0) tracker.end(slot)
+      return
+    }
+    if (--entry.unacknowledged > 0) return
+    const inWindow = entry.slot >= 0 && tracker.holds(entry.slot, entry.offset)
+    if (entry.ended) {
+      this.parking.remove(entry)
+      if (inWindow) tracker.end(entry.slot)
+      else if (entry.offset >= tracker.next) this.#known.add(entry.offset)
+    } else {
+      this.parking.settle(entry)
+      if (inWindow) tracker.park(entry.slot)
+    }
+  }
+}
