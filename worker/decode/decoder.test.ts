@@ -94,6 +94,16 @@ describe('a decoder', () => {
     )
   })
 
+  it('merges a message that comes in parts', () => {
+    const name = text(1, 'a')
+    const amount = number(2, 7)
+    const shapes = protobuf({ message: 'testdata.v1.Shapes' })
+    expect(shapes(Buffer.concat([text(10, name), text(10, amount)])).toString()).toBe('{"leaf":{"name":"a","amount":"7"}}')
+    const maps = protobuf({ message: 'testdata.v1.Maps' })
+    const entry = Buffer.concat([text(1, 'key'), text(2, name), text(2, amount)])
+    expect(maps(text(13, entry)).toString()).toBe('{"leaves":{"key":{"name":"a","amount":"7"}}}')
+  })
+
   it('gives every record a body of its own', () => {
     const decode = protobuf({ message: 'testdata.v1.Leaf' })
     const first = decode(text(1, 'first'))
@@ -264,6 +274,13 @@ describe('a value that is not the message', () => {
       levels === 1 ? Buffer.alloc(0) : text(1, Buffer.concat([text(1, 'a'), text(2, text(5, nestedStruct(levels - 1)))]))
     expect(struct(nestedStruct(11)).toString()).toBe(`${'{"a":'.repeat(10)}{}${'}'.repeat(10)}`)
     expect(decodeErrorOf(struct, nestedStruct(12))).toMatchObject({ code: 'NESTED_TOO_DEEP' })
+  })
+
+  it('may not have a field of another type inside of an Any', () => {
+    const decodeAny = protobuf({ message: 'testdata.v1.WithAny' })
+    const any = text(2, Buffer.concat([text(1, 'type.googleapis.com/testdata.v1.Leaf'), text(2, text(2, 'x'.repeat(9)))]))
+    expect(decodeErrorOf(decodeAny, any)).toMatchObject({ code: 'NOT_PROTOBUF', offset: any.length - 11 })
+    expect(decodeErrorOf(decodeAny, any).message).toContain('wire type 2 instead of 0')
   })
 
   it('says what has no JSON form', () => {
