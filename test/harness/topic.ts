@@ -82,6 +82,15 @@ export class Topic implements AsyncDisposable {
     return new Map(offsets.map((each) => [each.partition, Number(each.high)]))
   }
 
+  /** Kafka forgets the records of a partition below this offset, as its retention would. */
+  async forgetBelow(partition: number, offset: number): Promise<void> {
+    // The first call fails where the client has not met the topic yet.
+    await waitUntil('Kafka deletes the records', requestMsMax, async () => {
+      await this.admin.deleteTopicRecords({ topic: this.name, partitions: [{ partition, offset: String(offset) }] })
+      return true
+    })
+  }
+
   async #offsets(): Promise<number> {
     return [...(await this.endOffsets()).values()].reduce((sum, end) => sum + end, 0)
   }
