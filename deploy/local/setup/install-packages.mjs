@@ -11,7 +11,7 @@ export function installPackages(say) {
   if (arePackagesInstalled()) return
   say('installing packages (npm ci): the first time this takes a minute or two')
   // Development packages hold the ClickHouse engine and the tests: also where NODE_ENV=production is set.
-  const args = ['ci', '--include=dev', '--no-audit', '--no-fund']
+  const args = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error']
   const { status, error } = spawnSync('npm', args, { cwd: root, stdio: ['ignore', 2, 2] })
   if (status !== 0) throw new Error(`npm ci failed (${error?.message ?? `exit code ${status}`})`)
   if (!existsSync(join(binDir, 'node'))) {
