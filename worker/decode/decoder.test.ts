@@ -1,5 +1,4 @@
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
-import { type FileDescriptorSet, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
+import { create } from '@bufbuild/protobuf'
 import { describe, expect, it } from 'vitest'
 import { DecodeSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { DecodeError } from './decode-error.ts'
@@ -12,25 +11,14 @@ import { varint, withLength, writeTag } from './testdata/write-wire.ts'
 const descriptorSet = buildDescriptorSet()
 
 interface Given {
-  readonly descriptorSet?: Uint8Array
   readonly message?: string
   readonly limits?: Partial<DecodeLimits>
 }
 
 function protobuf(given: Given): Decoder {
-  const value = { descriptorSet: given.descriptorSet ?? descriptorSet, message: given.message ?? 'testdata.v1.Shapes' }
+  const value = { descriptorSet, message: given.message ?? 'testdata.v1.Shapes' }
   const decode = create(DecodeSchema, { format: { case: 'protobuf', value } })
   return compileDecoder(decode, { ...defaultDecodeLimits, ...given.limits })
-}
-
-function schemaErrorOf(given: Given): { code: string; message: string } {
-  try {
-    protobuf(given)
-  } catch (error) {
-    if (error instanceof SchemaError) return { code: error.code, message: error.message }
-    throw error
-  }
-  throw new Error('did not throw')
 }
 
 function decodeErrorOf(decode: Decoder, value: Buffer): { code: string; offset: number | undefined; message: string } {
@@ -41,21 +29,6 @@ function decodeErrorOf(decode: Decoder, value: Buffer): { code: string; offset: 
     throw error
   }
   throw new Error('did not throw')
-}
-
-/** The descriptor set with its files changed. */
-function changed(change: (files: FileDescriptorSet['file']) => FileDescriptorSet['file']): Uint8Array {
-  const set = fromBinary(FileDescriptorSetSchema, descriptorSet)
-  return toBinary(FileDescriptorSetSchema, { ...set, file: change(set.file) })
-}
-
-/** The descriptor set with another number for the first field of Leaf. */
-function withNumber(fieldNumber: number): Uint8Array {
-  return changed((files) => {
-    const leaf = files.find((file) => file.name === 'proto3.proto')?.messageType.find((message) => message.name === 'Leaf')
-    leaf!.field[0]!.number = fieldNumber
-    return files
-  })
 }
 
 const text = (number: number, value: string | Buffer): Buffer =>
@@ -123,80 +96,6 @@ describe('a decoder', () => {
 
   it('needs a format', () => {
     expect(() => compileDecoder(create(DecodeSchema), defaultDecodeLimits)).toThrow(SchemaError)
-  })
-})
-
-describe('a descriptor set', () => {
-  it('may have its files in any order', () => {
-    expect(protobuf({ descriptorSet: changed((files) => files.reverse()) })(text(536870911, 'x')).toString()).toBe('{"last":"x"}')
-  })
-
-  it('need not have the JSON names of fields', () => {
-    const withoutNames = changed((files) => {
-      for (const file of files) for (const message of file.messageType) for (const field of message.field) field.jsonName = ''
-      return files
-    })
-    const decode = protobuf({ descriptorSet: withoutNames, message: 'testdata.v1.Scalars' })
-    expect(decode(number(3, 7)).toString()).toBe('{"anInt32":7}')
-  })
-
-  it.each<[string, Given, string, string]>([
-    ['that is missing', { descriptorSet: new Uint8Array() }, 'DESCRIPTOR_SET_MISSING', 'buf build -o schema.binpb'],
-    [
-      'that does not parse',
-      { descriptorSet: Buffer.from('syntax = "proto3";') },
-      'DESCRIPTOR_SET_INVALID',
-      'no valid google.protobuf.FileDescriptorSet',
-    ],
-    [
-      'that lacks an import',
-      { descriptorSet: changed((files) => files.filter((file) => file.name !== 'google/protobuf/struct.proto')) },
-      'IMPORT_MISSING',
-      'lacks google/protobuf/struct.proto, which proto3.proto imports',
-    ],
-    [
-      'that imports itself',
-      { descriptorSet: changed((files) => files.map((file) => ({ ...file, dependency: [file.name] }))) },
-      'DESCRIPTOR_SET_INVALID',
-      'imports itself',
-    ],
-    [
-      'with a type that is not there',
-      { descriptorSet: changed((files) => files.map((file) => ({ ...file, enumType: [] }))) },
-      'DESCRIPTOR_SET_INVALID',
-      'type_name .testdata.v',
-    ],
-    [
-      'with a field number twice',
-      { descriptorSet: withNumber(2) },
-      'DESCRIPTOR_SET_INVALID',
-      'field testdata.v1.Leaf.amount has the number 2 of another field',
-    ],
-    [
-      'with a field number out of range',
-      { descriptorSet: withNumber(2 ** 29) },
-      'DESCRIPTOR_SET_INVALID',
-      'field testdata.v1.Leaf.name has the number 536870912',
-    ],
-    [
-      'with an enum without values',
-      {
-        descriptorSet: changed((files) =>
-          files.map((file) => ({ ...file, enumType: file.enumType.map((each) => ({ ...each, value: [] })) })),
-        ),
-      },
-      'DESCRIPTOR_SET_INVALID',
-      'has no values',
-    ],
-    ['without the message', { message: 'testdata.v1.Shape' }, 'MESSAGE_NOT_FOUND', 'it has testdata.v1.Shapes'],
-    ['with the message in another package', { message: 'acme.v1.Leaf' }, 'MESSAGE_NOT_FOUND', 'it has testdata.v1.Leaf'],
-    ['of too many bytes', { limits: { schemaBytesMax: 1000 } }, 'SCHEMA_TOO_LARGE', 'at most 1000 are allowed'],
-    ['of too many messages', { limits: { schemaMessagesMax: 5 } }, 'SCHEMA_TOO_LARGE', 'more than 5 message types'],
-    ['of too many fields', { limits: { schemaFieldsMax: 50 } }, 'SCHEMA_TOO_LARGE', '50 fields and enum values'],
-  ])('%s is refused', (_, given, code, message) => {
-    const error = schemaErrorOf(given)
-    expect(error.code).toBe(code)
-    expect(error.message).toContain(message)
   })
 })
 
