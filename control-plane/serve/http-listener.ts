@@ -65,11 +65,10 @@ function createHandler(options: HttpListenerOptions): (request: IncomingMessage,
     grpc: false,
     grpcWeb: false,
     readMaxBytes: limits.requestBytesMax,
-    // Whoever reads JSON by eye sees that a count is 0, not that it is missing.
-    jsonOptions: { alwaysEmitImplicit: true },
     writeMaxBytes: limits.responseBytesMax,
-    // A misspelt field would otherwise be dropped, and its writer told that all is well.
-    jsonOptions: { ignoreUnknownFields: false },
+    // A misspelt field would otherwise be dropped, and its writer told that all is well; and whoever reads the answer by eye
+    // sees that a count is 0, not that it is missing.
+    jsonOptions: { ignoreUnknownFields: false, alwaysEmitImplicit: true },
     contextValues: (request) => {
       const values = createContextValues()
       reached.set(request as IncomingMessage, trackLogged(values))
