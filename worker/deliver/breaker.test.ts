@@ -44,6 +44,18 @@ describe('CLOSED', () => {
     expect(breaker.state).toBe('OPEN')
   })
 
+  test('stays closed while records that are tried again fail in a row, and fresh ones are taken', () => {
+    const breaker = new Breaker(options)
+    for (let i = 0; i < 10; i++) {
+      answer(breaker, true, 20, startMs + i)
+      for (let retry = 0; retry < 30; retry++) {
+        const nowMs = startMs + i
+        breaker.answered(breaker.started(nowMs), false, nowMs, false)
+      }
+    }
+    expect(breaker.state).toBe('CLOSED')
+  })
+
   test('forgets failures that are older than the window', () => {
     const breaker = new Breaker(options)
     answer(breaker, false, 19, startMs)

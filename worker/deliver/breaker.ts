@@ -2,7 +2,7 @@
 //
 // state    event                                         next     does
 // CLOSED   answer, and the window holds enough failures, OPEN     cooldown = first
-//          or as many in a row
+//          or as many fresh records' in a row
 // CLOSED   any other answer                              CLOSED   counts it
 // OPEN     started, after the cooldown                   PROBING  this request is the probe
 // PROBING  the probe succeeded                           CLOSED   empties the window
@@ -13,11 +13,14 @@
 //
 // The last line is why a start gives a ticket. Answers that were on their way when the breaker opened say how the endpoint was:
 // at one success in ten they would close it at once, and failures among them would stand for the probe's answer.
+//
+// A record that is tried again has failed before and may well fail for its own sake: a few dozen such records that are due together
+// are many failures in a row, and say nothing of the endpoint. So only fresh records count there, and make the better probes.
 
 export interface BreakerOptions {
   /** How far back answers count. */
   readonly windowMs: number
-  /** Fewer answers in the window never open it; so many failures in a row always do, whatever the window remembers of better times. */
+  /** Fewer answers in the window never open it; so many failures of fresh records in a row always do, whatever the window remembers. */
   readonly requestsMin: number
   /** Share of failures in the window that opens it: above 0, up to 1. */
   readonly failureRatio: number
@@ -87,10 +90,10 @@ export class Breaker {
     return this.#ticket
   }
 
-  /** A started request has ended. ok: it got an answer that is no failure of the endpoint; what it says of the record does not matter. */
-  answered(ticket: number, ok: boolean, nowMs: number): void {
+  /** A started request has ended. ok: it got an answer that is no failure of the endpoint; what it says of the record does not matter. isFresh: the record had not been tried before. */
+  answered(ticket: number, ok: boolean, nowMs: number, isFresh = true): void {
     if (ticket !== this.#ticket) return
-    if (this.#state === 'CLOSED') this.#count(ok, nowMs)
+    if (this.#state === 'CLOSED') this.#count(ok, nowMs, isFresh)
     else if (ok) this.#close()
     else {
       this.#cooldownMs = Math.min(this.#cooldownMs * 2, this.#options.cooldownMaxMs)
@@ -103,7 +106,7 @@ export class Breaker {
     if (ticket === this.#ticket && this.#state === 'PROBING') this.#enter('OPEN', nowMs)
   }
 
-  #count(ok: boolean, nowMs: number): void {
+  #count(ok: boolean, nowMs: number, isFresh: boolean): void {
     this.#advance(Math.floor(nowMs / this.#bucketMs))
     const at = this.#bucket % BUCKETS
     this.#requests[at]!++
@@ -114,7 +117,7 @@ export class Breaker {
     }
     this.#failures[at]!++
     this.#failuresInWindow++
-    this.#failuresInRow++
+    if (isFresh) this.#failuresInRow++
     const { requestsMin, failureRatio, cooldownMs } = this.#options
     const share = this.#requestsInWindow >= requestsMin && this.#failuresInWindow >= failureRatio * this.#requestsInWindow
     if (!share && Math.min(this.#failuresInRow, this.#failuresInWindow) < requestsMin) return

@@ -101,7 +101,9 @@ export class Roster {
 
   #take(load: Load): boolean {
     const share = this.maxInFlight === 1 ? !this.#tookRetry : (this.#retriesInFlight + 1) * 2 <= this.maxInFlight
-    return (share && this.#takeRetry(load)) || this.#takeFresh(load) || (!share && this.#takeRetry(load))
+    // A probe is a fresh record where there is one: what is tried again may fail for its own sake and hold all the others up.
+    const retryFirst = share && this.breaker.state === 'CLOSED'
+    return (retryFirst && this.#takeRetry(load)) || this.#takeFresh(load) || (!retryFirst && this.#takeRetry(load))
   }
 
   #takeFresh(load: Load): boolean {
@@ -133,7 +135,7 @@ export class Roster {
     const { breaker } = this
     const before = breaker.state
     if (flight.cut === 'ABORTED') breaker.withdrawn(load.ticket, endedAt)
-    else breaker.answered(load.ticket, !failsEndpoint(this.route.plan.statusClasses, flight.status), endedAt)
+    else breaker.answered(load.ticket, !failsEndpoint(this.route.plan.statusClasses, flight.status), endedAt, !load.isRetry)
     if (load.isRetry) this.#retriesInFlight--
     load.lane!.landed(flight, Date.now())
     this.#parts.onLanded(load.row.outcome)
