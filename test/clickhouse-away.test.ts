@@ -5,6 +5,7 @@ import { certificate } from './harness/certificate.ts'
 import { Endpoint } from './harness/endpoint.ts'
 import { Fleet } from './harness/fleet.ts'
 import { judge } from './harness/judge.ts'
+import { Load } from './harness/load.ts'
 import { jsonRecords, Topic } from './harness/topic.ts'
 import { registerUseCase, specOf, waitForLanes } from './harness/use-case.ts'
 import { waitUntil } from './harness/wait-until.ts'
@@ -18,15 +19,16 @@ test('while ClickHouse is away delivery goes on, and afterwards the log is compl
   await using topic = await Topic.create(fleet.stack.kafkaBrokers, 4)
   const useCase = await registerUseCase(fleet, specOf(topic, endpoint, { delivery: { maxInFlight: 8 } }))
   await waitForLanes(fleet, useCase, topic.partitions)
-  await topic.publish(jsonRecords(5000))
-  await waitUntil('a tenth is delivered', 30_000, () => endpoint.successes > 500)
+  const load = Load.start(topic, 500)
+  await waitUntil('delivery has begun', 30_000, () => endpoint.successes > 500)
   await fleet.own.clickhouse.kill()
   const atKill = endpoint.successes
   await sleep(3000)
   expect(endpoint.successes).toBeGreaterThan(atKill + 200)
   await fleet.own.clickhouse.start()
+  const published = await load.stop()
   const counts = await certificate(fleet, useCase, 50_000)
-  expect(counts).toMatchObject({ published: 5000, delivered: 5000, missing: 0, onTheWay: 0, repeated: 0 })
+  expect(counts).toMatchObject({ published, delivered: published, missing: 0, onTheWay: 0, repeated: 0 })
   const judged = await judge(fleet, useCase, topic, endpoint)
   expect(judged.problems).toEqual([])
   expect(judged.repeats).toBe(0)

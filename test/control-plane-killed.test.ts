@@ -5,6 +5,7 @@ import { certificate } from './harness/certificate.ts'
 import { Endpoint } from './harness/endpoint.ts'
 import { Fleet } from './harness/fleet.ts'
 import { judge } from './harness/judge.ts'
+import { Load } from './harness/load.ts'
 import { leaderOf } from './harness/redis.ts'
 import { jsonRecords, Topic } from './harness/topic.ts'
 import { registerUseCase, specOf, waitForLanes } from './harness/use-case.ts'
@@ -28,7 +29,7 @@ test('without a control plane delivery goes on, and when it is back every lane i
   const delivery = { maxInFlight: 8 }
   const useCase = await registerUseCase(fleet, specOf(topic, endpoint, { delivery }))
   const before = await holders(fleet, useCase, topic.partitions)
-  await topic.publish(jsonRecords(3000))
+  const load = Load.start(topic, 500)
   await waitUntil('delivery has begun', 20_000, () => endpoint.successes > 200)
   const [controlPlane] = fleet.controlPlanes
   controlPlane!.kill('SIGKILL')
@@ -39,9 +40,9 @@ test('without a control plane delivery goes on, and when it is back every lane i
   expect(endpoint.successes).toBeGreaterThan(atKill + 300)
   await fleet.startControlPlane(controlPlane!.ports)
   expect(await holders(fleet, useCase, topic.partitions)).toEqual(before)
-  await topic.publish(jsonRecords(500, { from: 3000 }))
+  const published = await load.stop()
   const counts = await certificate(fleet, useCase, 40_000)
-  expect(counts).toMatchObject({ published: 3500, delivered: 3500, missing: 0, onTheWay: 0, repeated: 0 })
+  expect(counts).toMatchObject({ published, delivered: published, missing: 0, onTheWay: 0, repeated: 0 })
   const judged = await judge(fleet, useCase, topic, endpoint)
   expect(judged.problems).toEqual([])
   expect(judged.repeats).toBe(0)

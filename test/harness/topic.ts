@@ -29,7 +29,8 @@ export class Topic implements AsyncDisposable {
     this.name = name
     this.partitions = partitions
     this.admin = kafka.admin()
-    this.#producer = kafka.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner })
+    // Idempotent: what it sends again, because an answer was late, Kafka has once.
+    this.#producer = kafka.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner, idempotent: true })
   }
 
   static async create(brokers: readonly string[], partitions: number): Promise<Topic> {
@@ -41,8 +42,13 @@ export class Topic implements AsyncDisposable {
     await Promise.all([topic.admin.connect(), topic.#producer.connect()])
     await topic.admin.createTopics({
       topics: [{ topic: topic.name, numPartitions: partitions, replicationFactor: 1 }],
-      waitForLeaders: true,
+      waitForLeaders: false,
       timeout: requestMsMax,
+    })
+    await waitUntil('its partitions have leaders', requestMsMax, async () => {
+      const { topics } = await topic.admin.fetchTopicMetadata({ topics: [topic.name] })
+      const leaders = topics[0]!.partitions.filter((each) => each.leader >= 0)
+      return leaders.length === partitions
     })
     return topic
   }
