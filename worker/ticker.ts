@@ -7,6 +7,7 @@ import type { HeldLanes } from './holdings.ts'
 import { takeInbox } from './lane/inbox-desk.ts'
 import type { Keeper } from './lane/keeper.ts'
 import type { Parked } from './lane/parked.ts'
+import { recordSources } from './lane/record-sources.ts'
 import { RetryDesk } from './lane/retry-desk.ts'
 import type { AttemptLog } from './record/attempt-log.ts'
 import type { RangeLog } from './record/range-log.ts'
@@ -133,8 +134,10 @@ export class Ticker {
   #choresOf(keeper: Keeper, now: number): Chores {
     const known = this.#chores.get(keeper)
     if (known !== undefined) return known
-    const desk = new RetryDesk(keeper.lane!, keeper.laneState, { ...this.#parts, queryTimeoutMs: this.#options.insertTimeoutMs })
-    const { checkpointMs } = this.#options
+    const { cluster, clickhouse, log } = this.#parts
+    const { checkpointMs, insertTimeoutMs } = this.#options
+    const sources = recordSources(keeper.id, keeper.laneState, cluster, clickhouse, insertTimeoutMs)
+    const desk = new RetryDesk(keeper.lane!, sources, log)
     // Lanes that start together write at different times.
     const checkpointAt = now + Math.random() * checkpointMs
     const chores = { desk, checkpointAt, inboxAt: 0, isTakingInbox: false, drainingSince: 0 }

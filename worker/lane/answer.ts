@@ -18,8 +18,14 @@ import type { Answer } from './verdict.ts'
 //   was ended for its lane       | ABORTED   | ABORTED
 //   failed                       | RETRYABLE | by the error (classify.ts); ABORTED when that says so
 
+/** A flight that has come back, as far as its lane asks. */
+export type Landed<L> = Pick<
+  Flight<L>,
+  'load' | 'status' | 'error' | 'cut' | 'responseHeaders' | 'responseBody' | 'responseBytes' | 'sentAt' | 'endedAt'
+>
+
 /** Writes the answer into the row; says what it means. nowMs: when it came, Unix ms. */
-export function readAnswer<L>(flight: Flight<L>, row: Attempt, plan: Plan, nowMs: number): 'DELIVERED' | Answer {
+export function readAnswer<L>(flight: Landed<L>, row: Attempt, plan: Plan, nowMs: number): 'DELIVERED' | Answer {
   const tookMs = flight.endedAt - flight.sentAt
   row.status = flight.status
   row.latencyUs = Math.round(tookMs * 1000)
@@ -47,7 +53,7 @@ export function readAnswer<L>(flight: Flight<L>, row: Attempt, plan: Plan, nowMs
 }
 
 /** The wait that the answer asks for, in ms. */
-export function askedMs<L>(flight: Flight<L>, nowMs: number): number | undefined {
+export function askedMs<L>(flight: Landed<L>, nowMs: number): number | undefined {
   const header = responseHeader(flight.responseHeaders, 'retry-after')
   return header === undefined ? undefined : retryAfterMs(header, nowMs)
 }

@@ -14,14 +14,14 @@ import type { LaneState } from './lane-state.ts'
 export class Checkpointer {
   /** Inbox fields that the next checkpoint removes. */
   taken: string[] = []
-  readonly #state: LaneState
+  readonly #state: Pick<LaneState, 'checkpoint'>
   #saved: SavedPosition | undefined
   #pending: Draft | undefined
   #writing = false
   #forced = false
   #behind = false
 
-  constructor(state: LaneState) {
+  constructor(state: Pick<LaneState, 'checkpoint'>) {
     this.#state = state
   }
 
@@ -44,11 +44,11 @@ export class Checkpointer {
    * `isFinished` says whether the lane's work is over, so that a new draft may be clean. Throws RefusedError; any other error
    * means that Redis did not answer. One call at a time: ask isWriting before.
    */
-  async write(lane: Lane, isFinished: boolean): Promise<boolean> {
+  async write(lane: Lane, isFinished: boolean, nowMs: number): Promise<boolean> {
     if (this.#writing) throw new Error('a checkpoint is being written')
     this.#writing = true
     try {
-      const draft = this.#pending ?? this.#draft(lane, isFinished)
+      const draft = this.#pending ?? this.#draft(lane, isFinished, nowMs)
       if (draft === undefined) return false
       this.#pending = draft
       await this.#state.checkpoint(draft.checkpoint)
@@ -59,13 +59,13 @@ export class Checkpointer {
     }
   }
 
-  #draft(lane: Lane, isFinished: boolean): Draft | undefined {
+  #draft(lane: Lane, isFinished: boolean, nowMs: number): Draft | undefined {
     lane.known.forgetBelow(lane.window.tracker.next)
     // The first one is written in any case: from then on Redis and this memory agree, whatever the old owner still does.
     const saved = this.#saved ?? takenOver(lane)
     const forced = this.#forced || this.#saved === undefined
     const clean = isFinished && this.#saved !== undefined
-    const draft = draftCheckpoint(lane, saved, this.taken, { clean, forced }, Date.now())
+    const draft = draftCheckpoint(lane, saved, this.taken, { clean, forced }, nowMs)
     if (draft === undefined) return undefined
     this.#forced = false
     if (draft.whole) this.taken = []

@@ -127,7 +127,7 @@ export class Keeper implements PartitionSink {
   /** Before the first request: from here on Redis and this memory agree, whatever the old owner still does. */
   async #begin(): Promise<void> {
     const lane = this.lane!
-    await this.checkpointer.write(lane, false)
+    await this.checkpointer.write(lane, false, Date.now())
     if (this.state !== State.STARTING) return
     this.state = State.RUNNING
     const { topic, isolation } = this.#route!.plan
@@ -207,7 +207,7 @@ export class Keeper implements PartitionSink {
     if (lane === undefined || this.checkpointer.isWriting) return
     if (this.state !== State.RUNNING && this.state !== State.DRAINING) return
     try {
-      const isReleased = await this.checkpointer.write(lane, this.#isFinished)
+      const isReleased = await this.checkpointer.write(lane, this.#isFinished, Date.now())
       this.#failingSince = 0
       this.troubles.state = undefined
       if (isReleased && this.state === State.DRAINING) {

@@ -1,25 +1,39 @@
 import type { Run } from '../../runtime/lane-keys.ts'
 
+/** An end that the log has: the newest epoch that gave it, and the newest that sent the record. */
+export interface FoundEnd {
+  readonly epoch: number
+  readonly sentEpoch: number
+}
+
 /**
  * What has ended at or above the cursor before its record is read: it is not sent again when it comes. Told by the last
  * checkpoint, found in the log at takeover, or a parked delivery that this owner has ended itself.
- * In KEY order an end counts only while nothing earlier of its key is sent again.
+ *
+ * In KEY order an end counts only while nothing earlier of its key is sent again, and when no earlier record of its key was
+ * sent by a newer epoch: that one came after it, so it was not the key's last word.
  */
 export class KnownEnds {
   readonly #runs: readonly Run[]
   /** Those that a checkpoint may repeat although their records are not read yet. */
   readonly #told: readonly Run[]
+  readonly #found: ReadonlyMap<number, FoundEnd>
   readonly #own = new Set<number>()
   #at = 0
-  /** Hashes of keys that are sent again although later ends of theirs are known. */
-  readonly #reopened = new Set<number>()
+  /** By key hash: the newest epoch that sent a record of it so far; Infinity when one is sent again. */
+  readonly #newest = new Map<number, number>()
+  readonly #oldestEpoch: number
   /** Offsets at or above are unknown. */
   below: number
 
-  /** What the log found is told on only when it needs no key to count. */
-  constructor(told: readonly Run[], found: Iterable<number>, ordered: boolean) {
-    this.#runs = mergeRuns([...told, ...singles(found)])
+  /** found: by offset. In KEY order it is told on only when its record is read, and its key is known. */
+  constructor(told: readonly Run[], found: ReadonlyMap<number, FoundEnd>, ordered: boolean) {
+    this.#runs = mergeRuns([...told, ...singles(found.keys())])
     this.#told = ordered ? mergeRuns(told) : this.#runs
+    this.#found = found
+    let oldest = Number.POSITIVE_INFINITY
+    for (const { epoch } of found.values()) oldest = Math.min(oldest, epoch)
+    this.#oldestEpoch = oldest
     this.below = (this.#runs.at(-1)?.last ?? -1) + 1
   }
 
@@ -27,15 +41,22 @@ export class KnownEnds {
   ended(offset: number, keyHash: number): boolean {
     while (this.#at < this.#runs.length && this.#runs[this.#at]!.last < offset) this.#at++
     const run = this.#runs[this.#at]
-    const isReopened = keyHash >= 0 && this.#reopened.has(keyHash)
-    if (this.#own.has(offset) || (run !== undefined && run.first <= offset && !isReopened)) return true
-    if (keyHash >= 0) this.#reopened.add(keyHash)
-    return false
+    const isKnown = run !== undefined && run.first <= offset
+    if (keyHash < 0) return isKnown || this.#own.has(offset)
+    const found = this.#found.get(offset)
+    const newest = this.#newest.get(keyHash) ?? 0
+    if (!isKnown || newest === Number.POSITIVE_INFINITY || (found !== undefined && found.epoch < newest)) {
+      this.reopen(keyHash)
+      return false
+    }
+    // Nearly always there is one epoch only, and nothing to remember.
+    if (found !== undefined && found.sentEpoch > this.#oldestEpoch) this.#newest.set(keyHash, Math.max(newest, found.sentEpoch))
+    return true
   }
 
   /** Something of this key waits or is sent again: its later ends do not count. */
   reopen(keyHash: number): void {
-    this.#reopened.add(keyHash)
+    this.#newest.set(keyHash, Number.POSITIVE_INFINITY)
   }
 
   /** A parked delivery has ended, its rows are durable, and its record is not read yet. */

@@ -1,7 +1,6 @@
 import { Outcome, Reason, Trigger } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import { type LaneId, laneKey } from '../../runtime/lane-keys.ts'
 import { earnCredit } from '../deliver/credit.ts'
-import type { Flight } from '../deliver/flight.ts'
 import { type LaneHeaders, prepareLaneHeaders } from '../deliver/request-headers.ts'
 import type { Route } from '../deliver/route.ts'
 import { speaksOfRecord } from '../deliver/status-class.ts'
@@ -9,7 +8,7 @@ import { type EncodedLane, encodeLane } from '../record/encode-attempt.ts'
 import type { KafkaRecord } from '../source/kafka-record.ts'
 import type { Chunk } from '../source/partition.ts'
 import { Admission } from './admission.ts'
-import { askedMs, readAnswer } from './answer.ts'
+import { askedMs, type Landed, readAnswer } from './answer.ts'
 import type { Intake } from './intake.ts'
 import type { KnownEnds } from './known-ends.ts'
 import type { LaneLimits } from './lane-limits.ts'
@@ -199,7 +198,7 @@ export class Lane {
   }
 
   /** The flight has landed: decides what its answer means, gives the row to the log, and ends or parks the delivery. */
-  landed(flight: Flight<Load>, nowMs: number): void {
+  landed(flight: Landed<Load>, nowMs: number): void {
     const { load } = flight
     const { row, entry } = load
     const { plan } = this.route

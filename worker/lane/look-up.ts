@@ -3,10 +3,19 @@ import type { LaneId } from '../../runtime/lane-keys.ts'
 
 /** What the log knows of a lane that may have ended after its last checkpoint. */
 export interface LogKnowledge {
-  /** Offset -> highest round that has an outcome. */
-  readonly ended: ReadonlyMap<number, number>
-  /** Parked offset -> its highest round with an attempt, and the highest attempt of that. */
+  /** By offset. */
+  readonly ended: ReadonlyMap<number, LoggedEnd>
+  /** Offset -> its highest round with an attempt that ended nothing, and the highest attempt of that. */
   readonly attempts: ReadonlyMap<number, { readonly round: number; readonly attempt: number }>
+}
+
+export interface LoggedEnd {
+  /** The highest that has an outcome. */
+  readonly round: number
+  /** The newest that gave it an outcome. */
+  readonly epoch: number
+  /** The newest that sent it, whatever came of it. */
+  readonly sentEpoch: number
 }
 
 export interface LookUpRange {
@@ -41,20 +50,29 @@ export async function lookUp(client: ClickHouseClient, range: LookUpRange, timeo
     })
     return (await answer.json<string[]>()).map((row) => row.map(Number))
   }
-  const endsSql = (which: string): string => `SELECT offset, max(round) FROM outcomes
+  const endsSql = (which: string): string => `SELECT offset, max(round), max(epoch) FROM outcomes
     WHERE ${laneSql} AND ${which} AND end_time >= toDateTime64({since:Float64}, 3) AND epoch >= {epoch:UInt64} GROUP BY offset`
-  const ended = await ask(endsSql('offset >= {from:UInt64}'))
-  const attempts: number[][] = []
-  for (let at = 0; at < range.parked.length; at += OFFSETS_MAX) {
-    const which = `offset IN (${range.parked.slice(at, at + OFFSETS_MAX).join(',')})`
-    ended.push(...(await ask(endsSql(which))))
-    attempts.push(
-      ...(await ask(`SELECT offset, max((round, attempt)).1, max((round, attempt)).2 FROM attempts
-        WHERE ${laneSql} AND ${which} AND attempt_time >= toDateTime64({since:Float64}, 3) AND outcome = 'RETRY' GROUP BY offset`)),
-    )
+  const triesSql = (
+    which: string,
+  ): string => `SELECT offset, max((round, attempt)).1, max((round, attempt)).2, max(epoch) FROM attempts
+    WHERE ${laneSql} AND ${which} AND attempt_time >= toDateTime64({since:Float64}, 3) AND outcome = 'RETRY' GROUP BY offset`
+  const questions = ['offset >= {from:UInt64}']
+  for (let at = 0; at < range.parked.length; at += OFFSETS_MAX)
+    questions.push(`offset IN (${range.parked.slice(at, at + OFFSETS_MAX).join(',')})`)
+  const ends: number[][] = []
+  const tries: number[][] = []
+  for (const which of questions) {
+    ends.push(...(await ask(endsSql(which))))
+    tries.push(...(await ask(triesSql(which))))
   }
+  const sent = new Map(tries.map(([offset, , , epoch]) => [offset!, epoch!]))
   return {
-    ended: new Map(ended.map(([offset, round]) => [offset!, round!])),
-    attempts: new Map(attempts.map(([offset, round, attempt]) => [offset!, { round: round!, attempt: attempt! }])),
+    ended: new Map(
+      ends.map(([offset, round, epoch]) => [
+        offset!,
+        { round: round!, epoch: epoch!, sentEpoch: Math.max(epoch!, sent.get(offset!) ?? 0) },
+      ]),
+    ),
+    attempts: new Map(tries.map(([offset, round, attempt]) => [offset!, { round: round!, attempt: attempt! }])),
   }
 }

@@ -1,18 +1,18 @@
 import { Outcome, Reason, Trigger } from '../../proto/gen/ferry/v1/delivery_pb.ts'
-import type { ClickHouseClient } from '../../runtime/clickhouse.ts'
-import type { Cluster } from '../../runtime/kafka.ts'
 import type { Logger } from '../../runtime/log.ts'
-import { fetchRecords } from '../source/fetch-records.ts'
+import type { KafkaRecord } from '../source/kafka-record.ts'
 import type { Lane } from './lane.ts'
-import type { LaneState } from './lane-state.ts'
 import { packRecord } from './packed-record.ts'
 import type { Parked } from './parked.ts'
 
-export interface DeskParts {
-  readonly clickhouse: ClickHouseClient
-  readonly cluster: Cluster
-  readonly log: Logger
-  readonly queryTimeoutMs: number
+/** Where parked records' bytes are. Each rejects when it does not answer. */
+export interface RecordSources {
+  /** Packed records; undefined where Redis has none. */
+  redis(offsets: readonly number[]): Promise<readonly (Buffer | undefined)[]>
+  /** Those that Kafka still has; what is taken must be copied. */
+  kafka(offsets: readonly number[], take: (record: KafkaRecord, offset: number) => void): Promise<void>
+  /** Packed records that the log has kept of what failed. */
+  payloads(offsets: readonly number[]): Promise<ReadonlyMap<number, Buffer>>
 }
 
 /** Entries of a lane that may be loaded, waiting for a request slot; their bytes are bounded by the lane's share of memory. */
@@ -33,18 +33,18 @@ const AGAIN_MS = 1000
 /** Makes parked deliveries that are due ready to go. */
 export class RetryDesk {
   readonly #lane: Lane
-  readonly #state: LaneState
-  readonly #parts: DeskParts
+  readonly #sources: RecordSources
+  readonly #log: Pick<Logger, 'warn'>
   #loading = false
   #failing = false
 
-  constructor(lane: Lane, state: LaneState, parts: DeskParts) {
+  constructor(lane: Lane, sources: RecordSources, log: Pick<Logger, 'warn'>) {
     this.#lane = lane
-    this.#state = state
-    this.#parts = parts
+    this.#sources = sources
+    this.#log = log
   }
 
-  /** Called some times a second; resolves to whether something is ready. */
+  /** Called when something is due; resolves to whether something is ready. Times are Unix ms. */
   async prepare(nowMs: number): Promise<boolean> {
     const { loaded, parking } = this.#lane
     if (this.#loading || this.#lane.stopped) return false
@@ -52,11 +52,11 @@ export class RetryDesk {
     if (absent.length === 0) return loaded.length > 0
     this.#loading = true
     try {
-      await this.#load(absent)
+      await this.#load(absent, nowMs)
       this.#failing = false
     } catch (error) {
       if (!this.#failing)
-        this.#parts.log.warn(
+        this.#log.warn(
           { lane: this.#lane.key, error: String(error) },
           'lane: cannot read the bytes of parked records, trying again',
         )
@@ -67,7 +67,7 @@ export class RetryDesk {
     for (const entry of absent) {
       if (entry.ended) continue
       if (entry.packed !== undefined) loaded.push(entry)
-      else parking.defer(entry, Date.now() + AGAIN_MS)
+      else parking.defer(entry, nowMs + AGAIN_MS)
     }
     return loaded.length > 0
   }
@@ -100,47 +100,33 @@ export class RetryDesk {
     return order.isGoing(keyHash) || (round === 0 && offset >= tracker.next)
   }
 
-  async #load(absent: readonly Parked[]): Promise<void> {
+  async #load(absent: readonly Parked[], nowMs: number): Promise<void> {
     const inRedis = absent.filter((entry) => entry.where === 'R')
     if (inRedis.length > 0) {
-      const bytes = await this.#state.bytes(inRedis.map((entry) => entry.offset))
+      const bytes = await this.#sources.redis(inRedis.map((entry) => entry.offset))
       for (const [at, entry] of inRedis.entries()) entry.packed = bytes[at]
     }
     await this.#fromKafka(absent.filter((entry) => entry.packed === undefined))
     const gone = absent.filter((entry) => entry.packed === undefined)
-    if (gone.length > 0) await this.#fromPayloads(gone)
+    if (gone.length === 0) return
+    const found = await this.#sources.payloads(gone.map((entry) => entry.offset))
     // Who has let the lane go must not say any more about it.
     if (this.#lane.stopped) return
     for (const entry of gone) {
+      entry.packed = found.get(entry.offset)
       if (entry.packed !== undefined) continue
       const trigger = entry.batch === undefined ? Trigger.RETRY : Trigger.RETRY_BATCH
-      this.#lane.endUnsent(entry, Outcome.FAILED, Reason.PAYLOAD_EXPIRED, trigger, Date.now())
+      this.#lane.endUnsent(entry, Outcome.FAILED, Reason.PAYLOAD_EXPIRED, trigger, nowMs)
     }
   }
 
   async #fromKafka(entries: readonly Parked[]): Promise<void> {
     if (entries.length === 0) return
-    const { topic, partition } = this.#lane.id
     const byOffset = new Map(entries.map((entry) => [entry.offset, entry]))
-    await fetchRecords(this.#parts.cluster, topic, partition, [...byOffset.keys()], (record, offset) => {
+    await this.#sources.kafka([...byOffset.keys()], (record, offset) => {
       const entry = byOffset.get(offset)!
       entry.packed = packRecord(record)
       if (entry.where === 'K') entry.bytes = entry.packed.length
     })
-  }
-
-  async #fromPayloads(entries: readonly Parked[]): Promise<void> {
-    const answer = await this.#parts.clickhouse.query({
-      query: `SELECT offset, base64Encode(any(packed_record)) FROM payloads WHERE uid = {uid:String} AND cluster = {cluster:String}
-        AND topic = {topic:String} AND partition = {partition:UInt32} AND offset IN {offsets:Array(UInt64)} GROUP BY offset`,
-      query_params: { ...this.#lane.id, offsets: entries.map((entry) => entry.offset) },
-      format: 'JSONCompactStringsEachRow',
-      abort_signal: AbortSignal.timeout(this.#parts.queryTimeoutMs),
-    })
-    const found = new Map((await answer.json<[string, string]>()).map(([offset, packed]) => [Number(offset), packed]))
-    for (const entry of entries) {
-      const packed = found.get(entry.offset)
-      if (packed !== undefined) entry.packed = Buffer.from(packed, 'base64')
-    }
   }
 }

@@ -23,8 +23,8 @@ import type { Window } from './window.ts'
 //   is a hole or has no value             | open until its range is durable    | its range is durable
 
 export interface SettlingParts {
-  readonly attempts: AttemptLog<Parked>
-  readonly ranges: RangeLog<Parked>
+  readonly attempts: Pick<AttemptLog<Parked>, 'add'>
+  readonly ranges: Pick<RangeLog<Parked>, 'add'>
 }
 
 export interface LaneIdentity {

@@ -10,11 +10,13 @@ import type { TakeoverBase } from './takeover.ts'
 
 // What a new owner holds for ended. A row of the log ends
 //
-//   an offset at or above the cursor | UNORDERED: at once; KEY: when it is read, unless something earlier of its key is open
+//   an offset at or above the cursor | UNORDERED, or without a key: at once; KEY: when it is read, unless something earlier of its key is open
 //   a parked offset below the cursor | when the row's round is the delivery's or higher; KEY: and no earlier parked one of its key is open
 //   a parked offset at or above it   | as both say
 //
-// An end that is not counted is sent again: after a crash its key's last word at the endpoint must be the newest.
+// An end that is not counted is sent again: after a crash its key's last word at the endpoint must be the newest. So an end is not
+// counted either when an earlier record of its key was ended by a newer epoch: that one was sent again, after it. (The epoch of the
+// last checkpoint says so, too, unless Redis has lost it.)
 
 /** Puts together what was written down and what the log knows. */
 export function startLane(
@@ -25,24 +27,29 @@ export function startLane(
   nowMs: number,
 ): LaneStart {
   const { cursor } = base
-  const isOrdered = ordering === 'KEY'
   const parking = new Parking()
-  const reopened = new Set<number>()
   const decidedWhenRead = new Set<number>()
+  // By key hash: the newest epoch that sent a parked one of it so far; Infinity when one is open.
+  const newest = new Map<number, number>()
   for (const [offset, stored] of [...base.parked].sort(([a], [b]) => a - b)) {
     const entry = toParked(offset, stored, knowledge)
     parking.add(entry)
-    const hasEnded = (knowledge?.ended.get(offset) ?? -1) >= stored.round
-    if (hasEnded && isOrdered && offset >= cursor && stored.round === 0) decidedWhenRead.add(offset)
-    else if (hasEnded && !(stored.keyHash !== undefined && reopened.has(stored.keyHash))) {
+    const { keyHash, round } = stored
+    const end = knowledge?.ended.get(offset)
+    const hasEnded = end !== undefined && end.round >= round
+    if (hasEnded && keyHash !== undefined && round === 0 && offset >= cursor) decidedWhenRead.add(offset)
+    else if (hasEnded && (keyHash === undefined || end.epoch >= (newest.get(keyHash) ?? 0))) {
       parking.end(entry, nowMs)
       parking.remove(entry)
-    } else if (isOrdered && stored.keyHash !== undefined && stored.round === 0) reopened.add(stored.keyHash)
+      if (keyHash !== undefined) newest.set(keyHash, Math.max(newest.get(keyHash) ?? 0, end.sentEpoch))
+    } else if (keyHash !== undefined && round === 0) newest.set(keyHash, Number.POSITIVE_INFINITY)
   }
-  const found = [...(knowledge?.ended.keys() ?? [])].filter(
-    (offset) => offset >= cursor && (parking.get(offset) === undefined || decidedWhenRead.has(offset)),
+  const found = new Map(
+    [...(knowledge?.ended ?? [])].filter(
+      ([offset]) => offset >= cursor && (parking.get(offset) === undefined || decidedWhenRead.has(offset)),
+    ),
   )
-  const known = new KnownEnds(base.ended, found, isOrdered)
+  const known = new KnownEnds(base.ended, found, ordering === 'KEY')
   for (const { offset, keyHash, round } of parking.entries())
     if (keyHash !== undefined && round === 0 && offset < cursor) known.reopen(keyHash)
   return { cursor, parking, known, credit: startCredit(base.credit, creditMax) }

@@ -61,14 +61,12 @@ async function fromGroup(id: LaneId, group: string, parts: TakeoverParts): Promi
     { topic: id.topic, partition: id.partition, floor: committed.offset },
     'lane: Redis has lost its state; it goes on from the Kafka group and the log',
   )
-  const ended = endedOf(committed.offset, committed.metadata)
-  return { cursor: committed.offset, ended, parked: new Map(), savedMs: 0, writer: 0, credit: undefined, clean: false }
+  return baseOfGroup(committed.offset, committed.metadata)
 }
 
-/** What lies between the floor and the metadata's cursor, and is not named as open. */
-function endedOf(floor: number, text: string): Run[] {
-  const metadata = readGroupMetadata(text)
-  if (metadata === undefined) return []
+/** What a group commit tells: what lies between the floor and its metadata's cursor, and is not named as open, has ended. */
+export function baseOfGroup(floor: number, text: string): TakeoverBase {
+  const metadata = readGroupMetadata(text) ?? { cursor: floor, open: [] }
   const ended: Run[] = []
   let at = floor
   for (const run of metadata.open) {
@@ -76,7 +74,7 @@ function endedOf(floor: number, text: string): Run[] {
     at = Math.max(at, run.last + 1)
   }
   if (metadata.cursor > at) ended.push({ first: at, last: metadata.cursor - 1 })
-  return ended
+  return { cursor: floor, ended, parked: new Map(), savedMs: 0, writer: 0, credit: undefined, clean: false }
 }
 
 /** What the log ended since; undefined when it need not be asked, or does not answer. */
