@@ -23,6 +23,8 @@ import { Troubles } from './troubles.ts'
 //   RELEASED | nothing                                         | forgotten when the control plane has heard of it
 //   LOST     | nothing; its requests are aborted               | forgotten when the control plane has heard of it
 
+const FETCHES_PER_SHARE = 16
+
 export interface KeeperParts extends LaneParts, TakeoverParts {
   readonly redis: Redis
   readonly source: Source
@@ -137,8 +139,9 @@ export class Keeper implements PartitionSink {
     this.#parts.ready(this)
   }
 
+  /** A fetch of small records takes ten times its bytes in memory: one that is read on top of a full share must not double it. */
   #fetchBytes(): number {
-    return Math.min(this.#parts.partitionBytesMax, this.#limits!.bufferBytesMax)
+    return Math.min(this.#parts.partitionBytesMax, Math.ceil(this.#limits!.bufferBytesMax / FETCHES_PER_SHARE))
   }
 
   /** Stops reading and sending; checkpoint() releases the lane when nothing is on its way any more. */
