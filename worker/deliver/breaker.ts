@@ -37,7 +37,7 @@ export const defaultBreakerOptions: BreakerOptions = {
   requestsMin: 20,
   failureRatio: 0.8,
   cooldownMs: 1000,
-  cooldownMaxMs: 30_000,
+  cooldownMaxMs: 10_000,
   probeTimeoutMs: 720_000,
 }
 

@@ -38,6 +38,7 @@ export class Roster {
   #starting: Flight<Load> | undefined
   #retriesInFlight = 0
   #tookRetry = false
+  #probeRetry = true
   #turn = 0
   #retryTurn = 0
 
@@ -101,8 +102,9 @@ export class Roster {
 
   #take(load: Load): boolean {
     const share = this.maxInFlight === 1 ? !this.#tookRetry : (this.#retriesInFlight + 1) * 2 <= this.maxInFlight
-    // A probe is a fresh record where there is one: what is tried again may fail for its own sake and hold all the others up.
-    const retryFirst = share && this.breaker.state === 'CLOSED'
+    // Probes are by turns a fresh record and one that is tried again: either kind may fail for its own sake and hold all others up.
+    if (this.breaker.state !== 'CLOSED') this.#probeRetry = !this.#probeRetry
+    const retryFirst = this.breaker.state === 'CLOSED' ? share : this.#probeRetry
     return (retryFirst && this.#takeRetry(load)) || this.#takeFresh(load) || (!retryFirst && this.#takeRetry(load))
   }
 
