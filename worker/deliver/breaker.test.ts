@@ -106,7 +106,7 @@ describe('PROBING', () => {
       breaker.answered(breaker.started(atMs), false, atMs + 5)
       waits.push(breaker.nextProbeAtMs - atMs - 5)
     }
-    expect(waits).toEqual([2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000])
+    expect(waits).toEqual([2000, 4000, 8000, 10_000, 10_000, 10_000, 10_000])
     const atMs = breaker.nextProbeAtMs
     breaker.answered(breaker.started(atMs), true, atMs)
     answer(breaker, false, 20, atMs)
