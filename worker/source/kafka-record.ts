@@ -9,5 +9,8 @@ export interface KafkaRecord {
   readonly headers: Record<string, Buffer | string | (Buffer | string)[] | undefined>
 }
 
-/** Of key and value; headers are small beside them. */
-export const recordBytes = ({ key, value }: KafkaRecord): number => (key?.length ?? 0) + (value?.length ?? 0)
+/** What a record costs in memory beside its key and value: its objects, as measured. Small records are little else. */
+const OBJECT_BYTES = 700
+
+/** Memory that a fetched record takes until it is let go. */
+export const recordBytes = ({ key, value }: KafkaRecord): number => OBJECT_BYTES + (key?.length ?? 0) + (value?.length ?? 0)
