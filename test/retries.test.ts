@@ -2,6 +2,7 @@ import { durationFromMs } from '@bufbuild/protobuf/wkt'
 import { expect, test } from 'vitest'
 import { certificate } from './harness/certificate.ts'
 import { Endpoint } from './harness/endpoint.ts'
+import { evenPercent } from './harness/even-percent.ts'
 import { fleetOfFile } from './harness/fleet.ts'
 import { judge } from './harness/judge.ts'
 import { type Received, recordName } from './harness/received.ts'
@@ -10,12 +11,6 @@ import { registerUseCase, specOf } from './harness/use-case.ts'
 
 const fleetOf = fleetOfFile({ workers: 2 })
 
-/** Evenly spread over 0 to 99, and the same at every run. */
-const percentOf = ({ partition, offset, attempt }: Received): number => {
-  const mixed = Math.imul(Math.imul(offset * 31 + partition, 0x9e3779b1) ^ (attempt * 0x85ebca6b), 0xc2b2ae35) >>> 0
-  return Math.floor((mixed / 2 ** 32) * 100)
-}
-
 /** From a request's arrival: its answer is later, and a wait that is counted from the answer is longer still. */
 const waitMs = (request: Received, next: Received): number => next.arrivedMs - request.arrivedMs
 
@@ -23,7 +18,7 @@ const byRecord = (endpoint: Endpoint): Map<string, Received[]> => Map.groupBy(en
 
 test('a storm of 503 ends with every record delivered', async () => {
   const fleet = fleetOf()
-  await using endpoint = await Endpoint.start((request) => ({ status: percentOf(request) < 30 ? 503 : 200 }))
+  await using endpoint = await Endpoint.start((request) => ({ status: evenPercent(request) < 30 ? 503 : 200 }))
   await using topic = await Topic.create(fleet.stack.kafkaBrokers, 4)
   await topic.publish(jsonRecords(4000))
   const useCase = await registerUseCase(fleet, specOf(topic, endpoint))
