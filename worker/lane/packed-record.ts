@@ -28,7 +28,8 @@ export function unpackRecord(packed: Buffer, offset: number): KafkaRecord {
   const timestamp = String(packed.readDoubleLE(0))
   const key = readPart(packed, at)
   const value = readPart(packed, at)
-  const headers: Record<string, Buffer | Buffer[]> = {}
+  // Without a prototype: a header may have any name, also that of a method of every object.
+  const headers: Record<string, Buffer | Buffer[]> = Object.create(null)
   for (let left = readVarint(packed, at); left > 0; left--) {
     const name = readPart(packed, at)?.toString() ?? ''
     const part = readPart(packed, at) ?? Buffer.alloc(0)

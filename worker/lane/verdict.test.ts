@@ -1,0 +1,49 @@
+import { describe, expect, test } from 'vitest'
+import { Outcome, Reason } from '../../proto/gen/ferry/v1/delivery_pb.ts'
+import { sampleRoute } from './sample-route.ts'
+import { judge } from './verdict.ts'
+
+const { plan } = sampleRoute('UNORDERED')
+const failed = (attempts: number) => ({ attempts, firstMs: 1000, nowMs: 5000, retryAfterMs: undefined, random: 0.5 })
+const exhausted = failed(4)
+
+describe('a delivery whose attempt did not succeed', () => {
+  test('waits by the policy while that goes on, and costs nothing', () => {
+    const verdict = judge(plan, 'RETRYABLE', Reason.TIMEOUT, false, failed(1), 0)
+    expect(verdict).toEqual({ outcome: Outcome.RETRY, reason: Reason.TIMEOUT, state: 'P', dueMs: 5200, credit: 0 })
+  })
+
+  test('waits no longer than it must when Ferry has aborted it, and costs nothing', () => {
+    const verdict = judge(plan, 'ABORTED', Reason.ABORTED, false, exhausted, 7)
+    expect(verdict).toEqual({ outcome: Outcome.RETRY, reason: Reason.ABORTED, state: 'P', dueMs: 5000, credit: 7 })
+  })
+
+  test('fails when the policy is exhausted and giving up is paid for', () => {
+    const verdict = judge(plan, 'RETRYABLE', Reason.RETRYABLE_STATUS, false, exhausted, 12)
+    expect(verdict).toEqual({
+      outcome: Outcome.FAILED,
+      reason: Reason.MAX_RETRIES_REACHED,
+      state: undefined,
+      dueMs: 0,
+      credit: 2,
+    })
+  })
+
+  test('goes on waiting when nothing pays for giving up, by the reason of its last attempt', () => {
+    const verdict = judge(plan, 'RETRYABLE', Reason.RETRYABLE_STATUS, false, exhausted, 9)
+    expect(verdict).toEqual({ outcome: Outcome.RETRY, reason: Reason.RETRYABLE_STATUS, state: 'X', dueMs: 6000, credit: 9 })
+  })
+
+  test('fails at once by a final answer, which is cheap when it speaks of the record', () => {
+    const final = (speaksOfRecord: boolean, credit: number) =>
+      judge(plan, 'FINAL', Reason.NON_RETRYABLE_STATUS, speaksOfRecord, failed(1), credit)
+    expect(final(true, 1)).toMatchObject({ outcome: Outcome.FAILED, reason: Reason.NON_RETRYABLE_STATUS, credit: 0 })
+    expect(final(true, 0)).toMatchObject({ outcome: Outcome.RETRY, state: 'X', credit: 0 })
+    expect(final(false, 9)).toMatchObject({ outcome: Outcome.RETRY, reason: Reason.NON_RETRYABLE_STATUS, state: 'X', credit: 9 })
+  })
+
+  test('always fails when giving up need not be paid for', () => {
+    const verdict = judge({ ...plan, giveUpFunded: false }, 'RETRYABLE', Reason.TIMEOUT, false, exhausted, 0)
+    expect(verdict).toMatchObject({ outcome: Outcome.FAILED, credit: 0 })
+  })
+})
