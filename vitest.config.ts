@@ -9,6 +9,8 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers,
     teardownTimeout: 30_000,
+    // kafkajs asks for timers in the past; Node tells of it in each process.
+    execArgv: ['--disable-warning=TimeoutNegativeWarning'],
     projects: [
       {
         test: {
