@@ -16,7 +16,7 @@ export class Parking {
   readonly #entries = new Map<number, Parked>()
   /** By key hash, in the order of offsets; but what is sending stays in front. */
   readonly #queues = new Map<number, Parked[]>()
-  readonly #due = new TinyQueue<{ atMs: number; entry: Parked }>([], (a, b) => a.atMs - b.atMs)
+  readonly #due = new TinyQueue<{ atMs: number; entry: Parked }>([], (a, b) => a.atMs - b.atMs || a.entry.offset - b.entry.offset)
   /** Entries that Redis does not have, or has as they were. */
   readonly dirty = new Set<Parked>()
   /** Packed bytes of entries that are to be kept in Redis. */
