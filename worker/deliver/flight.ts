@@ -84,7 +84,7 @@ export class Flight<L> {
     this.#options = { origin: target.origin, path: target.path, method: target.method, headers: [], body: NO_BODY }
   }
 
-  /** Sends a request; `landed` is called once, when its answer is whole or it failed. `headers` is flat and may be reused after that. */
+  /** Sends a request; `landed` is called once, never before this returns, when its answer is whole or it failed. `headers` is flat and may be reused after that. */
   send(target: Target, headers: string[], body: Buffer, now: number): void {
     this.#target = target
     this.status = 0

@@ -34,8 +34,6 @@ export class Roster {
   readonly #parts: RosterParts
   #flights: Flight<Load>[] = []
   readonly #idle: Flight<Load>[] = []
-  /** Its request is being sent: should it fail at once, #next goes on, not #landed. */
-  #starting: Flight<Load> | undefined
   #retriesInFlight = 0
   #tookRetry = false
   #probeRetry = true
@@ -86,10 +84,8 @@ export class Roster {
       if (load.isRetry) this.#retriesInFlight++
       this.#tookRetry = load.isRetry
       load.ticket = this.breaker.started(now)
-      this.#starting = flight
       flight.send(this.route.target, load.headers, load.body, now)
-      this.#starting = undefined
-      if (flight.busy) return true
+      return true
     }
     this.#idle.push(flight)
     return false
@@ -141,7 +137,6 @@ export class Roster {
     if (load.isRetry) this.#retriesInFlight--
     load.lane!.landed(flight, Date.now())
     this.#parts.onLanded(load.row.outcome)
-    if (this.#starting === flight) return
     if (this.#flights.length > this.maxInFlight) this.#dismiss(flight)
     else this.#next(flight, endedAt)
     // The probe has succeeded: all the others may go, too.
