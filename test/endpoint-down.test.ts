@@ -18,7 +18,7 @@ test('an endpoint that is down for 20 s loses nothing and turns nothing into FAI
   await using endpoint = await Endpoint.start(() => ({ delayMs: 5 }))
   await using other = await Endpoint.start()
   await using topic = await Topic.create(fleet.stack.kafkaBrokers, 4)
-  const retry = { initialInterval: durationFromMs(100), maximumInterval: durationFromMs(1000), maxRetries: 3 }
+  const retry = { initialInterval: durationFromMs(100), maximumInterval: durationFromMs(1000) }
   const useCase = await registerUseCase(fleet, specOf(topic, endpoint, { retry, delivery: { maxInFlight: 32 } }))
   const neighbour = await registerUseCase(fleet, specOf(topic, other))
   await topic.publish(jsonRecords(3000))
@@ -50,3 +50,27 @@ test('an endpoint that is down for 20 s loses nothing and turns nothing into FAI
   expect(neighbourly.problems).toEqual([])
   expect(neighbourly).toMatchObject({ requests: 4000, repeats: 0 })
 }, 120_000)
+
+test('an outage that outlasts the retry policy ends only as many deliveries as earlier successes pay for', async () => {
+  const fleet = fleetOf()
+  let isDown = false
+  await using endpoint = await Endpoint.start(() => ({ status: isDown ? 500 : 200 }))
+  await using topic = await Topic.create(fleet.stack.kafkaBrokers, 2)
+  const retry = { initialInterval: durationFromMs(50), maximumInterval: durationFromMs(200), maxRetries: 1 }
+  const useCase = await registerUseCase(fleet, specOf(topic, endpoint, { retry }))
+  await topic.publish(jsonRecords(200))
+  await waitUntil('it has worked for a while', 20_000, () => endpoint.successes === 200)
+  isDown = true
+  await topic.publish(jsonRecords(800, { from: 200 }))
+  await waitUntil('probes fail', 20_000, () => endpoint.requests.length >= 200 + 24)
+  const downSince = performance.now()
+  await waitUntil('it was down for four seconds', 5000, () => performance.now() > downSince + 4000)
+  isDown = false
+  const counts = await certificate(fleet, useCase, 60_000)
+  expect(counts).toMatchObject({ published: 1000, missing: 0, onTheWay: 0, repeated: 0 })
+  // The whole use case has a credit of 100, and giving up costs 10.
+  expect(counts.failed).toBeLessThanOrEqual(10)
+  expect(counts.delivered).toBe(1000 - counts.failed)
+  const judged = await judge(fleet, useCase, topic, endpoint)
+  expect(judged.problems).toEqual([])
+}, 90_000)

@@ -1,13 +1,13 @@
 import { durationFromMs } from '@bufbuild/protobuf/wkt'
 import { expect, test } from 'vitest'
-import { LaneCondition, LaneState } from '../proto/gen/ferry/v1/lane_pb.ts'
+import { LaneCondition } from '../proto/gen/ferry/v1/lane_pb.ts'
 import { countNow } from './harness/certificate.ts'
 import { Endpoint } from './harness/endpoint.ts'
 import { evenPercent } from './harness/even-percent.ts'
 import { Fleet } from './harness/fleet.ts'
 import { peakMemoryMb } from './harness/peak-memory.ts'
 import { jsonRecords, Topic } from './harness/topic.ts'
-import { registerUseCase, specOf } from './harness/use-case.ts'
+import { registerUseCase, specOf, waitForPause } from './harness/use-case.ts'
 import { waitUntil } from './harness/wait-until.ts'
 
 const million = 1_000_000
@@ -45,10 +45,7 @@ test('a worker stays under 400 MB while the endpoint fails, and is down, and the
   await waitUntil('delivery goes on', 40_000, () => endpoint.successes > before + 20_000)
   expect(peakMemoryMb(worker!.pid)).toBeLessThan(memoryMbMax)
   await fleet.client.useCases.pauseUseCase({ name: useCase.name, reason: 'a million is enough' })
-  await waitUntil('its lanes have let go', 20_000, async () => {
-    const { lanes } = await fleet.client.fleet.listLanes({ useCase: useCase.name })
-    return lanes.every((lane) => lane.state === LaneState.UNASSIGNED)
-  })
+  await waitForPause(fleet, useCase)
   const counts = await countNow(fleet, useCase)
   expect(counts).toMatchObject({ published: million, failed: 0, missing: 0, repeated: 0 })
   expect(counts.delivered + counts.onTheWay).toBe(million)

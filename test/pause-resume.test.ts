@@ -1,23 +1,15 @@
 import { timestampFromMs } from '@bufbuild/protobuf/wkt'
 import { expect, test } from 'vitest'
-import { LaneCondition, LaneState } from '../proto/gen/ferry/v1/lane_pb.ts'
-import { type UseCase, UseCaseState } from '../proto/gen/ferry/v1/use_case_pb.ts'
+import { UseCaseState } from '../proto/gen/ferry/v1/use_case_pb.ts'
 import { certificate } from './harness/certificate.ts'
 import { Endpoint } from './harness/endpoint.ts'
-import { type Fleet, fleetOfFile } from './harness/fleet.ts'
+import { fleetOfFile } from './harness/fleet.ts'
 import { judge } from './harness/judge.ts'
 import { jsonRecords, Topic } from './harness/topic.ts'
-import { registerUseCase, specOf } from './harness/use-case.ts'
+import { registerUseCase, specOf, waitForPause } from './harness/use-case.ts'
 import { waitUntil } from './harness/wait-until.ts'
 
 const fleetOf = fleetOfFile({ workers: 2 })
-
-const waitForPause = (fleet: Fleet, { name }: UseCase): Promise<unknown> =>
-  waitUntil('its lanes are held by nobody, and say why', 20_000, async () => {
-    const { lanes } = await fleet.client.fleet.listLanes({ useCase: name })
-    const isPaused = lanes.map((lane) => lane.state === LaneState.UNASSIGNED && lane.condition === LaneCondition.PAUSED)
-    return lanes.length > 0 && isPaused.every(Boolean)
-  })
 
 test('a use case paused and resumed under load sends nothing meanwhile, and repeats nothing', async () => {
   const fleet = fleetOf()

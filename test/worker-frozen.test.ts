@@ -4,6 +4,7 @@ import { Endpoint } from './harness/endpoint.ts'
 import { Fleet, shortLease } from './harness/fleet.ts'
 import { judge } from './harness/judge.ts'
 import { Load } from './harness/load.ts'
+import { storedLane } from './harness/redis.ts'
 import { Topic } from './harness/topic.ts'
 import { registerUseCase, specOf, waitForLanes } from './harness/use-case.ts'
 import { waitUntil } from './harness/wait-until.ts'
@@ -31,6 +32,7 @@ test('a worker frozen past its lease changes nothing when it wakes, and goes on 
   for (const lane of lost) expect(moved.get(lane.id!.partition)!.epoch).toBeGreaterThan(lane.epoch)
   const successes = endpoint.successes
   await waitUntil('delivery goes on without it', 20_000, () => endpoint.successes > successes + 200)
+  const wokenMs = performance.timeOrigin + performance.now()
   frozen.kill('SIGCONT')
   await waitUntil('it is there as another instance', 20_000, async () => {
     const now = await instances(fleet)
@@ -46,11 +48,14 @@ test('a worker frozen past its lease changes nothing when it wakes, and goes on 
     return now.lostRows === 0 && now
   })
   expect(judged.problems).toEqual([])
-  // Nothing that the frozen worker's epochs wrote stands above what their successors wrote.
-  const rows = await fleet.sql.rows<{ partition: number; epochs: number }>(
-    `SELECT partition, uniqExact(epoch) AS epochs FROM attempts WHERE uid = '${useCase.uid}' GROUP BY partition`,
-  )
-  for (const lane of lost) expect(rows.find((row) => row.partition === lane.id!.partition)!.epochs).toBeGreaterThan(1)
+  // It has sent nothing more by its old epochs, and Redis has nothing of them.
+  for (const { id, epoch, worker } of lost) {
+    const stale = endpoint.requests.filter((each) => each.partition === id!.partition && each.epoch === Number(epoch))
+    expect(stale.filter((each) => each.arrivedMs > wokenMs)).toEqual([])
+    const stored = await storedLane(fleet, id!)
+    expect(Number(stored['writer'])).toBeGreaterThan(Number(epoch))
+    expect(stored['owner']).not.toBe(worker)
+  }
 }, 90_000)
 
 async function instances(fleet: Fleet): Promise<Set<string>> {

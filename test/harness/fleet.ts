@@ -15,8 +15,9 @@ export interface FleetOptions {
   /** Over the short timings below. */
   readonly controlPlaneEnv?: Env
   readonly workerEnv?: Env
-  /** A ClickHouse for this fleet alone, to break. Redis is always its own. */
+  /** For this fleet alone, to break. Redis is always its own. */
   readonly ownClickhouse?: boolean
+  readonly ownKafka?: boolean
 }
 
 const readyMsMax = 30_000
@@ -64,9 +65,11 @@ export class Fleet implements AsyncDisposable {
 
   static async start(options: FleetOptions = {}): Promise<Fleet> {
     const shared = await sharedStack()
-    const own = await privateStack({ redis: true, clickhouse: options.ownClickhouse === true })
-    const clickhouseUrl = options.ownClickhouse === true ? own.clickhouseUrl : shared.clickhouseUrl
-    const fleet = new Fleet({ ...shared, redisUrl: own.redisUrl, clickhouseUrl }, own, options)
+    const { ownClickhouse = false, ownKafka = false } = options
+    const own = await privateStack({ redis: true, clickhouse: ownClickhouse, kafka: ownKafka })
+    const clickhouseUrl = ownClickhouse ? own.clickhouseUrl : shared.clickhouseUrl
+    const kafkaBrokers = ownKafka ? own.kafkaBrokers : shared.kafkaBrokers
+    const fleet = new Fleet({ kafkaBrokers, redisUrl: own.redisUrl, clickhouseUrl }, own, options)
     try {
       for (let i = 0; i < (options.controlPlanes ?? 1); i++) await fleet.startControlPlane()
       await Promise.all(Array.from({ length: options.workers ?? 1 }, () => fleet.startWorker()))

@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis'
 import type { ControlPlane } from '../../deploy/local/fleet.ts'
+import type { LaneId } from '../../proto/gen/ferry/v1/lane_pb.ts'
 import type { Fleet } from './fleet.ts'
 
 async function ask<T>(fleet: Fleet, question: (redis: Redis) => Promise<T>): Promise<T> {
@@ -26,3 +27,7 @@ export async function loseEverything(fleet: Fleet): Promise<void> {
     await redis.script('FLUSH')
   })
 }
+
+/** A lane's state, as Redis has it (docs/state.md). */
+export const storedLane = (fleet: Fleet, { uid, cluster, topic, partition }: LaneId): Promise<Record<string, string>> =>
+  ask(fleet, (redis) => redis.hgetall(`ferry:{${uid}/${cluster}/${topic}/${partition}}:lane`))

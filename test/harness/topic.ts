@@ -39,18 +39,29 @@ export class Topic implements AsyncDisposable {
       retry: { retries: 8, initialRetryTime: 100, maxRetryTime: 2000 },
     })
     const topic = new Topic(kafka, `t-${randomBytes(5).toString('hex')}`, partitions)
-    await Promise.all([topic.admin.connect(), topic.#producer.connect()])
+    await topic.admin.connect()
     await topic.admin.createTopics({
       topics: [{ topic: topic.name, numPartitions: partitions, replicationFactor: 1 }],
       waitForLeaders: false,
       timeout: requestMsMax,
     })
+    return topic.#open()
+  }
+
+  /** The same topic with connections that know all of its partitions. */
+  async reopen(partitions: number): Promise<Topic> {
+    const topic = new Topic(this.kafka, this.name, partitions)
+    await topic.admin.connect()
+    return topic.#open()
+  }
+
+  async #open(): Promise<Topic> {
     await waitUntil('its partitions have leaders', requestMsMax, async () => {
-      const { topics } = await topic.admin.fetchTopicMetadata({ topics: [topic.name] })
-      const leaders = topics[0]!.partitions.filter((each) => each.leader >= 0)
-      return leaders.length === partitions
+      const { topics } = await this.admin.fetchTopicMetadata({ topics: [this.name] })
+      return topics[0]!.partitions.filter((each) => each.leader >= 0).length === this.partitions
     })
-    return topic
+    await this.#producer.connect()
+    return this
   }
 
   async publish(records: readonly Publication[]): Promise<void> {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import { durationFromMs } from '@bufbuild/protobuf/wkt'
-import { LaneState } from '../../proto/gen/ferry/v1/lane_pb.ts'
+import { LaneCondition, LaneState } from '../../proto/gen/ferry/v1/lane_pb.ts'
 import type { UseCase, UseCaseSpecSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { Fleet } from './fleet.ts'
@@ -39,3 +39,11 @@ export async function waitForLanes(fleet: Fleet, useCase: UseCase, partitions: n
     return running.length === partitions && new Map(running.map((lane) => [lane.id!.partition, lane]))
   })
 }
+
+/** Until a paused use case's lanes are held by nobody, and say why. */
+export const waitForPause = (fleet: Fleet, { name }: UseCase): Promise<unknown> =>
+  waitUntil(`the lanes of ${name} rest`, lanesMsMax, async () => {
+    const { lanes } = await fleet.client.fleet.listLanes({ useCase: name })
+    const isPaused = lanes.map((lane) => lane.state === LaneState.UNASSIGNED && lane.condition === LaneCondition.PAUSED)
+    return lanes.length > 0 && isPaused.every(Boolean)
+  })
