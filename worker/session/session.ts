@@ -12,7 +12,9 @@ import { backoffMs } from '../../runtime/backoff.ts'
 import type { Logger } from '../../runtime/log.ts'
 import { Alarm } from './alarm.ts'
 import type { ControlPlaneClient } from './control-plane-client.ts'
-import type { Lease } from './lease.ts'
+import type { Lease as RealLease } from './lease.ts'
+
+type Lease = Pick<RealLease, 'isValid' | 'touch' | 'leave'>
 
 /** What the session asks of, and tells, the part that holds the lanes. */
 export interface Holdings {
@@ -41,7 +43,7 @@ const HURRY_MS = 10
 
 /** One heartbeat loop and one lease: what I hold against what I should hold, and until when I may act. */
 export class Session {
-  readonly #client: ControlPlaneClient
+  readonly #client: Pick<ControlPlaneClient, 'heartbeat'>
   readonly #holdings: Holdings
   readonly #options: SessionOptions
   readonly #log: Logger
@@ -55,7 +57,6 @@ export class Session {
   #suspended = true
   #stopped = false
   #draining = false
-  #heardAt = performance.now()
   #heard = false
   #loops: Promise<void>[] = []
   /** A heartbeat is asked for before its time. */
@@ -64,7 +65,7 @@ export class Session {
   readonly #beatAlarm = new Alarm()
 
   constructor(
-    client: ControlPlaneClient,
+    client: Pick<ControlPlaneClient, 'heartbeat'>,
     newLease: (instance: string) => Lease,
     instance: string,
     holdings: Holdings,
@@ -90,11 +91,6 @@ export class Session {
    */
   maySend(now: number): boolean {
     return !this.#suspended && this.#lease.isValid(now)
-  }
-
-  /** Milliseconds since the control plane last answered. */
-  get silentMs(): number {
-    return performance.now() - this.#heardAt
   }
 
   /** Whether a control plane has ever answered. */
@@ -172,7 +168,6 @@ export class Session {
       try {
         waitMs = await this.#heartbeat()
         failures = 0
-        this.#heardAt = performance.now()
         this.#heard = true
       } catch (error) {
         if (failures++ === 3)
