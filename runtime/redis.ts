@@ -24,6 +24,14 @@ export function connectRedis(url: string, commandTimeoutMs: number, log: Logger)
   return redis
 }
 
+/**
+ * Throws while there is no connection. A command that waits for one is sent when it comes, long after its caller has given up, and
+ * those of a long outage add up: who tries again by himself asks this first.
+ */
+export function requireConnection(redis: Redis): void {
+  if (redis.status !== 'ready') throw new Error('there is no connection to Redis')
+}
+
 /** A Lua script that is sent by its hash, and whole when the server does not know it. */
 export function defineScript(
   source: string,

@@ -23,6 +23,7 @@ let hurried: number
 
 beforeAll(async () => {
   redis = connectRedis((await sharedStack()).redisUrl, 3000, silent)
+  await redis.ping()
 })
 afterAll(() => redis?.disconnect())
 beforeEach(() => {

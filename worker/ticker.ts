@@ -52,7 +52,8 @@ export class Ticker {
   #sweepAt = 0
   #flushAt = 0
   #commitAt = 0
-  /** Group commits go one after the other. */
+  /** Group commits go one after the other: so many are under way or wait. */
+  #commitsOpen = 0
   #committing: Promise<void> = Promise.resolve()
   #pumping = false
 
@@ -99,7 +100,8 @@ export class Ticker {
     }
     const maySend = session.maySend(now)
     for (const keeper of keepers) this.#tend(keeper, now, maySend)
-    if (now >= this.#commitAt) {
+    // Kafka may be away for hours.
+    if (now >= this.#commitAt && this.#commitsOpen === 0) {
       this.#commitAt = now + this.#options.groupCommitMs
       this.#commit(keepers.filter((keeper) => keeper.state === State.RUNNING))
     }
@@ -163,6 +165,11 @@ export class Ticker {
   }
 
   #commit(keepers: readonly Keeper[]): void {
-    if (keepers.length > 0) this.#committing = this.#committing.then(() => this.#commits.commit(keepers, performance.now()))
+    if (keepers.length === 0) return
+    this.#commitsOpen++
+    this.#committing = this.#committing.then(async () => {
+      await this.#commits.commit(keepers, performance.now())
+      this.#commitsOpen--
+    })
   }
 }

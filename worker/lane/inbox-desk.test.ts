@@ -25,6 +25,7 @@ let state: LaneState
 beforeAll(async () => {
   const { redisUrl, clickhouseUrl } = await sharedStack()
   redis = connectRedis(redisUrl, 3000, { warn: () => {} } as unknown as Logger)
+  await redis.ping()
   log = await createSampleLog(clickhouseUrl)
 })
 afterAll(async () => {

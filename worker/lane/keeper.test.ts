@@ -21,6 +21,7 @@ let groupOffset: string
 
 beforeAll(async () => {
   redis = connectRedis((await sharedStack()).redisUrl, 3000, silent)
+  await redis.ping()
 })
 afterAll(() => redis?.disconnect())
 beforeEach(() => {

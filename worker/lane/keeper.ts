@@ -196,7 +196,7 @@ export class Keeper implements PartitionSink {
   /** Whether a checkpoint should not wait for its time. */
   get isUrgent(): boolean {
     const { checkpointer, lane } = this
-    return checkpointer.isBehind || checkpointer.taken.length > 0 || (lane?.parking.unstoredBytes ?? 0) > EARLY_BYTES
+    return checkpointer.isBehind || checkpointer.taken.length > 0 || (lane?.parking.storableBytes ?? 0) > EARLY_BYTES
   }
 
   /** Nothing of the lane is on its way: neither requests nor rows. */

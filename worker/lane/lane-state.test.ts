@@ -10,6 +10,7 @@ let id: LaneId
 
 beforeAll(async () => {
   redis = connectRedis((await sharedStack()).redisUrl, 3000, { warn: () => {} } as unknown as Logger)
+  await redis.ping()
 })
 afterAll(() => redis?.disconnect())
 beforeEach(() => {

@@ -9,7 +9,7 @@ import {
   readParked,
   readRuns,
 } from '../../runtime/lane-keys.ts'
-import { defineScript, type Redis } from '../../runtime/redis.ts'
+import { defineScript, type Redis, requireConnection } from '../../runtime/redis.ts'
 
 // The fence. claim takes a lane for one epoch; checkpoint writes only while nobody else has: epoch, owner and version are
 // compared for equality, so neither another owner nor a Redis that lost its last writes goes unnoticed.
@@ -119,6 +119,7 @@ export class LaneState {
 
   /** From here on nothing of an earlier owner is accepted. Throws RefusedError when the epoch is not above the stored one. */
   async claim(): Promise<StoredLane> {
+    requireConnection(this.#redis)
     const answer = (await claimScript(this.#redis, this.#names, [this.#epoch, this.#owner])) as [
       Buffer,
       Buffer & Buffer[],
@@ -147,6 +148,7 @@ export class LaneState {
 
   /** Writes a checkpoint; throws RefusedError when the lane is another's or Redis has lost writes. Any other error: it may or may not be written, send the SAME again. */
   async checkpoint(checkpoint: Checkpoint): Promise<void> {
+    requireConnection(this.#redis)
     const { parked, removed, taken } = checkpoint
     const args: (string | number | Buffer)[] = [this.#epoch, this.#owner, this.version, `${this.#epoch}:${this.version}`]
     args.push(checkpoint.cursor, checkpoint.ended, checkpoint.savedMs, checkpoint.clean ? 1 : 0, checkpoint.credit)
@@ -166,12 +168,14 @@ export class LaneState {
 
   /** Packed bytes of parked deliveries; undefined where Redis has none. */
   async bytes(offsets: readonly number[]): Promise<(Buffer | undefined)[]> {
+    requireConnection(this.#redis)
     const found = await this.#redis.hmgetBuffer(this.#keys.bytes, ...offsets.map(String))
     return found.map((each) => each ?? undefined)
   }
 
   /** What retry batches have brought: all that is to be withdrawn, and the items of the lowest offsets that `wanted` takes. */
   async inbox(itemsMax: number, wanted: (offset: number) => boolean): Promise<Inbox> {
+    requireConnection(this.#redis)
     const fields = await this.#redis.hkeys(this.#keys.inbox)
     const cancelled = fields.filter((field) => field.startsWith(CANCEL)).map((field) => field.slice(CANCEL.length))
     const offsets = fields.filter((field) => !field.startsWith(CANCEL)).map(Number)

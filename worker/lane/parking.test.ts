@@ -144,17 +144,20 @@ describe('what is parked', () => {
                 bytes: 10 + offset,
                 packed: Buffer.alloc(10),
                 state: pick % 3 === 0 ? 'X' : 'P',
+                settled: pick % 2 === 0,
               }),
             )
           else if (action === 2) parking.takeDue(10_000)
           else if (chosen === undefined) continue
           else if (action === 3 && chosen.sending && !chosen.ended) parking.change(chosen, pick % 2 === 0 ? 'X' : 'P', pick % 500)
           else if (action === 4 && chosen.sending && !chosen.ended) parking.end(chosen, pick % 500)
-          else if (action === 5) parking.storedAs(chosen, chosen.generation)
+          else if (action === 5 && chosen.settled) parking.storedAs(chosen, chosen.generation)
+          else if (action === 5) parking.settle(chosen)
           else if (action === 6 && chosen.ended) parking.remove(chosen)
           const sum = (of: (each: Parked) => number): number => here().reduce((total, each) => total + of(each), 0)
           expect(parking.redisBytes).toBe(sum((each) => (each.where === 'R' ? each.bytes : 0)))
           expect(parking.unstoredBytes).toBe(sum((each) => (each.where === 'R' && !each.stored ? each.bytes : 0)))
+          expect(parking.storableBytes).toBe(sum((each) => (each.where === 'R' && !each.stored && each.settled ? each.bytes : 0)))
           expect(parking.exhausted).toBe(here().filter((each) => each.state === 'X' && !each.ended).length)
           for (const hash of [1, 2]) {
             const waiting = here().filter((each) => each.keyHash === hash && !each.ended)

@@ -23,6 +23,8 @@ export class Parking {
   redisBytes = 0
   /** Packed bytes that only this process has. */
   unstoredBytes = 0
+  /** Of these, bytes that a checkpoint may take: of what is settled. */
+  storableBytes = 0
   /** Entries that are out of retries. */
   exhausted = 0
   /** Offsets that Redis has and must forget. */
@@ -58,7 +60,7 @@ export class Parking {
     if (!entry.stored) this.dirty.add(entry)
     if (entry.where === 'R') {
       this.redisBytes += entry.bytes
-      if (!entry.stored) this.unstoredBytes += entry.bytes
+      if (!entry.stored) this.#unstored(entry, 1)
     }
     if (entry.state === 'X') this.exhausted++
     if (entry.keyHash !== undefined) this.#enqueue(entry, entry.keyHash)
@@ -101,7 +103,13 @@ export class Parking {
   settle(entry: Parked): void {
     if (entry.settled) return
     entry.settled = true
+    if (!entry.stored && entry.where === 'R' && this.#entries.get(entry.offset) === entry) this.storableBytes += entry.bytes
     this.#schedule(entry)
+  }
+
+  #unstored(entry: Parked, sign: 1 | -1): void {
+    this.unstoredBytes += sign * entry.bytes
+    if (entry.settled) this.storableBytes += sign * entry.bytes
   }
 
   #setState(entry: Parked, state: ParkedState): void {
@@ -117,7 +125,7 @@ export class Parking {
   /** Redis has the entry as it was at that generation. */
   storedAs(entry: Parked, generation: number): void {
     const here = this.#entries.get(entry.offset)
-    if (here === entry && !entry.stored && entry.where === 'R') this.unstoredBytes -= entry.bytes
+    if (here === entry && !entry.stored && entry.where === 'R') this.#unstored(entry, -1)
     entry.stored = true
     if (entry.generation === generation) this.dirty.delete(entry)
     if (entry.where === 'R' && !entry.sending) entry.packed = undefined
@@ -167,7 +175,7 @@ export class Parking {
     entry.packed = undefined
     if (entry.where === 'R') {
       this.redisBytes -= entry.bytes
-      if (!entry.stored) this.unstoredBytes -= entry.bytes
+      if (!entry.stored) this.#unstored(entry, -1)
     }
     if (entry.stored) this.removals.add(entry.offset)
   }

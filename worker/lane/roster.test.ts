@@ -206,7 +206,7 @@ describe('a roster', () => {
     feed(lane, upTo(100))
     answer = (_offset, response) => response.writeHead(503).end()
     roster.pump()
-    await vi.waitFor(() => expect(roster.breaker.state).toBe('OPEN'), 5000)
+    await vi.waitFor(() => expect([roster.breaker.state, lane.inFlight]).toEqual(['OPEN', 0]), 5000)
     answer = (offset, response) => open.set(offset, response)
     await vi.waitFor(() => {
       roster.pump()

@@ -11,6 +11,7 @@ let instance: string
 
 beforeAll(async () => {
   redis = connectRedis((await sharedStack()).redisUrl, 3000, { warn: () => {} } as unknown as Logger)
+  await redis.ping()
 })
 afterAll(() => redis?.disconnect())
 beforeEach(() => {

@@ -1,5 +1,5 @@
 import { leaseKey } from '../../runtime/lane-keys.ts'
-import { defineScript, type Redis } from '../../runtime/redis.ts'
+import { defineScript, type Redis, requireConnection } from '../../runtime/redis.ts'
 
 const touchScript = defineScript(`
 local state = redis.call('GET', KEYS[1])
@@ -38,6 +38,8 @@ export class Lease {
 
   /** GONE: this instance is expelled, or Redis lost the key and the lease is over: give up every lane. Rejects when Redis does not answer. */
   async touch(): Promise<'HELD' | 'GONE'> {
+    // A touch that waited for a connection could make the key anew when the lease is long over.
+    requireConnection(this.#redis)
     const monotonic = performance.now()
     const wall = Date.now()
     const first = this.#wallEnd === 0
@@ -54,6 +56,7 @@ export class Lease {
   /** Lets go before the lease ends, so that nobody need wait for it. */
   async leave(): Promise<void> {
     this.#monotonicEnd = 0
+    requireConnection(this.#redis)
     await leaveScript(this.#redis, [this.#key], [])
   }
 }
