@@ -16,8 +16,6 @@ export class Endpoint implements AsyncDisposable {
   /** Changed at will: it holds for requests that arrive from then on. */
   behaviour: Behaviour
   readonly requests: Received[] = []
-  /** Requests that were broken off before they were there as a whole. */
-  broken = 0
   #successes = 0
   #server: Server | undefined
 
@@ -82,9 +80,6 @@ export class Endpoint implements AsyncDisposable {
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     request.on('error', () => {})
     response.on('error', () => {})
-    request.on('close', () => {
-      if (!request.complete) this.broken++
-    })
     request.on('end', () => this.#answer(request, Buffer.concat(chunks).toString(), response))
   }
 

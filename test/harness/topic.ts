@@ -21,8 +21,6 @@ export class Topic implements AsyncDisposable {
   readonly kafka: Kafka
   readonly admin: Admin
   readonly #producer: Producer
-  /** Records that Kafka has acknowledged. */
-  published = 0
 
   private constructor(kafka: Kafka, name: string, partitions: number) {
     this.kafka = kafka
@@ -68,7 +66,6 @@ export class Topic implements AsyncDisposable {
     for (let at = 0; at < records.length; at += messagesPerSend) {
       const messages = records.slice(at, at + messagesPerSend).map(toMessage)
       await this.#producer.send({ topic: this.name, acks: -1, messages })
-      this.published += messages.length
     }
   }
 
@@ -87,7 +84,6 @@ export class Topic implements AsyncDisposable {
       // The broker answers first and writes the markers then.
       const offsets = before + records.length + parts.length
       await waitUntil('the transaction has its markers', requestMsMax, async () => (await this.#offsets()) >= offsets)
-      if (end === 'commit') this.published += records.length
     } finally {
       await producer.disconnect()
     }
