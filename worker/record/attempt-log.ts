@@ -9,14 +9,18 @@ export interface AttemptLogOptions {
   /** Random and new for each process: tokens are never used for other bytes. */
   readonly instance: string
   readonly batchBytes: number
-  /** Batches that may exist at once; when all are full the log takes nothing more. */
+  /** Full batches that may wait for ClickHouse; then the log takes nothing more. */
   readonly batchesMax: number
   readonly insertsMax: number
 }
 
+/** An almost empty batch counts as so much. */
+const BATCH_BYTES_MIN = 64 * 1024
+
 /**
  * Takes attempt rows, encodes each at once into the open batch, and inserts batches into ClickHouse until they are durable.
- * While ClickHouse is away batches fill up to their number; then `open` is false and nothing more may be added.
+ * A batch that is not full leaves only when an insert can begin: the slower ClickHouse is, the larger batches become. While it is
+ * away they fill up to their number; then `open` is false and nothing more may be added.
  *
  * Several inserts are on the way at once and may land in any order; their rows' owners hear of them in the order in which the
  * rows came. So whatever a lane holds for ended, everything that it ended before is durable, too: a later record of a key never
@@ -31,8 +35,11 @@ export class AttemptLog<E> {
   /** Frozen and not acknowledged, oldest first; the last `#waiting` of them are not on their way yet. */
   readonly #frozen: Batch<E>[] = []
   #waiting = 0
+  #frozenBytes = 0
   #current: Batch<E>
   #inserting = 0
+  /** flush() has found no insert that could begin. */
+  #flushDue = false
   #failures = 0
   #counter = 0
   /** Rows that ClickHouse did not take with their headers and bodies. */
@@ -48,7 +55,7 @@ export class AttemptLog<E> {
 
   /** Whether another attempt may start: its row is sure to find room. */
   get open(): boolean {
-    return this.#frozen.length < this.#options.batchesMax
+    return this.#frozenBytes < this.#options.batchesMax * this.#options.batchBytes
   }
 
   /** Rows are waiting or on their way. */
@@ -64,9 +71,10 @@ export class AttemptLog<E> {
     batch.push(encodeAttempt(batch.out, batch.at, lane, row), owner, slot, entry)
   }
 
-  /** Sends what has come in; called some times a second. While inserts fail, batches fill up instead. */
+  /** Sends what has come in, as soon as an insert can begin; called some times a second. */
   flush(): void {
-    if (this.#current.rows > 0 && (this.#failures === 0 || this.#waiting === 0)) this.#freeze(0)
+    this.#flushDue = this.#current.rows > 0 && (this.#waiting > 0 || this.#inserting >= this.#options.insertsMax)
+    if (!this.#flushDue && this.#current.rows > 0) this.#freeze(0)
   }
 
   /** Closes the open batch, and opens another one with room for `size` bytes. */
@@ -80,6 +88,7 @@ export class AttemptLog<E> {
     }
     batch.token = `${instance}-a${this.#counter++}`
     this.#frozen.push(batch)
+    this.#frozenBytes += this.#sizeOf(batch)
     this.#waiting++
     this.#start()
   }
@@ -102,11 +111,17 @@ export class AttemptLog<E> {
     this.#inserting--
     while (this.#frozen[0]?.landed) {
       const first = this.#frozen.shift()!
+      this.#frozenBytes -= this.#sizeOf(first)
       first.acknowledge()
       this.#keep(first)
     }
     this.#start()
+    if (this.#flushDue) this.flush()
     this.#onAcknowledged()
+  }
+
+  #sizeOf({ at }: Batch<E>): number {
+    return Math.max(at, Math.min(this.#options.batchBytes, BATCH_BYTES_MIN))
   }
 
   #keep(batch: Batch<E>): void {
