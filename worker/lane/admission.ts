@@ -36,12 +36,6 @@ export class Admission {
     this.#parkedBelow = below
   }
 
-  /** Why nothing is admitted although something waits in the intake: the window, or memory, is full. */
-  get isFull(): boolean {
-    const { tracker, heldBytes } = this.#settling.window
-    return tracker.full || heldBytes > this.#limits.bufferBytesMax
-  }
-
   /** Takes the next record in; false when there is none, or no room. With nothing on its way there is always room for one more. */
   next(isIdle: boolean): boolean {
     const { intake } = this

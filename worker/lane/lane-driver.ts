@@ -142,7 +142,7 @@ export class LaneDriver {
 
   /** What a sweep does with requests that hang. */
   letPass(): void {
-    for (const load of this.flights) if (load.slot >= 0 && this.lane.isHeldUp) this.lane.letPass(load, this.#world.nowMs)
+    for (const load of this.flights) if (this.lane.isHeldUpBy(load)) this.lane.letPass(load, this.#world.nowMs)
   }
 
   async prepareRetries(): Promise<void> {

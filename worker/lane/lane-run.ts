@@ -66,7 +66,11 @@ export class LaneRun {
       ...times(1, log.hasRanges, () => log.landRanges()),
       ...times(3, driver.lane.parking.nextDueMs() < Number.POSITIVE_INFINITY, () => this.#retry()),
       ...times(2, true, () => this.#checkpoint(n)),
-      ...times(1, driver.lane.isHeldUp, () => driver.letPass()),
+      ...times(
+        1,
+        driver.flights.some((load) => driver.lane.isHeldUpBy(load)),
+        () => driver.letPass(),
+      ),
       ...times(n % 4 === 0 ? 1 : 0, this.#mayBreak, () => this.#crash(arrives, logIsAway)),
       ...times(n % 4 === 1 ? 1 : 0, this.#mayBreak, () => this.#move()),
       // Redis loses something once at most: order across two of its losses is not promised.

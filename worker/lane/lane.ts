@@ -235,9 +235,11 @@ export class Lane {
     if (load.slot >= 0) this.#freshInFlight--
   }
 
-  /** Whether requests that hang hold up everything behind them. */
-  get isHeldUp(): boolean {
-    return !this.stopped && this.intake.records > 0 && this.#admission.isFull && !this.parkedFull
+  /** Whether this request holds up what waits in the intake: the window, or memory, is full because of it. */
+  isHeldUpBy({ slot }: Load): boolean {
+    if (slot < 0 || this.stopped || this.parkedFull || this.intake.records === 0) return false
+    const { tracker, heldBytes } = this.window
+    return tracker.full ? tracker.tailSlot === slot : heldBytes > this.limits.bufferBytesMax
   }
 
   /** The request takes too long for that: its record is parked as SENDING, and goes on as a parked one's. sentMs: Unix ms. */

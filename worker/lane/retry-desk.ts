@@ -17,6 +17,8 @@ export interface RecordSources {
 
 /** Entries of a lane that may be loaded, waiting for a request slot; their bytes are bounded by the lane's share of memory. */
 const LOADED_MAX = 256
+/** Of a retry batch's item it is not known how many there are. */
+const UNKNOWN_BYTES = 64 * 1024
 const LATER_MS = 200
 const AGAIN_MS = 1000
 
@@ -76,14 +78,14 @@ export class RetryDesk {
   #takeDue(nowMs: number): Parked[] {
     const { parking, loaded, limits } = this.#lane
     const absent: Parked[] = []
-    let bytes = loaded.reduce((sum, entry) => sum + entry.bytes, 0)
+    let bytes = loaded.reduce((sum, entry) => sum + sizeOf(entry), 0)
     while (loaded.length + absent.length < LOADED_MAX && bytes < limits.bufferBytesMax) {
       const entry = parking.takeDue(nowMs)
       if (entry === undefined) break
       if (this.#isEarly(entry)) parking.defer(entry, nowMs + LATER_MS)
       else if (entry.stale) this.#lane.endUnsent(entry, Outcome.SUPERSEDED, Reason.NEWER_DELIVERED, Trigger.RETRY_BATCH, nowMs)
       else {
-        bytes += entry.bytes
+        bytes += sizeOf(entry)
         if (entry.packed === undefined) absent.push(entry)
         else loaded.push(entry)
       }
@@ -130,3 +132,5 @@ export class RetryDesk {
     })
   }
 }
+
+const sizeOf = ({ bytes }: Parked): number => (bytes === 0 ? UNKNOWN_BYTES : bytes)

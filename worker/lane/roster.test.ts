@@ -224,7 +224,6 @@ describe('a roster', () => {
     roster.pump()
     await landed(15)
     expect(lane.window.tracker.cursor).toBe(0)
-    expect(lane.isHeldUp).toBe(true)
     roster.sweep(performance.now())
     expect(lane.parking.size).toBe(0)
     roster.sweep(performance.now() + 1500)

@@ -149,7 +149,7 @@ export class Roster {
       flight.expire(now)
       if (!flight.busy) continue
       const { load } = flight
-      if (load.slot >= 0 && now - flight.sentAt > HANG_MS && load.lane!.isHeldUp)
+      if (now - flight.sentAt > HANG_MS && load.lane!.isHeldUpBy(load))
         load.lane!.letPass(load, Math.round(Date.now() - (now - flight.sentAt)))
     }
   }
