@@ -35,13 +35,14 @@ async function serve(handler: Handler): Promise<{ target: Target; sockets: Set<S
 }
 
 /** A flight, and a promise of its next landing. */
-function open(target: Target) {
+function open(target: Target, mayWrite: () => boolean = () => true) {
   let resolve: (flight: Flight<string>) => void = () => {}
   let landings = 0
-  const flight = new Flight<string>(target, 'load', (landed) => {
+  const land = (landed: Flight<string>): void => {
     landings++
     resolve(landed)
-  })
+  }
+  const flight = new Flight<string>(target, 'load', land, mayWrite)
   flights.push(flight)
   const send = (body = 'body', headers = ['x-one', '1'], to = target): Promise<Flight<string>> => {
     const landed = new Promise<Flight<string>>((done) => {
@@ -121,6 +122,21 @@ describe('a request', () => {
     late?.writeHead(200).end('late')
     expect((await send('next')).status).toBe(204)
     expect(count()).toBe(2)
+  })
+
+  test('that had to wait for its connection is not written when its sender may no longer send', async () => {
+    const seen: string[] = []
+    const { target } = await serve((_request, response, body) => {
+      seen.push(body)
+      response.end()
+    })
+    let mayWrite = false
+    const { send } = open(target, () => mayWrite)
+    const withdrawn = await send('too late')
+    expect([withdrawn.status, withdrawn.cut]).toEqual([0, 'ABORTED'])
+    mayWrite = true
+    expect((await send('in time')).status).toBe(200)
+    expect(seen).toEqual(['in time'])
   })
 
   test('that cannot be sent at all lands, and not before it was sent: whoever lands may send the next one', async () => {

@@ -27,6 +27,7 @@ export type Cut = 'TIMEOUT' | 'ABORTED'
 
 interface Controller {
   readonly rawHeaders?: readonly Buffer[] | null
+  abort(reason: Error): void
 }
 
 /** undici's handler of one Client. A Client that was dropped still reports its end: by then nobody listens. */
@@ -35,7 +36,9 @@ class Listener<L> {
   constructor(flight: Flight<L>) {
     this.flight = flight
   }
-  onRequestStart(): void {}
+  onRequestStart(controller: Controller): void {
+    this.flight?.writing(controller)
+  }
   onResponseStart(controller: Controller, status: number): void {
     if (status >= 200) this.flight?.answering(status, controller.rawHeaders ?? NO_HEADERS)
   }
@@ -68,6 +71,7 @@ export class Flight<L> {
   endedAt = 0
   busy = false
   readonly #landed: (flight: Flight<L>) => void
+  readonly #mayWrite: () => boolean
   readonly #options: { origin: string; path: string; method: Target['method']; headers: string[]; body: Buffer }
   #target: Target
   /** Requests so far. */
@@ -76,10 +80,12 @@ export class Flight<L> {
   #clientOf: Target | undefined
   #listener: Listener<L>
 
-  constructor(target: Target, load: L, landed: (flight: Flight<L>) => void) {
+  /** mayWrite is asked when a request is written, which waits for its connection: who sent it may have lost the right to since. */
+  constructor(target: Target, load: L, landed: (flight: Flight<L>) => void, mayWrite: () => boolean) {
     this.load = load
     this.#target = target
     this.#landed = landed
+    this.#mayWrite = mayWrite
     this.#listener = new Listener(this)
     this.#options = { origin: target.origin, path: target.path, method: target.method, headers: [], body: NO_BODY }
   }
@@ -144,6 +150,13 @@ export class Flight<L> {
     this.#listener.flight = undefined
     this.#listener = new Listener(this)
     client?.destroy().catch(() => {})
+  }
+
+  /** undici is about to write the request. A process that was frozen finds its connections made, and its lease over. */
+  writing(controller: Controller): void {
+    if (this.#mayWrite()) return
+    this.cut = 'ABORTED'
+    controller.abort(new Error('withdrawn before it was written'))
   }
 
   answering(status: number, headers: readonly Buffer[]): void {

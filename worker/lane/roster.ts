@@ -66,7 +66,9 @@ export class Roster {
 
   #open(): Flight<Load> | undefined {
     if (this.#flights.length >= this.maxInFlight) return undefined
-    const flight = new Flight<Load>(this.route.target, new Load(), (landed) => this.#landed(landed))
+    const { maySend } = this.#parts
+    const landed = (flight: Flight<Load>): void => this.#landed(flight)
+    const flight = new Flight<Load>(this.route.target, new Load(), landed, () => maySend(performance.now()))
     this.#flights.push(flight)
     return flight
   }
