@@ -26,12 +26,12 @@ test('a worker that is told to stop under load drains, exits 0, and nothing is r
   const atExit = endpoint.successes
   await waitUntil('delivery goes on without it', 20_000, () => endpoint.successes > atExit + 500)
   const published = await load.stop()
-  const counts = await certificate(fleet, useCase, 40_000)
+  const counts = await certificate(fleet, useCase, 60_000)
   expect(counts).toMatchObject({ published, delivered: published, missing: 0, onTheWay: 0, repeated: 0 })
   const judged = await judge(fleet, useCase, topic, endpoint)
   expect(judged.problems).toEqual([])
   expect(judged.repeats).toBe(0)
-}, 90_000)
+}, 120_000)
 
 test('a deploy under load, every worker replaced one after the other, repeats nothing and keeps the order of keys', async () => {
   await using fleet = await Fleet.start({ workers: 2 })
@@ -49,9 +49,9 @@ test('a deploy under load, every worker replaced one after the other, repeats no
     expect(await old.waitExit(20_000)).toEqual({ code: 0, signal: null })
   }
   const published = await load.stop()
-  const counts = await certificate(fleet, useCase, 40_000)
+  const counts = await certificate(fleet, useCase, 60_000)
   expect(counts).toMatchObject({ published, delivered: published, missing: 0, onTheWay: 0, repeated: 0 })
   const judged = await judge(fleet, useCase, topic, endpoint)
   expect(judged.problems).toEqual([])
   expect(judged.repeats).toBe(0)
-}, 90_000)
+}, 120_000)

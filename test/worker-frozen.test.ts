@@ -40,7 +40,7 @@ test('a worker frozen past its lease changes nothing when it wakes, and goes on 
   })
   expect(frozen.exit).toBeUndefined()
   const published = await load.stop()
-  const counts = await certificate(fleet, useCase, 40_000)
+  const counts = await certificate(fleet, useCase, 60_000)
   expect(counts).toMatchObject({ published, delivered: published, missing: 0, onTheWay: 0 })
   // Its late rows are in the log: a freeze loses none, so every repeat is seen by both sides.
   const judged = await waitUntil('its late rows are in the log', 10_000, async () => {
@@ -56,7 +56,7 @@ test('a worker frozen past its lease changes nothing when it wakes, and goes on 
     expect(Number(stored['writer'])).toBeGreaterThan(Number(epoch))
     expect(stored['owner']).not.toBe(worker)
   }
-}, 90_000)
+}, 120_000)
 
 async function instances(fleet: Fleet): Promise<Set<string>> {
   const { workers } = await fleet.client.fleet.listWorkers({})

@@ -20,7 +20,7 @@ test('a worker killed in the middle costs repeats of what was answered since its
   await topic.publish(jsonRecords(published))
   await waitUntil('a third is delivered', 20_000, () => endpoint.successes > published / 3)
   fleet.workers[0]!.kill('SIGKILL')
-  const counts = await certificate(fleet, useCase, 40_000)
+  const counts = await certificate(fleet, useCase, 60_000)
   expect(counts).toMatchObject({ published, delivered: published, missing: 0, onTheWay: 0 })
   const judged = await judge(fleet, useCase, topic, endpoint, { crashed: true })
   expect(judged.problems).toEqual([])
@@ -31,7 +31,7 @@ test('a worker killed in the middle costs repeats of what was answered since its
   expect(judged.repeatsOfLogged).toBe(0)
   // VerifyRange knows only the successes that the log has, and the log has one of each.
   expect(counts.repeated).toBe(0)
-}, 90_000)
+}, 120_000)
 
 test('a worker killed in the middle breaks no order of keys', async () => {
   await using fleet = await Fleet.start({ workers: 2, workerEnv: shortLease })
@@ -46,12 +46,12 @@ test('a worker killed in the middle breaks no order of keys', async () => {
   await topic.publish(jsonRecords(published, { keys: 400 }))
   await waitUntil('a third is delivered', 20_000, () => endpoint.successes > published / 3)
   fleet.workers[1]!.kill('SIGKILL')
-  const counts = await certificate(fleet, useCase, 40_000)
+  const counts = await certificate(fleet, useCase, 60_000)
   expect(counts).toMatchObject({ published, delivered: published, missing: 0, onTheWay: 0 })
   const judged = await judge(fleet, useCase, topic, endpoint, { crashed: true })
   expect(judged.problems).toEqual([])
   expect(judged.lostRows).toBeGreaterThan(0)
-}, 90_000)
+}, 120_000)
 
 test('all workers killed at once: the next one finishes the work', async () => {
   await using fleet = await Fleet.start({ workers: 1, workerEnv: shortLease })
@@ -65,9 +65,9 @@ test('all workers killed at once: the next one finishes the work', async () => {
   await waitUntil('some are delivered', 20_000, () => endpoint.successes > 500)
   fleet.workers[0]!.kill('SIGKILL')
   await fleet.startWorker()
-  const counts = await certificate(fleet, useCase, 40_000)
+  const counts = await certificate(fleet, useCase, 60_000)
   expect(counts).toMatchObject({ published: 2000, delivered: 2000, missing: 0, onTheWay: 0 })
   const judged = await judge(fleet, useCase, topic, endpoint, { crashed: true })
   expect(judged.problems).toEqual([])
   expect(judged.repeatsOfLogged).toBe(0)
-}, 90_000)
+}, 120_000)
