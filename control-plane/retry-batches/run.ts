@@ -18,7 +18,7 @@ export interface RunLimits extends HandOverLimits {
   readonly sweepAfterMs: number
   /** The longest time between two sweeps that find nothing. */
   readonly sweepMsMax: number
-  /** A batch rests for so many times as long as its turn took. */
+  /** A batch rests for so many times as long as its turn took, at most for sweepAfterMs. */
   readonly restFactor: number
   /** How long after its end a batch's marks stay in the lanes. */
   readonly forgetAfterMs: number
@@ -55,7 +55,8 @@ export class RetryBatchRunner {
       await this.#stepBatch(record).catch((error: unknown) =>
         logger.warn({ retryBatch: name, error: String(error) }, 'retry batch: a step failed, trying again'),
       )
-      this.#turnMs.set(name, nowMs() + (performance.now() - startedMs) * limits.restFactor)
+      const restMs = (performance.now() - startedMs) * limits.restFactor
+      this.#turnMs.set(name, nowMs() + Math.min(restMs, limits.sweepAfterMs))
     }
   }
 
