@@ -60,7 +60,7 @@ async function start(config: WorkerConfig): Promise<Running> {
       },
       roster: {
         logIsOpen: () => attempts.open,
-        maySend: (now) => session.maySend(now),
+        maySend: (now, nowMs) => session.maySend(now, nowMs),
         onLanded: metrics.landed,
       },
       log,
@@ -80,7 +80,7 @@ async function start(config: WorkerConfig): Promise<Running> {
   redis.on('ready', () => held.prove())
   const ticker: Ticker = new Ticker({ held, session, attempts, ranges, clickhouse, cluster: side.cluster, log }, config)
   const health = await startHealthListener(config.httpAddress, metrics.registry, () => [
-    ...(session.maySend(performance.now()) ? [] : ['this worker has no lease: Redis does not answer']),
+    ...(session.maySend(performance.now(), Date.now()) ? [] : ['this worker has no lease: Redis does not answer']),
     ...(session.heard ? [] : ['no control plane has answered yet']),
   ])
   session.start()

@@ -98,7 +98,7 @@ export class Ticker {
       attempts.flush()
       ranges.flush()
     }
-    const maySend = session.maySend(now)
+    const maySend = session.maySend(now, Date.now())
     for (const keeper of keepers) this.#tend(keeper, now, maySend)
     // Kafka may be away for hours.
     if (now >= this.#commitAt && this.#commitsOpen === 0) {

@@ -76,6 +76,7 @@ export class Flight<L> {
   #target: Target
   /** Requests so far. */
   #requests = 0
+  #isDispatching = false
   #client: Client | undefined
   #clientOf: Target | undefined
   #listener: Listener<L>
@@ -108,7 +109,9 @@ export class Flight<L> {
     options.method = target.method
     options.headers = headers
     options.body = body
+    this.#isDispatching = true
     this.#connect(target).dispatch(options, this.#listener as unknown as Dispatcher.DispatchHandler)
+    this.#isDispatching = false
   }
 
   /** Ends a request that has taken longer than its target allows. */
@@ -154,7 +157,8 @@ export class Flight<L> {
 
   /** undici is about to write the request. A process that was frozen finds its connections made, and its lease over. */
   writing(controller: Controller): void {
-    if (this.#mayWrite()) return
+    // With a connection at hand it is written at once: whoever sends has just asked.
+    if (this.#isDispatching || this.#mayWrite()) return
     this.cut = 'ABORTED'
     controller.abort(new Error('withdrawn before it was written'))
   }

@@ -12,8 +12,8 @@ import type { Parked } from './parked.ts'
 export interface RosterParts {
   /** Whether the log has room for another attempt's row. */
   readonly logIsOpen: () => boolean
-  /** Whether this worker may send, by its lease: asked before each request, with performance.now(). */
-  readonly maySend: (now: number) => boolean
+  /** Whether this worker may send, by its lease: asked before each request, with both clocks, just read. */
+  readonly maySend: (now: number, nowMs: number) => boolean
   readonly onLanded: (outcome: number) => void
 }
 
@@ -60,7 +60,7 @@ export class Roster {
     while (this.#flights.length > this.maxInFlight && this.#idle.length > 0) this.#dismiss(this.#idle.pop()!)
     for (;;) {
       const flight = this.#idle.pop() ?? this.#open()
-      if (flight === undefined || !this.#next(flight, performance.now())) return
+      if (flight === undefined || !this.#next(flight, performance.now(), Date.now())) return
     }
   }
 
@@ -68,7 +68,7 @@ export class Roster {
     if (this.#flights.length >= this.maxInFlight) return undefined
     const { maySend } = this.#parts
     const landed = (flight: Flight<Load>): void => this.#landed(flight)
-    const flight = new Flight<Load>(this.route.target, new Load(), landed, () => maySend(performance.now()))
+    const flight = new Flight<Load>(this.route.target, new Load(), landed, () => maySend(performance.now(), Date.now()))
     this.#flights.push(flight)
     return flight
   }
@@ -78,11 +78,11 @@ export class Roster {
     this.#flights = this.#flights.filter((each) => each !== flight)
   }
 
-  /** Gives the slot its next record, or lays it aside; answers whether it flies. now: just read, it decides about the lease. */
-  #next(flight: Flight<Load>, now: number): boolean {
+  /** Gives the slot its next record, or lays it aside; answers whether it flies. Both clocks just read: they decide about the lease. */
+  #next(flight: Flight<Load>, now: number, nowMs: number): boolean {
     const { load } = flight
-    while (this.#mayStart(now) && this.#take(load)) {
-      if (!load.lane!.decode(load, Date.now())) continue
+    while (this.#mayStart(now, nowMs) && this.#take(load)) {
+      if (!load.lane!.decode(load, nowMs)) continue
       if (load.isRetry) this.#retriesInFlight++
       this.#tookRetry = load.isRetry
       load.ticket = this.breaker.started(now)
@@ -93,9 +93,9 @@ export class Roster {
     return false
   }
 
-  #mayStart(now: number): boolean {
+  #mayStart(now: number, nowMs: number): boolean {
     const { maySend, logIsOpen } = this.#parts
-    return maySend(now) && logIsOpen() && this.breaker.mayStart(now)
+    return maySend(now, nowMs) && logIsOpen() && this.breaker.mayStart(now)
   }
 
   #take(load: Load): boolean {
@@ -137,10 +137,11 @@ export class Roster {
     if (flight.cut === 'ABORTED') breaker.withdrawn(load.ticket, endedAt)
     else breaker.answered(load.ticket, !failsEndpoint(this.route.plan.statusClasses, flight.status), endedAt, !load.isRetry)
     if (load.isRetry) this.#retriesInFlight--
-    load.lane!.landed(flight, Date.now())
+    const nowMs = Date.now()
+    load.lane!.landed(flight, nowMs)
     this.#parts.onLanded(load.row.outcome)
     if (this.#flights.length > this.maxInFlight) this.#dismiss(flight)
-    else this.#next(flight, endedAt)
+    else this.#next(flight, endedAt, nowMs)
     // The probe has succeeded: all the others may go, too.
     if (before !== 'CLOSED' && this.breaker.state === 'CLOSED') this.pump()
   }

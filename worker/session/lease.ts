@@ -31,9 +31,9 @@ export class Lease {
     this.#leaseMs = leaseMs
   }
 
-  /** By both clocks, and from when the touch was SENT: a process that was frozen sees it at its next look. now: performance.now(). */
-  isValid(now: number): boolean {
-    return now < this.#monotonicEnd && Date.now() < this.#wallEnd
+  /** By both clocks, and from when the touch was SENT: a process that was frozen sees it at its next look. */
+  isValid(now: number, nowMs: number): boolean {
+    return now < this.#monotonicEnd && nowMs < this.#wallEnd
   }
 
   /** GONE: this instance is expelled, or Redis lost the key and the lease is over: give up every lane. Rejects when Redis does not answer. */
@@ -43,7 +43,9 @@ export class Lease {
     const monotonic = performance.now()
     const wall = Date.now()
     const first = this.#wallEnd === 0
-    const answer = String(await touchScript(this.#redis, [this.#key], [this.#leaseMs, first || this.isValid(monotonic) ? 1 : 0]))
+    const answer = String(
+      await touchScript(this.#redis, [this.#key], [this.#leaseMs, first || this.isValid(monotonic, wall) ? 1 : 0]),
+    )
     if (answer !== 'HELD') {
       this.#monotonicEnd = 0
       return 'GONE'

@@ -73,7 +73,7 @@ function open(intervalMs = 20) {
   return { session: opened, heard, told, lanes, control }
 }
 
-const mayNow = (of: Session): boolean => of.maySend(performance.now())
+const mayNow = (of: Session): boolean => of.maySend(performance.now(), Date.now())
 
 describe('the lease of a session', () => {
   test('is what allows to send, from its first touch on', async () => {

@@ -87,10 +87,10 @@ export class Session {
 
   /**
    * Whether this worker may read and send. Asked before each request, since whatever a process does first after it was frozen
-   * may come before check(). now: performance.now(), just read.
+   * may come before check(). Both clocks just read: performance.now() and Date.now().
    */
-  maySend(now: number): boolean {
-    return !this.#suspended && this.#lease.isValid(now)
+  maySend(now: number, nowMs: number): boolean {
+    return !this.#suspended && this.#lease.isValid(now, nowMs)
   }
 
   /** Whether a control plane has ever answered. */
@@ -122,7 +122,7 @@ export class Session {
 
   /** Called often: a lease may end while nothing else happens, or have ended while the process was frozen. */
   check(): void {
-    if (this.#suspended || this.#lease.isValid(performance.now())) return
+    if (this.#suspended || this.#lease.isValid(performance.now(), Date.now())) return
     this.#suspended = true
     this.#log.warn({}, 'session: the lease is over; nothing is sent until Redis renews it')
     this.#holdings.suspend()
@@ -133,7 +133,7 @@ export class Session {
       try {
         this.check()
         if ((await this.#lease.touch()) === 'GONE') this.#reborn()
-        else if (this.#suspended && this.#lease.isValid(performance.now())) {
+        else if (this.#suspended && this.#lease.isValid(performance.now(), Date.now())) {
           this.#suspended = false
           this.#holdings.resume()
         }

@@ -63,7 +63,9 @@ function toChunks(
     .sort((a, b) => a.first - b.first)
   const inAborted = new Set<string>()
   const chunks: Chunk[] = []
-  const fetched: FetchedBytes = { bytes: messages.reduce((sum, each) => sum + recordBytes(each), 0), held: 0 }
+  let bytes = 0
+  for (const message of messages) bytes += recordBytes(message)
+  const fetched: FetchedBytes = { bytes, held: 0 }
   let records: KafkaRecord[] = []
   let hole: Hole | undefined
   let expected = from
