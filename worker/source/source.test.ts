@@ -88,9 +88,11 @@ const deleteBelow = (topic: string, offset: number): Promise<void> =>
 describe('a partition of a real Kafka', () => {
   test('is read with its aborted transactions as holes, by two readers of different positions', async () => {
     const topic = await createTopic()
+    // A broker's first transaction makes it create its transaction log: the coordinator answers a moment later.
     const transactional = new kafkajs.Kafka({ brokers, logLevel: kafkajs.logLevel.NOTHING }).producer({
       transactionalId: topic,
       maxInFlightRequests: 1,
+      retry: { retries: 30, initialRetryTime: 100, maxRetryTime: 1000 },
     })
     await transactional.connect()
     const send = async (values: string[], commit: boolean): Promise<void> => {
