@@ -102,6 +102,8 @@ describe('a partition of a real Kafka', () => {
     }
     await send(['a', 'b'], true)
     await send(['c'], false)
+    // The marker of an end is written after the end is answered.
+    await expect.poll(async () => (await admin.fetchTopicOffsets(topic))[0]!.high, { timeout: 10_000 }).toBe('5')
     await producer.send({ topic, messages: [{ value: 'd' }] })
     await transactional.disconnect()
     const all = gather()
