@@ -1,7 +1,9 @@
+import type { Worker } from '../deploy/local/fleet.ts'
 import { register, startWorkers, stopWorkers, unregister, waitLanesRun, waitUntil } from './ferry-fleet.ts'
 import { livingPids } from './living-pids.ts'
 import type { Load } from './load.ts'
 import type { LoadTestParts } from './load-test-parts.ts'
+import { watchForeign } from './machine.ts'
 import { measure } from './measure.ts'
 import type { FerryResult, PacedResult } from './results.ts'
 
@@ -32,7 +34,7 @@ export async function runFerry(parts: LoadTestParts, load: Load, options: FerryR
   // Two witnesses: the endpoint counts requests, the attempt log says which records.
   const counted = Math.min(measurement.delivered, await parts.rows.countDelivered(uid))
   const saturated = await parts.rows.latencies(uid)
-  const paced = options.paced ? await runPaced(parts, load, measurement.recordsPerSecond * pacedShare) : undefined
+  const paced = options.paced ? await runPaced(parts, load, workers, measurement.recordsPerSecond * pacedShare) : undefined
   await unregister(parts, name)
   await stopWorkers(workers)
   return {
@@ -43,15 +45,25 @@ export async function runFerry(parts: LoadTestParts, load: Load, options: FerryR
   }
 }
 
-async function runPaced(parts: LoadTestParts, load: Load, recordsPerSecond: number): Promise<PacedResult> {
+async function runPaced(
+  parts: LoadTestParts,
+  load: Load,
+  workers: readonly Worker[],
+  recordsPerSecond: number,
+): Promise<PacedResult> {
   const topic = parts.uniqueName('paced')
   const records = Math.min(load.records, Math.floor(recordsPerSecond * pacedSeconds))
   await parts.topics.create(topic)
   const { name, uid } = await register(parts, { ...load, topic })
   await waitLanesRun(parts, name)
+  const foreignCores = watchForeign([...workers, ...parts.processes].map(({ pid }) => pid))
   await parts.topics.pace(topic, load.payload, records, recordsPerSecond)
   await waitUntil('the log has every paced record', async () => (await parts.rows.countDelivered(uid)) >= records)
-  const latencies = await parts.rows.latencies(uid)
+  const result = {
+    ...{ recordsPerSecond: Math.round(recordsPerSecond), records },
+    foreignCores: foreignCores(),
+    latencies: await parts.rows.latencies(uid),
+  }
   await unregister(parts, name)
-  return { recordsPerSecond: Math.round(recordsPerSecond), records, latencies }
+  return result
 }

@@ -14,7 +14,15 @@ export const cpuOf = (pids: readonly number[]): CpuTime =>
 export const rssMaxMiBOf = (pids: readonly number[]): number =>
   Math.max(...pids.map((pid) => parseRssMaxMiB(readFileSync(`/proc/${pid}/status`, 'utf8'))))
 
-export const machineBusyMs = (): number => parseMachineBusyMs(readFileSync('/proc/stat', 'utf8'))
+const machineBusyMs = (): number => parseMachineBusyMs(readFileSync('/proc/stat', 'utf8'))
+
+/** From now on: answers how many cores everything but these processes has kept busy, on average. */
+export function watchForeign(pids: readonly number[]): () => number {
+  const foreignMs = (): number => machineBusyMs() - totalMs(cpuOf(pids))
+  const startedMs = performance.now()
+  const before = foreignMs()
+  return () => Math.max(0, (foreignMs() - before) / (performance.now() - startedMs))
+}
 
 /**
  * Waits until these processes use next to nothing, so that what one run has left to do (merges, compaction) is not paid for by the

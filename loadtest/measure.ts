@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LoadTestError } from './load-test-error.ts'
-import { cpuOf, machineBusyMs, rssMaxMiBOf } from './machine.ts'
+import { cpuOf, rssMaxMiBOf, watchForeign } from './machine.ts'
 import { type Figures, ratesOf, type Sample, totalMs } from './statistics.ts'
 
 /** One way of delivering, that is being started or runs. */
@@ -35,7 +35,6 @@ const stallMsMax = 60_000
 
 interface Snapshot extends Sample {
   readonly parts: readonly number[]
-  readonly machineMs: number
 }
 
 /** Follows a run from outside, from before its first record to its end. Records that never come end it too: they are missing. */
@@ -45,10 +44,10 @@ export async function measure(run: Measured, parts: readonly PartProcess[]): Pro
     records,
     cpu: cpuOf(run.pids()),
     parts: parts.map(({ pid }) => totalMs(cpuOf([pid]))),
-    machineMs: machineBusyMs(),
   })
   const warmUpRecords = Math.floor(run.records / 3)
   let warm: Snapshot | undefined
+  let foreignCores = (): number => 0
   let last = snapshot(await run.countDelivered())
   let movedMs = last.timeMs
   while (last.records < run.records && last.timeMs - movedMs < stallMsMax) {
@@ -56,7 +55,9 @@ export async function measure(run: Measured, parts: readonly PartProcess[]): Pro
     const now = snapshot(await run.countDelivered())
     if (now.records > last.records) movedMs = now.timeMs
     last = now
-    if (now.records >= warmUpRecords) warm ??= now
+    if (now.records < warmUpRecords || warm !== undefined) continue
+    warm = now
+    foreignCores = watchForeign([...run.pids(), ...parts.map(({ pid }) => pid)])
   }
   if (warm === undefined || warm.records === last.records)
     throw new LoadTestError(
@@ -69,16 +70,12 @@ export async function measure(run: Measured, parts: readonly PartProcess[]): Pro
     ...ratesOf(warm, last, done),
     rssMaxMiB: rssMaxMiBOf(run.pids()),
     delivered: await run.countDelivered(),
-    ...besides(warm, done, parts),
+    partsUsPerRecord: partsUsPerRecord(warm, done, parts),
+    foreignCores: foreignCores(),
   }
 }
 
-function besides(warm: Snapshot, done: Snapshot, parts: readonly PartProcess[]) {
+function partsUsPerRecord(warm: Snapshot, done: Snapshot, parts: readonly PartProcess[]): Record<string, number> {
   const records = done.records - warm.records
-  const usedMs = done.parts.map((ms, index) => ms - warm.parts[index]!)
-  const knownMs = usedMs.reduce((total, ms) => total + ms, totalMs(done.cpu) - totalMs(warm.cpu))
-  return {
-    partsUsPerRecord: Object.fromEntries(parts.map(({ name }, index) => [name, (usedMs[index]! * 1000) / records])),
-    foreignCores: Math.max(0, (done.machineMs - warm.machineMs - knownMs) / (done.timeMs - warm.timeMs)),
-  }
+  return Object.fromEntries(parts.map(({ name }, at) => [name, ((done.parts[at]! - warm.parts[at]!) * 1000) / records]))
 }

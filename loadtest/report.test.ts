@@ -16,7 +16,7 @@ const results = (missing = 0): Results => ({
     {
       ferry: {
         ...{ ...result(30_000.4, 12, missing), repeated: 3, saturated: latencies },
-        paced: { recordsPerSecond: 15_000.2, records: 9_000, latencies },
+        paced: { recordsPerSecond: 15_000.2, records: 9_000, latencies, foreignCores: 0.25 },
       },
       ...{ limit: result(60_000, 4.5), tuned: result(40_000, 15), naive: result(6_000, 150) },
     },

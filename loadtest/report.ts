@@ -71,7 +71,10 @@ function latencyLines({ paced, saturated }: FerryResult): string[] {
     `From append to answer, ${what}: ${latencyText(appendToAnswer)}; the request alone: ${latencyText(request)}`
   const lines = [line('saturated, so with the wait in the backlog', saturated)]
   if (paced !== undefined)
-    lines.unshift(line(`${formatCount(paced.recordsPerSecond)} records/s, half of the rate above`, paced.latencies))
+    lines.unshift(
+      line(`${formatCount(paced.recordsPerSecond)} records/s, half of the rate above`, paced.latencies),
+      `(strangers kept ${paced.foreignCores.toFixed(2)} cores busy meanwhile)`,
+    )
   return lines
 }
 

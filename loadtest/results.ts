@@ -20,6 +20,8 @@ export interface PacedResult {
   readonly recordsPerSecond: number
   readonly records: number
   readonly latencies: Latencies
+  /** As in Measurement, during this phase. */
+  readonly foreignCores: number
 }
 
 export interface RoundResult extends Record<Exclude<Contestant, 'ferry'>, PeerResult> {
