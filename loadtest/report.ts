@@ -25,7 +25,7 @@ export function reportLines(settings: Settings, results: Results): string[] {
   const { connections, inFlight: limitInFlight } = results.limitVariant
   const ferry = results.rounds.map((round) => round.ferry)
   return [
-    `${formatCount(records)} records, ${size}, ${formatCount(keys)} keys, ${partitions} partitions; Ferry in ${ordering} order;`,
+    `${formatCount(records)} records, ${size}, ${formatCount(keys)} keys, ${partitions} partitions; Ferry ${ordering === 'key' ? 'in order per key' : 'without order'};`,
     `${workers === 1 ? 'one process' : `${workers} processes`} each, ${inFlight} requests in flight (the limit: ${limitInFlight}, ${connections}).`,
     `Figures from the first third of the records on${rounds > 1 ? `, medians of ${rounds} rounds` : ''}.`,
     '',
@@ -36,7 +36,7 @@ export function reportLines(settings: Settings, results: Results): string[] {
     '',
     ...latencyLines(ferry.at(-1)!),
     '',
-    `CPU beside Ferry, us per record: ${partsText(ferry)}. Strangers on this machine kept ${foreignText(results)} cores busy.`,
+    `CPU beside Ferry, us per record: ${partsText(ferry)}. Everything else on this machine kept ${foreignText(results)} cores busy.`,
   ]
 }
 
@@ -73,7 +73,7 @@ function latencyLines({ paced, saturated }: FerryResult): string[] {
   if (paced !== undefined)
     lines.unshift(
       line(`${formatCount(paced.recordsPerSecond)} records/s, half of the rate above`, paced.latencies),
-      `(strangers kept ${paced.foreignCores.toFixed(2)} cores busy meanwhile)`,
+      `(everything else kept ${paced.foreignCores.toFixed(2)} cores busy meanwhile)`,
     )
   return lines
 }
