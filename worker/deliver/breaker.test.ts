@@ -16,6 +16,14 @@ function opened(nowMs = startMs): Breaker {
   return breaker
 }
 
+/** Starts as many probes as may go, which all fail 5 ms later; answers how many. */
+function failProbes(breaker: Breaker, nowMs: number): number {
+  const tickets: number[] = []
+  while (breaker.mayStart(nowMs)) tickets.push(breaker.started(nowMs))
+  for (const ticket of tickets) breaker.answered(ticket, false, nowMs + 5)
+  return tickets.length
+}
+
 describe('CLOSED', () => {
   test('opens at the twentieth failure, not before', () => {
     const breaker = new Breaker(options)
@@ -44,16 +52,14 @@ describe('CLOSED', () => {
     expect(breaker.state).toBe('OPEN')
   })
 
-  test('stays closed while records that are tried again fail in a row, and fresh ones are taken', () => {
+  test('stays closed while records that are tried again fail, whether fresh ones are taken between them or not', () => {
     const breaker = new Breaker(options)
-    for (let i = 0; i < 10; i++) {
-      answer(breaker, true, 20, startMs + i)
-      for (let retry = 0; retry < 30; retry++) {
-        const nowMs = startMs + i
-        breaker.answered(breaker.started(nowMs), false, nowMs, false)
-      }
-    }
+    for (let i = 0; i < 1000; i++) breaker.answered(breaker.started(startMs), false, startMs, false)
+    answer(breaker, true, 4, startMs)
+    answer(breaker, false, 15, startMs)
     expect(breaker.state).toBe('CLOSED')
+    answer(breaker, false, 1, startMs)
+    expect(breaker.state).toBe('OPEN')
   })
 
   test('forgets failures that are older than the window', () => {
@@ -67,11 +73,14 @@ describe('CLOSED', () => {
 })
 
 describe('OPEN', () => {
-  test('starts nothing before the cooldown and one probe after it', () => {
+  test('starts nothing before the cooldown and ten probes after it', () => {
     const breaker = opened()
     expect(breaker.mayStart(startMs + 999)).toBe(false)
     expect(breaker.mayStart(startMs + 1000)).toBe(true)
-    breaker.started(startMs + 1000)
+    for (let probe = 0; probe < 10; probe++) {
+      expect(breaker.mayStart(startMs + 1000)).toBe(true)
+      breaker.started(startMs + 1000)
+    }
     expect(breaker.state).toBe('PROBING')
     expect(breaker.mayStart(startMs + 100_000)).toBe(false)
   })
@@ -103,7 +112,7 @@ describe('PROBING', () => {
     const waits: number[] = []
     for (let i = 0; i < 7; i++) {
       const atMs = breaker.nextProbeAtMs
-      breaker.answered(breaker.started(atMs), false, atMs + 5)
+      failProbes(breaker, atMs)
       waits.push(breaker.nextProbeAtMs - atMs - 5)
     }
     expect(waits).toEqual([2000, 4000, 8000, 10_000, 10_000, 10_000, 10_000])
@@ -113,21 +122,47 @@ describe('PROBING', () => {
     expect(breaker.nextProbeAtMs).toBe(atMs + 1000)
   })
 
-  test('a probe that Ferry aborted leaves room for the next at once', () => {
+  test('one probe of ten that succeeds closes it, whatever the others say', () => {
     const breaker = opened()
-    breaker.withdrawn(breaker.started(startMs + 1000), startMs + 1500)
-    expect(breaker.state).toBe('OPEN')
-    expect(breaker.mayStart(startMs + 1500)).toBe(true)
+    const atMs = breaker.nextProbeAtMs
+    const tickets = Array.from({ length: 10 }, () => breaker.started(atMs))
+    for (const ticket of tickets.slice(0, 8)) breaker.answered(ticket, false, atMs + 1)
+    expect(breaker.state).toBe('PROBING')
+    breaker.answered(tickets[8]!, true, atMs + 3)
+    expect(breaker.state).toBe('CLOSED')
+    breaker.answered(tickets[9]!, false, atMs + 4)
+    expect(breaker.state).toBe('CLOSED')
   })
 
-  test('a probe of which nothing is heard is replaced after its deadline, and its late answer is ignored', () => {
+  test('probes that go one after the other, as with a single slot, all go before the next cooldown', () => {
     const breaker = opened()
-    const lost = breaker.started(startMs + 1000)
+    let atMs = startMs + 1000
+    for (let probe = 0; probe < 10; probe++) {
+      expect(breaker.mayStart(atMs)).toBe(true)
+      breaker.answered(breaker.started(atMs), false, atMs + 5)
+      atMs += 5
+    }
+    expect(breaker.mayStart(atMs)).toBe(false)
+    expect(breaker.nextProbeAtMs).toBe(atMs + 2000)
+  })
+
+  test('a probe that Ferry aborted leaves room for another at once', () => {
+    const breaker = opened()
+    const tickets = Array.from({ length: 10 }, () => breaker.started(startMs + 1000))
+    breaker.withdrawn(tickets[0]!, startMs + 1500)
+    expect(breaker.mayStart(startMs + 1500)).toBe(true)
+    breaker.started(startMs + 1500)
+    expect(breaker.mayStart(startMs + 1500)).toBe(false)
+  })
+
+  test('probes of which nothing is heard are replaced after their deadline, and a late answer is ignored', () => {
+    const breaker = opened()
+    const lost = Array.from({ length: 10 }, () => breaker.started(startMs + 1000))
     const overMs = startMs + 1000 + options.probeTimeoutMs
     expect(breaker.mayStart(overMs - 1)).toBe(false)
     expect(breaker.mayStart(overMs)).toBe(true)
     const next = breaker.started(overMs)
-    breaker.answered(lost, true, overMs + 1)
+    breaker.answered(lost[0]!, true, overMs + 1)
     expect(breaker.state).toBe('PROBING')
     breaker.answered(next, true, overMs + 2)
     expect(breaker.state).toBe('CLOSED')
@@ -179,7 +214,7 @@ describe('with a simulated endpoint', () => {
     lengthMs: fc.integer({ min: 40_000, max: 90_000 }),
   })
 
-  test('it opens within a window of the first failure, then sends little, and closes after the return', () => {
+  test('it opens within a window of the first failure, then sends ten requests a cooldown, and closes after the return', () => {
     fc.assert(
       fc.property(outages, ({ perSecond, latencyMs, fromMs, lengthMs }) => {
         const untilMs = fromMs + lengthMs
@@ -193,7 +228,7 @@ describe('with a simulated endpoint', () => {
         const probes = seen
           .filter((each) => each.afterMs > open!.afterMs && each.afterMs < untilMs)
           .reduce((sum, each) => sum + each.started, 0)
-        expect(probes).toBeLessThanOrEqual(5 + lengthMs / options.cooldownMaxMs)
+        expect(probes).toBeLessThanOrEqual(options.probes * (5 + lengthMs / options.cooldownMaxMs))
 
         const closed = seen.find((each) => each.afterMs >= untilMs && each.state === 'CLOSED')
         const slackMs = 10 + 1000 / perSecond
@@ -233,18 +268,20 @@ describe('whatever happens, in whatever order', () => {
   )
   const small: BreakerOptions = { ...options, requestsMin: 3, failureRatio: 0.5, probeTimeoutMs: 60_000 }
 
-  test('a request may start within the longest cooldown or the probe deadline, and never two probes at once', () => {
+  test('a request may start within the longest cooldown or the probe deadline, and never more probes at once than it has', () => {
     fc.assert(
       fc.property(steps, (list) => {
         const breaker = new Breaker(small)
         const tickets: number[] = []
         let nowMs = startMs
+        let probes = 0
         for (const { kind, afterMs } of list) {
           nowMs += afterMs
           const ticket = kind === 'start' ? undefined : tickets.shift()
           if (kind === 'start' && breaker.mayStart(nowMs)) {
             tickets.push(breaker.started(nowMs))
-            if (breaker.state === 'PROBING') expect(breaker.mayStart(nowMs + small.probeTimeoutMs - 1)).toBe(false)
+            if (breaker.state !== 'PROBING') probes = 0
+            else if (++probes === small.probes) expect(breaker.mayStart(nowMs + small.probeTimeoutMs - 1)).toBe(false)
           }
           if (ticket !== undefined && kind === 'withdraw') breaker.withdrawn(ticket, nowMs)
           if (ticket !== undefined && (kind === 'good' || kind === 'bad')) breaker.answered(ticket, kind === 'good', nowMs)

@@ -1,26 +1,29 @@
-// One breaker per use case and worker: while its endpoint fails nearly everything, a single request probes it from time to time.
+// One breaker per use case and worker: while its endpoint fails nearly everything, a few requests probe it from time to time.
 //
 // state    event                                         next     does
 // CLOSED   answer, and the window holds enough failures, OPEN     cooldown = first
-//          or as many fresh records' in a row
+//          or as many came in a row
 // CLOSED   any other answer                              CLOSED   counts it
-// OPEN     started, after the cooldown                   PROBING  this request is the probe
-// PROBING  the probe succeeded                           CLOSED   empties the window
-// PROBING  the probe failed                              OPEN     cooldown doubles, up to its maximum
-// PROBING  the probe was withdrawn                       OPEN     no cooldown: Ferry aborted it, it said nothing
-// PROBING  started, after the probe's deadline           PROBING  a new probe: nobody said what became of the last one
+// OPEN     started, after the cooldown                   PROBING  this request is a probe; a few others may follow at once
+// PROBING  started, while probes are left                PROBING  this request is a probe, too
+// PROBING  a probe succeeded                             CLOSED   empties the window
+// PROBING  the last probe failed, as all the others      OPEN     cooldown doubles, up to its maximum
+// PROBING  a probe was withdrawn                         PROBING  another may go in its place: Ferry aborted it, it said nothing
+// PROBING  started, after the last probe's deadline      PROBING  new probes: nobody said what became of those
 // any      answer or withdrawal of an earlier state      same     nothing
+//
+// A probe may fail for its record's sake: hence several of them, of which one success is enough.
 //
 // The last line is why a start gives a ticket. Answers that were on their way when the breaker opened say how the endpoint was:
 // at one success in ten they would close it at once, and failures among them would stand for the probe's answer.
 //
-// A record that is tried again has failed before and may well fail for its own sake: a few dozen such records that are due together
-// are many failures in a row, and say nothing of the endpoint. So only fresh records count there, and make the better probes.
+// A record that is tried again has failed before and may well fail for its own sake: hundreds of them that are due together say nothing
+// of the endpoint, and each has waits of its own. So only failures of fresh records count, and successes of all.
 
 export interface BreakerOptions {
   /** How far back answers count. */
   readonly windowMs: number
-  /** Fewer answers in the window never open it; so many failures of fresh records in a row always do, whatever the window remembers. */
+  /** Fewer answers in the window never open it; so many failures in a row always do, whatever the window remembers. */
   readonly requestsMin: number
   /** Share of failures in the window that opens it: above 0, up to 1. */
   readonly failureRatio: number
@@ -28,7 +31,9 @@ export interface BreakerOptions {
   readonly cooldownMs: number
   /** The cooldown doubles with every failed probe, up to this. */
   readonly cooldownMaxMs: number
-  /** After this another probe may go although nothing was heard of the last one. Longer than any request may take. */
+  /** Requests after each cooldown, of which one must succeed. */
+  readonly probes: number
+  /** After this other probes may go although nothing was heard of the last ones. Longer than any request may take. */
   readonly probeTimeoutMs: number
 }
 
@@ -38,6 +43,7 @@ export const defaultBreakerOptions: BreakerOptions = {
   failureRatio: 0.8,
   cooldownMs: 1000,
   cooldownMaxMs: 10_000,
+  probes: 10,
   probeTimeoutMs: 720_000,
 }
 
@@ -50,18 +56,21 @@ const BUCKETS = 10
 export class Breaker {
   readonly #options: BreakerOptions
   readonly #bucketMs: number
-  readonly #requests = new Int32Array(BUCKETS)
+  readonly #answers = new Int32Array(BUCKETS)
   readonly #failures = new Int32Array(BUCKETS)
-  #requestsInWindow = 0
+  #answersInWindow = 0
   #failuresInWindow = 0
   #failuresInRow = 0
   /** Number of the newest bucket, counted from time 0. */
   #bucket = 0
   #state: BreakerState = 'CLOSED'
-  /** Grows at every change of state, and at every probe. */
+  /** PROBING: probes that may still be started, and those on their way. */
+  #probesLeft = 0
+  #probesOut = 0
+  /** Grows at every change of state. */
   #ticket = 1
   #cooldownMs: number
-  /** OPEN: when the probe may go. PROBING: when the next one may. CLOSED: 0. */
+  /** OPEN: when probes may go. PROBING: when the next one may. CLOSED: 0. */
   #nextProbeAtMs = 0
 
   constructor(options: BreakerOptions) {
@@ -86,16 +95,17 @@ export class Breaker {
 
   /** A request is started; ask mayStart first. Answers the ticket that its answered or withdrawn must bring back. */
   started(nowMs: number): number {
-    if (this.#state !== 'CLOSED') this.#enter('PROBING', nowMs + this.#options.probeTimeoutMs)
+    if (this.#state !== 'CLOSED') this.#probe(nowMs)
     return this.#ticket
   }
 
   /** A started request has ended. ok: it got an answer that is no failure of the endpoint; what it says of the record does not matter. isFresh: the record had not been tried before. */
   answered(ticket: number, ok: boolean, nowMs: number, isFresh = true): void {
     if (ticket !== this.#ticket) return
-    if (this.#state === 'CLOSED') this.#count(ok, nowMs, isFresh)
-    else if (ok) this.#close()
-    else {
+    if (this.#state === 'CLOSED') {
+      if (ok || isFresh) this.#count(ok, nowMs)
+    } else if (ok) this.#close()
+    else if (--this.#probesOut === 0 && this.#probesLeft === 0) {
       this.#cooldownMs = Math.min(this.#cooldownMs * 2, this.#options.cooldownMaxMs)
       this.#enter('OPEN', nowMs + this.#cooldownMs)
     }
@@ -103,24 +113,37 @@ export class Breaker {
 
   /** Ferry aborted a started request: that says nothing of the endpoint. */
   withdrawn(ticket: number, nowMs: number): void {
-    if (ticket === this.#ticket && this.#state === 'PROBING') this.#enter('OPEN', nowMs)
+    if (ticket !== this.#ticket || this.#state !== 'PROBING') return
+    this.#probesOut--
+    this.#probesLeft++
+    this.#nextProbeAtMs = nowMs
   }
 
-  #count(ok: boolean, nowMs: number, isFresh: boolean): void {
+  #probe(nowMs: number): void {
+    if (this.#state === 'OPEN' || this.#probesLeft === 0) {
+      this.#probesLeft = this.#options.probes
+      this.#probesOut = 0
+      this.#enter('PROBING', nowMs)
+    }
+    this.#probesOut++
+    if (--this.#probesLeft === 0) this.#nextProbeAtMs = nowMs + this.#options.probeTimeoutMs
+  }
+
+  #count(ok: boolean, nowMs: number): void {
     this.#advance(Math.floor(nowMs / this.#bucketMs))
     const at = this.#bucket % BUCKETS
-    this.#requests[at]!++
-    this.#requestsInWindow++
+    this.#answers[at]!++
+    this.#answersInWindow++
     if (ok) {
       this.#failuresInRow = 0
       return
     }
     this.#failures[at]!++
     this.#failuresInWindow++
-    if (isFresh) this.#failuresInRow++
+    this.#failuresInRow++
     const { requestsMin, failureRatio, cooldownMs } = this.#options
-    const share = this.#requestsInWindow >= requestsMin && this.#failuresInWindow >= failureRatio * this.#requestsInWindow
-    if (!share && Math.min(this.#failuresInRow, this.#failuresInWindow) < requestsMin) return
+    const isShare = this.#answersInWindow >= requestsMin && this.#failuresInWindow >= failureRatio * this.#answersInWindow
+    if (!isShare && Math.min(this.#failuresInRow, this.#failuresInWindow) < requestsMin) return
     this.#cooldownMs = cooldownMs
     this.#enter('OPEN', nowMs + cooldownMs)
   }
@@ -130,18 +153,18 @@ export class Breaker {
     const passed = Math.min(bucket - this.#bucket, BUCKETS)
     for (let i = 0; i < passed; i++) {
       const at = (bucket - i) % BUCKETS
-      this.#requestsInWindow -= this.#requests[at]!
+      this.#answersInWindow -= this.#answers[at]!
       this.#failuresInWindow -= this.#failures[at]!
-      this.#requests[at] = 0
+      this.#answers[at] = 0
       this.#failures[at] = 0
     }
     this.#bucket = bucket
   }
 
   #close(): void {
-    this.#requests.fill(0)
+    this.#answers.fill(0)
     this.#failures.fill(0)
-    this.#requestsInWindow = 0
+    this.#answersInWindow = 0
     this.#failuresInWindow = 0
     this.#failuresInRow = 0
     this.#enter('CLOSED', 0)

@@ -1,3 +1,4 @@
+import { Trigger } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import { LaneCondition } from '../../proto/gen/ferry/v1/lane_pb.ts'
 import { Breaker, defaultBreakerOptions } from '../deliver/breaker.ts'
 import { Flight } from '../deliver/flight.ts'
@@ -134,8 +135,9 @@ export class Roster {
     const { load, endedAt } = flight
     const { breaker } = this
     const before = breaker.state
+    const ok = !failsEndpoint(this.route.plan.statusClasses, flight.status)
     if (flight.cut === 'ABORTED') breaker.withdrawn(load.ticket, endedAt)
-    else breaker.answered(load.ticket, !failsEndpoint(this.route.plan.statusClasses, flight.status), endedAt, !load.isRetry)
+    else breaker.answered(load.ticket, ok, endedAt, load.row.trigger === Trigger.INITIAL)
     if (load.isRetry) this.#retriesInFlight--
     const nowMs = Date.now()
     load.lane!.landed(flight, nowMs)

@@ -245,7 +245,7 @@ export const LaneCondition = {
   PAUSED: 1,
 
   /**
-   * The endpoint fails nearly everything: a single request probes it from time to time.
+   * The endpoint fails nearly everything: ten requests a cooldown (1 s, later 10 s) probe it, the others wait.
    *
    * @generated from enum value: LANE_CONDITION_BREAKER_OPEN = 2;
    */
