@@ -37,11 +37,13 @@ export async function findAbsent(
   // The inbox first: an item goes from there to parked in one step, so it is seen in one of the two.
   const inbox = await askRedis(() => redis.hmget(keys.inbox, ...offsets))
   const parked = await askRedis(() => redis.hmget(keys.parked, ...offsets))
-  return items.filter(({ round }, index) => {
-    const [waiting, entry] = [inbox[index], parked[index]]
-    if (waiting && readInbox(waiting).some((item) => item.batch === batch)) return false
-    return !entry || readParked(entry).round <= round
-  })
+  return items.filter((item, index) => isAbsent(item, batch, inbox[index] ?? undefined, parked[index] ?? undefined))
+}
+
+/** waiting, entry: what the inbox and the parked deliveries have of the item's offset. */
+export function isAbsent({ round }: HandedItem, batch: string, waiting: string | undefined, entry: string | undefined): boolean {
+  if (waiting !== undefined && readInbox(waiting).some((item) => item.batch === batch)) return false
+  return entry === undefined || readParked(entry).round <= round
 }
 
 /** KEYS lane inbox  ARGV mark field, cancel field. Nothing more is handed over, and the owner is told to withdraw what it has. */

@@ -48,15 +48,20 @@ export class Checkpointer {
     if (this.#writing) throw new Error('a checkpoint is being written')
     this.#writing = true
     try {
-      const draft = this.#pending ?? this.#draft(lane, isFinished, nowMs)
+      const draft = this.next(lane, isFinished, nowMs)
       if (draft === undefined) return false
-      this.#pending = draft
       await this.#state.checkpoint(draft.checkpoint)
-      this.#accepted(lane, draft)
+      this.accepted(lane, draft)
       return draft.checkpoint.clean
     } finally {
       this.#writing = false
     }
+  }
+
+  /** What is to be sent now: the draft that is not answered yet, or a new one when Redis does not know it all. */
+  next(lane: Lane, isFinished: boolean, nowMs: number): Draft | undefined {
+    this.#pending ??= this.#draft(lane, isFinished, nowMs)
+    return this.#pending
   }
 
   #draft(lane: Lane, isFinished: boolean, nowMs: number): Draft | undefined {
@@ -72,7 +77,8 @@ export class Checkpointer {
     return draft
   }
 
-  #accepted(lane: Lane, draft: Draft): void {
+  /** Redis has taken the draft. */
+  accepted(lane: Lane, draft: Draft): void {
     const { checkpoint, included, whole } = draft
     this.#pending = undefined
     this.#saved = { cursor: checkpoint.cursor, ended: checkpoint.ended }

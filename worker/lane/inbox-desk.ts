@@ -1,20 +1,21 @@
 import type { ClickHouseClient } from '../../runtime/clickhouse.ts'
 import type { InboxItem } from '../../runtime/lane-keys.ts'
 import type { Lane } from './lane.ts'
-import type { LaneState } from './lane-state.ts'
+import type { Inbox, LaneState } from './lane-state.ts'
 import { newParked } from './parked.ts'
 
 /** Items that are looked at in one go. */
 const PAGE = 1000
 
-interface Known {
+/** What the log says of a delivery that a retry batch wants to open again. */
+export interface KnownRounds {
   readonly round: number
   readonly delivered: boolean
   readonly keyHash: number
 }
 
 /** Nothing in the log below the cursor: the log has lost it, and that is why it is to be sent again. */
-const LOST: Known = { round: -1, delivered: false, keyHash: 0 }
+const LOST: KnownRounds = { round: -1, delivered: false, keyHash: 0 }
 
 /**
  * Takes in what retry batches bring: opens a round for each delivery that has ended.
@@ -36,8 +37,22 @@ export async function takeInbox(
   nowMs: number,
 ): Promise<string[]> {
   // What is not below the cursor may still be on its way, or is to be read again.
-  const { items, cancelled } = await state.inbox(PAGE, (offset) => offset < lane.window.tracker.cursor)
+  const inbox = await state.inbox(PAGE, (offset) => offset < lane.window.tracker.cursor)
   if (lane.stopped) return []
+  const { taken, ready } = sortInbox(lane, inbox, nowMs)
+  if (ready.length === 0) return taken
+  const offsets = ready.map(([offset]) => offset)
+  const known = await askLog(lane, clickhouse, offsets, timeoutMs)
+  // Who has let the lane go must not say any more about it.
+  if (lane.stopped) return []
+  openRounds(lane, ready, known, nowMs)
+  return [...taken, ...offsets.map(String)]
+}
+
+type Ready = readonly (readonly [number, readonly InboxItem[]])[]
+
+/** Withdraws what is cancelled; says which fields are dealt with, and which offsets may have a new round by what the log says. */
+export function sortInbox(lane: Lane, { items, cancelled }: Inbox, nowMs: number): { taken: string[]; ready: Ready } {
   const taken: string[] = []
   for (const batch of cancelled) {
     withdraw(lane, batch, nowMs)
@@ -52,20 +67,18 @@ export async function takeInbox(
       taken.push(String(offset))
     else if (waiting === undefined && ready.length < room) ready.push([offset, live])
   }
-  if (ready.length === 0) return taken
-  const offsets = ready.map(([offset]) => offset)
-  const known = await askLog(lane, clickhouse, offsets, timeoutMs)
-  // Who has let the lane go must not say any more about it.
-  if (lane.stopped) return []
+  return { taken, ready }
+}
+
+/** Parks each in its next round, unless it was delivered meanwhile. */
+export function openRounds(lane: Lane, ready: Ready, known: ReadonlyMap<number, KnownRounds>, nowMs: number): void {
   for (const [offset, list] of ready) {
     const found = known.get(offset) ?? LOST
     if (!found.delivered && lane.parking.get(offset) === undefined) open(lane, offset, list, found, nowMs)
-    taken.push(String(offset))
   }
-  return taken
 }
 
-function open(lane: Lane, offset: number, list: readonly InboxItem[], found: Known, nowMs: number): void {
+function open(lane: Lane, offset: number, list: readonly InboxItem[], found: KnownRounds, nowMs: number): void {
   const keyed = lane.window.order !== undefined && found.keyHash !== 0
   lane.parking.add(
     newParked({
@@ -93,7 +106,7 @@ async function askLog(
   clickhouse: ClickHouseClient,
   offsets: readonly number[],
   timeoutMs: number,
-): Promise<Map<number, Known>> {
+): Promise<Map<number, KnownRounds>> {
   const answer = await clickhouse.query({
     query: `SELECT offset, max(round), max(outcome = 'DELIVERED'), max(key_hash) FROM outcomes WHERE uid = {uid:String}
       AND cluster = {cluster:String} AND topic = {topic:String} AND partition = {partition:UInt32} AND replay = ''

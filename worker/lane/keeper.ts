@@ -6,22 +6,14 @@ import type { Route } from '../deliver/route.ts'
 import type { Chunk, Partition, PartitionSink } from '../source/partition.ts'
 import type { Source } from '../source/source.ts'
 import { Checkpointer } from './checkpointer.ts'
+import { afterCheckpoint, afterDrain, afterFirstCheckpoint, isHeld } from './keeper-state.ts'
 import { Lane, type LaneParts } from './lane.ts'
 import type { LaneLimits } from './lane-limits.ts'
 import { LaneState, RefusedError } from './lane-state.ts'
 import { startLane } from './start-lane.ts'
 import { askLog, findBase, NeedsDecisionError, type TakeoverParts } from './takeover.ts'
-import { Troubles } from './troubles.ts'
-
-// One lane that this worker holds, from its assignment to its release.
-//
-//   state    | does                                            | next
-//   STARTING | waits for its definition, claims, asks the log, | RUNNING; LOST when refused; RELEASED when told to drain before
-//            | writes a first checkpoint                       | it has begun to write, DRAINING after that
-//   RUNNING  | reads, delivers, writes checkpoints             | DRAINING when told; LOST when a checkpoint is refused
-//   DRAINING | reads nothing, sends nothing, waits for rows    | RELEASED after a last, clean checkpoint; LOST
-//   RELEASED | nothing                                         | forgotten when the control plane has heard of it
-//   LOST     | nothing; its requests are aborted               | forgotten when the control plane has heard of it
+import { bindTopic } from './topic-binding.ts'
+import { describeCut, describeRecreated, Troubles } from './troubles.ts'
 
 const FETCHES_PER_SHARE = 16
 
@@ -54,6 +46,8 @@ export class Keeper implements PartitionSink {
   readonly laneState: LaneState
   readonly checkpointer: Checkpointer
   readonly troubles = new Troubles()
+  /** The topic that its offsets belong to; undefined until a broker and Redis have said it. */
+  topicId: string | undefined
   /** Version of the last checkpoint when it was clean, else 0. */
   releasedVersion = 0
   seenEpoch = 0
@@ -75,7 +69,7 @@ export class Keeper implements PartitionSink {
   }
 
   get held(): boolean {
-    return this.state === State.STARTING || this.state === State.RUNNING || this.state === State.DRAINING
+    return isHeld(this.state)
   }
 
   /** Whether start() was called. */
@@ -130,8 +124,8 @@ export class Keeper implements PartitionSink {
   async #begin(): Promise<void> {
     const lane = this.lane!
     await this.checkpointer.write(lane, false, Date.now())
-    if (this.state !== State.STARTING) return
-    this.state = State.RUNNING
+    this.state = afterFirstCheckpoint(this.state)
+    if (this.state !== State.RUNNING) return
     const { topic, isolation } = this.#route!.plan
     const options = { readCommitted: isolation === 'READ_COMMITTED', bytesMax: this.#fetchBytes() }
     this.#partition = this.#parts.source.open(topic, this.id.partition, lane.window.tracker.cursor, options, this)
@@ -146,14 +140,11 @@ export class Keeper implements PartitionSink {
 
   /** Stops reading and sending; checkpoint() releases the lane when nothing is on its way any more. */
   drain(): void {
-    if (this.state === State.STARTING && this.lane === undefined) {
-      // Nothing was sent, and Redis has at most a claim of this epoch: the next owner asks the log.
-      this.state = State.RELEASED
-      this.#parts.letGo(this)
-    } else if (this.state === State.STARTING || this.state === State.RUNNING) {
-      this.state = State.DRAINING
-      this.#stop()
-    }
+    const before = this.state
+    this.state = afterDrain(before, this.lane !== undefined)
+    if (this.state === before) return
+    if (this.state === State.RELEASED) this.#parts.letGo(this)
+    else this.#stop()
   }
 
   /** Lets go at once: the state is another's, or the lease is over. Rows that are on their way are still inserted. */
@@ -213,9 +204,9 @@ export class Keeper implements PartitionSink {
       const isReleased = await this.checkpointer.write(lane, this.#isFinished, Date.now())
       this.#failingSince = 0
       this.troubles.state = undefined
-      if (isReleased && this.state === State.DRAINING) {
+      this.state = afterCheckpoint(this.state, isReleased)
+      if (this.state === State.RELEASED) {
         this.releasedVersion = this.laneState.version
-        this.state = State.RELEASED
         this.#parts.letGo(this)
       } else this.#parts.ready(this)
     } catch (error) {
@@ -254,7 +245,7 @@ export class Keeper implements PartitionSink {
     const { lane } = this
     if (lane === undefined || this.state !== State.RUNNING) return undefined
     if (position > latest) {
-      this.troubles.range = `Kafka ends at offset ${latest}, before the lane's position ${position}: the topic was recreated, or has lost records`
+      this.#halt(describeCut(this.id, position, latest))
       return undefined
     }
     const hole = { first: position, last: earliest - 1, kind: 'RETENTION' } as const
@@ -264,7 +255,27 @@ export class Keeper implements PartitionSink {
     return earliest
   }
 
+  async bind(topicId: string): Promise<string> {
+    const { redis, instance } = this.#parts
+    this.topicId = await bindTopic(redis, this.id, this.epoch, instance, topicId)
+    return this.topicId
+  }
+
+  recreated(topicId: string): void {
+    this.#halt(describeRecreated(this.id, this.topicId ?? '', topicId))
+  }
+
+  /** Nothing is read any more; what waits is still delivered. */
+  #halt(message: string): void {
+    this.troubles.range = message
+    this.#parts.log.error({ lane: this.key, problem: message }, 'lane: it reads no more until an operator decides')
+  }
+
   trouble(message: string | undefined): void {
+    const before = this.troubles.source
     this.troubles.source = message
+    if (message === before) return
+    if (message === undefined) this.#parts.log.info({ lane: this.key }, 'lane: its partition is read again')
+    else this.#parts.log.warn({ lane: this.key, problem: message }, 'lane: its partition cannot be read now')
   }
 }

@@ -127,23 +127,10 @@ export class LaneState {
       number,
     ]
     if (String(answer[0]) === 'REFUSED') throw new RefusedError(`the lane is held with epoch ${answer[1]}`, Number(answer[1]))
-    const fields = pairs(answer[1])
-    this.version = Number(fields.get('version') ?? 0)
+    const stored = readStored(pairs(answer[1]), pairs(answer[2]))
+    this.version = stored.version
     this.inboxCount = answer[3]
-    const parked = new Map<number, ParkedEntry>()
-    for (const [offset, text] of pairs(answer[2])) parked.set(Number(offset), readParked(text))
-    const cursor = fields.get('cursor')
-    const credit = fields.get('credit')
-    return {
-      cursor: cursor === undefined ? undefined : Number(cursor),
-      version: this.version,
-      ended: readRuns(fields.get('ended') ?? ''),
-      savedMs: Number(fields.get('saved') ?? 0),
-      clean: fields.get('clean') === '1',
-      credit: credit === undefined || credit === '' ? undefined : Number(credit),
-      writer: Number(fields.get('writer') ?? 0),
-      parked,
-    }
+    return stored
   }
 
   /** Writes a checkpoint; throws RefusedError when the lane is another's or Redis has lost writes. Any other error: it may or may not be written, send the SAME again. */
@@ -187,6 +174,24 @@ export class LaneState {
       for (const [at, text] of texts.entries()) if (text !== null) items.set(page[at]!, readInbox(text))
     }
     return { items, cancelled }
+  }
+}
+
+/** The fields of `:lane` and `:parked`. */
+export function readStored(fields: ReadonlyMap<string, string>, entries: ReadonlyMap<string, string>): StoredLane {
+  const parked = new Map<number, ParkedEntry>()
+  for (const [offset, text] of entries) parked.set(Number(offset), readParked(text))
+  const cursor = fields.get('cursor')
+  const credit = fields.get('credit')
+  return {
+    cursor: cursor === undefined ? undefined : Number(cursor),
+    version: Number(fields.get('version') ?? 0),
+    ended: readRuns(fields.get('ended') ?? ''),
+    savedMs: Number(fields.get('saved') ?? 0),
+    clean: fields.get('clean') === '1',
+    credit: credit === undefined || credit === '' ? undefined : Number(credit),
+    writer: Number(fields.get('writer') ?? 0),
+    parked,
   }
 }
 

@@ -65,6 +65,11 @@ export async function lookUp(client: ClickHouseClient, range: LookUpRange, timeo
     ends.push(...(await ask(endsSql(which))))
     tries.push(...(await ask(triesSql(which))))
   }
+  return knowledgeOf(ends, tries)
+}
+
+/** From what the two questions answer: offset, round, epoch of ends; offset, round, attempt, epoch of tries. */
+export function knowledgeOf(ends: readonly (readonly number[])[], tries: readonly (readonly number[])[]): LogKnowledge {
   const sent = new Map(tries.map(([offset, , , epoch]) => [offset!, epoch!]))
   return {
     ended: new Map(

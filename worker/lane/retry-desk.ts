@@ -4,6 +4,7 @@ import type { KafkaRecord } from '../source/kafka-record.ts'
 import type { Lane } from './lane.ts'
 import { packRecord } from './packed-record.ts'
 import type { Parked } from './parked.ts'
+import { takeDue } from './take-due.ts'
 
 /** Where parked records' bytes are. Each rejects when it does not answer. */
 export interface RecordSources {
@@ -15,11 +16,6 @@ export interface RecordSources {
   payloads(offsets: readonly number[]): Promise<ReadonlyMap<number, Buffer>>
 }
 
-/** Entries of a lane that may be loaded, waiting for a request slot; their bytes are bounded by the lane's share of memory. */
-const LOADED_MAX = 256
-/** Of a retry batch's item it is not known how many there are. */
-const UNKNOWN_BYTES = 64 * 1024
-const LATER_MS = 200
 const AGAIN_MS = 1000
 
 // A parked delivery that is due
@@ -50,7 +46,7 @@ export class RetryDesk {
   async prepare(nowMs: number): Promise<boolean> {
     const { loaded, parking } = this.#lane
     if (this.#loading || this.#lane.stopped) return false
-    const absent = this.#takeDue(nowMs)
+    const absent = takeDue(this.#lane, nowMs)
     if (absent.length === 0) return loaded.length > 0
     this.#loading = true
     try {
@@ -72,34 +68,6 @@ export class RetryDesk {
       else parking.defer(entry, nowMs + AGAIN_MS)
     }
     return loaded.length > 0
-  }
-
-  /** Moves what is due and has its bytes to `loaded`; answers what has not. */
-  #takeDue(nowMs: number): Parked[] {
-    const { parking, loaded, limits } = this.#lane
-    const absent: Parked[] = []
-    let bytes = loaded.reduce((sum, entry) => sum + sizeOf(entry), 0)
-    while (loaded.length + absent.length < LOADED_MAX && bytes < limits.bufferBytesMax) {
-      const entry = parking.takeDue(nowMs)
-      if (entry === undefined) break
-      if (this.#isEarly(entry)) parking.defer(entry, nowMs + LATER_MS)
-      else if (entry.stale) this.#lane.endUnsent(entry, Outcome.SUPERSEDED, Reason.NEWER_DELIVERED, Trigger.RETRY_BATCH, nowMs)
-      else {
-        bytes += sizeOf(entry)
-        if (entry.packed === undefined) absent.push(entry)
-        else loaded.push(entry)
-      }
-    }
-    return absent
-  }
-
-  #isEarly({ offset, round, stored, keyHash }: Parked): boolean {
-    const { order, tracker } = this.#lane.window
-    // The number of a round must be known to Redis before it is used.
-    if (round > 0 && !stored) return true
-    if (order === undefined || keyHash === undefined) return false
-    // A fresh record of the key is on its way; or earlier ones may still have to be read, and go first.
-    return order.isGoing(keyHash) || (round === 0 && offset >= tracker.next)
   }
 
   async #load(absent: readonly Parked[], nowMs: number): Promise<void> {
@@ -132,5 +100,3 @@ export class RetryDesk {
     })
   }
 }
-
-const sizeOf = ({ bytes }: Parked): number => (bytes === 0 ? UNKNOWN_BYTES : bytes)

@@ -5,7 +5,7 @@ import { type LaneId, type ParkedEntry, type Run, readGroupMetadata } from '../.
 import type { Logger } from '../../runtime/log.ts'
 import type { Plan } from '../deliver/plan.ts'
 import type { StoredLane } from './lane-state.ts'
-import { type LogKnowledge, lookUp } from './look-up.ts'
+import { type LogKnowledge, type LookUpRange, lookUp } from './look-up.ts'
 
 /** What is asked, and how long. */
 export interface TakeoverParts {
@@ -44,8 +44,13 @@ export async function findBase(
   releasedVersion: number,
   parts: TakeoverParts,
 ): Promise<TakeoverBase> {
-  if (stored.cursor === undefined) return fromGroup(id, group, parts)
+  return baseOfStored(stored, releasedVersion) ?? fromGroup(id, group, parts)
+}
+
+/** What Redis tells; undefined when it has lost the lane. Clean is only the state that START names: an older one may be back. */
+export function baseOfStored(stored: StoredLane, releasedVersion: number): TakeoverBase | undefined {
   const { cursor, ended, parked, savedMs, writer, credit } = stored
+  if (cursor === undefined) return undefined
   return { cursor, ended, parked, savedMs, writer, credit, clean: stored.clean && stored.version === releasedVersion }
 }
 
@@ -77,6 +82,16 @@ export function baseOfGroup(floor: number, text: string): TakeoverBase {
   return { cursor: floor, ended, parked: new Map(), savedMs: 0, writer: 0, credit: undefined, clean: false }
 }
 
+/** Which rows of the log are asked for. */
+export const lookUpRange = (id: LaneId, ordering: Plan['ordering'], base: TakeoverBase): LookUpRange => ({
+  id,
+  fromOffset: base.cursor,
+  parked: [...base.parked.keys()],
+  sinceMs: Math.max(0, base.savedMs - SINCE_MARGIN_MS),
+  // What older epochs ended is in the checkpoint already; rows of theirs that came later are repeats.
+  fromEpoch: ordering === 'KEY' ? base.writer : 0,
+})
+
 /** What the log ended since; undefined when it need not be asked, or does not answer. */
 export async function askLog(
   id: LaneId,
@@ -85,14 +100,7 @@ export async function askLog(
   parts: TakeoverParts,
 ): Promise<LogKnowledge | undefined> {
   if (base.clean) return undefined
-  const range = {
-    id,
-    fromOffset: base.cursor,
-    parked: [...base.parked.keys()],
-    sinceMs: Math.max(0, base.savedMs - SINCE_MARGIN_MS),
-    // What older epochs ended is in the checkpoint already; rows of theirs that came later are repeats.
-    fromEpoch: ordering === 'KEY' ? base.writer : 0,
-  }
+  const range = lookUpRange(id, ordering, base)
   const deadline = performance.now() + parts.lookUpPatienceMs
   for (;;) {
     try {
