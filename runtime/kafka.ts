@@ -1,5 +1,6 @@
 import type { Cluster, Kafka, PartitionAssigner } from 'kafkajs'
 import kafkajs from 'kafkajs'
+import { tolerateMetadata } from './kafka-metadata.ts'
 import type { Logger } from './log.ts'
 
 export type { Broker, Cluster, Kafka } from 'kafkajs'
@@ -37,5 +38,6 @@ export function openCluster(kafka: Kafka): OpenCluster {
     retry: { retries: 2, initialRetryTime: 50 },
   })
   if (!cluster) throw new Error('kafkajs did not call the partition assigner')
+  tolerateMetadata(cluster)
   return { cluster, connect: () => consumer.connect(), disconnect: () => consumer.disconnect() }
 }

@@ -34,7 +34,8 @@ export class GroupCommits {
     >()
     for (const keeper of keepers) {
       const { lane } = keeper
-      if (lane === undefined) continue
+      // A position of a topic that is gone must not become another one's.
+      if (lane === undefined || keeper.troubles.range !== undefined) continue
       const { floor, metadata } = groupPosition(lane, METADATA_BYTES_MAX)
       const text = `${floor} ${metadata}`
       const before = this.#committed.get(keeper)

@@ -17,13 +17,11 @@ import { Routes } from './routes.ts'
 import { ControlPlaneClient } from './session/control-plane-client.ts'
 import { Lease } from './session/lease.ts'
 import { Session } from './session/session.ts'
-import { installCodecs } from './source/codecs.ts'
 import { Source } from './source/source.ts'
 import { Ticker } from './ticker.ts'
 
 async function start(config: WorkerConfig): Promise<Running> {
   const log = createLog('worker', config.logLevel)
-  installCodecs()
   const process = crypto.randomUUID()
   const redis = connectRedis(config.redisUrl, config.callTimeoutMs, log)
   const clickhouse = connectClickHouse(config.clickhouseUrl, config.clickhouseDatabase, config.insertTimeoutMs)

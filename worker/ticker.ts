@@ -138,7 +138,7 @@ export class Ticker {
     if (known !== undefined) return known
     const { cluster, clickhouse, log } = this.#parts
     const { checkpointMs, insertTimeoutMs } = this.#options
-    const sources = recordSources(keeper.id, keeper.laneState, cluster, clickhouse, insertTimeoutMs)
+    const sources = recordSources(keeper, cluster, clickhouse, insertTimeoutMs)
     const desk = new RetryDesk(keeper.lane!, sources, log)
     // Lanes that start together write at different times.
     const checkpointAt = now + Math.random() * checkpointMs

@@ -1,4 +1,5 @@
 import { LaneCondition } from '../../proto/gen/ferry/v1/lane_pb.ts'
+import type { LaneId } from '../../runtime/lane-keys.ts'
 
 interface Trouble {
   readonly condition: LaneCondition
@@ -27,3 +28,14 @@ export class Troubles {
     return { condition: LaneCondition.UNSPECIFIED, message: this.definition ?? '' }
   }
 }
+
+const wayOut = 'What waits is still delivered. To read what is there now, delete this use case and create it again'
+
+/** Kafka has fewer records than the lane has passed. */
+export const describeCut = ({ topic, partition }: LaneId, position: number, end: number): string =>
+  `the log of ${topic}/${partition} was cut: it ends at offset ${end}, below the lane's position ${position}, and what is appended ` +
+  `gets offsets again that were delivered before. ${wayOut}`
+
+/** Another topic has the name. */
+export const describeRecreated = ({ topic }: LaneId, was: string, is: string): string =>
+  `topic ${topic} was deleted and created again (its id was ${was} and is ${is}): the lane's position is of the old one. ${wayOut}`

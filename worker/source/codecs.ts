@@ -1,8 +1,13 @@
 import { promisify } from 'node:util'
-import { zstdCompress, zstdDecompress } from 'node:zlib'
-import kafkajs from 'kafkajs'
+import { gunzip as gunzipCallback, zstdDecompress as zstdCallback } from 'node:zlib'
 import lz4 from 'lz4-napi'
 import snappy from 'snappy'
+
+const gunzip = promisify(gunzipCallback)
+const zstdDecompress = promisify(zstdCallback)
+
+/** More than any batch has that a broker takes by its defaults: what claims to be larger is a bomb, or broken. */
+const DECOMPRESSED_BYTES_MAX = 256 << 20
 
 const XERIAL = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00])
 const XERIAL_HEADER_BYTES = 16
@@ -20,21 +25,18 @@ async function snappyDecompress(bytes: Buffer): Promise<Buffer> {
   return blocks.length === 1 ? blocks[0]! : Buffer.concat(blocks)
 }
 
-interface Codec {
-  compress(encoder: { buffer: Buffer }): Promise<Buffer>
-  decompress(bytes: Buffer): Promise<Buffer>
-}
+/** By the number in a batch's attributes. */
+const codecs: readonly (((bytes: Buffer) => Promise<Buffer>) | undefined)[] = [
+  undefined,
+  (bytes) => gunzip(bytes, { maxOutputLength: DECOMPRESSED_BYTES_MAX }),
+  snappyDecompress,
+  (bytes) => lz4.decompressFrame(bytes),
+  (bytes) => zstdDecompress(bytes, { maxOutputLength: DECOMPRESSED_BYTES_MAX }),
+]
 
-/** kafkajs knows gzip; this teaches it snappy, lz4 and zstd, for the whole process. */
-export function installCodecs(): void {
-  const codecs = kafkajs.CompressionCodecs as unknown as Record<number, () => Codec>
-  const types = kafkajs.CompressionTypes
-  const compress = promisify(zstdCompress)
-  const decompress = promisify(zstdDecompress)
-  codecs[types.Snappy] = () => ({ compress: ({ buffer }) => snappy.compress(buffer), decompress: snappyDecompress })
-  codecs[types.LZ4] = () => ({
-    compress: ({ buffer }) => lz4.compressFrame(buffer),
-    decompress: (bytes) => lz4.decompressFrame(bytes),
-  })
-  codecs[types.ZSTD] = () => ({ compress: ({ buffer }) => compress(buffer), decompress: (bytes) => decompress(bytes) })
+/** The records of a batch, as they were before compression. Rejects where the codec is unknown, or the bytes are not its. */
+export async function decompress(codec: number, bytes: Buffer): Promise<Buffer> {
+  const found = codecs[codec]
+  if (found === undefined) throw new Error(`Kafka has no compression codec ${codec}`)
+  return found(bytes)
 }

@@ -1,15 +1,21 @@
 import type { Broker, Cluster } from '../../runtime/kafka.ts'
+import { kafkaErrorName, kafkaErrors } from '../../runtime/kafka-error-codes.ts'
+import { findTopic } from '../../runtime/kafka-metadata.ts'
+import { describeBadBatch } from './describe-trouble.ts'
+import { fetchPartitions } from './fetch.ts'
 import type { KafkaRecord } from './kafka-record.ts'
-import { endOf, type FetchedRecord } from './take-response.ts'
-
-interface Fetched {
-  readonly responses: readonly { readonly partitions: readonly { readonly messages: readonly FetchedRecord[] }[] }[]
-}
+import { type RecordBatch, readBatches } from './record-batch.ts'
+import { endOf } from './take-response.ts'
 
 const FETCH_BYTES = 1 << 20
-/** A batch that compaction has emptied hides what comes after it unless more is asked for. */
-const FETCH_BYTES_MAX = 64 << 20
 const FETCH_WAIT_MS = 100
+
+/** Where the records are: `topicId` '': the brokers know no ids, and whichever topic has the name is read. */
+export interface RecordPlace {
+  readonly topic: string
+  readonly topicId: string
+  readonly partition: number
+}
 
 /**
  * Reads single records again: `take` gets each that Kafka still has, and must copy what it keeps. What it did not get Kafka no
@@ -17,57 +23,60 @@ const FETCH_WAIT_MS = 100
  */
 export async function fetchRecords(
   cluster: Cluster,
-  topic: string,
-  partition: number,
+  place: RecordPlace,
   offsets: readonly number[],
   take: (record: KafkaRecord, offset: number) => void,
 ): Promise<void> {
   const wanted = [...offsets].sort((a, b) => a - b)
-  await cluster.addTargetTopic(topic)
+  await cluster.addTargetTopic(place.topic)
   for (let at = 0; at < wanted.length; ) {
     const from = wanted[at]!
-    const messages = await fetchFrom(cluster, topic, partition, from)
-    for (const message of messages) {
-      const offset = Number(message.offset)
-      while (at < wanted.length && wanted[at]! < offset) at++
-      if (wanted[at] === offset) take(message, wanted[at++]!)
+    const batches = await fetchFrom(cluster, place, from)
+    if (batches === 'GONE') return
+    for (const { records } of batches) {
+      for (const record of records) {
+        const offset = Number(record.offset)
+        while (at < wanted.length && wanted[at]! < offset) at++
+        if (wanted[at] === offset) take(record, wanted[at++]!)
+      }
     }
     // Up to the end of the last batch nothing else is there; where nothing came, at least this one is gone.
-    const end = Math.max(from + 1, endOf(messages) ?? 0)
+    const end = Math.max(from + 1, endOf(batches) ?? 0)
     while (at < wanted.length && wanted[at]! < end) at++
   }
 }
 
-/** What comes at the offset, or after it; nothing when Kafka has nothing there. */
-async function fetchFrom(cluster: Cluster, topic: string, partition: number, offset: number): Promise<readonly FetchedRecord[]> {
-  const broker = await leaderOf(cluster, topic, partition)
+/** What comes at the offset, or after it; nothing when Kafka has nothing there. GONE: the topic was deleted, with all its records. */
+async function fetchFrom(cluster: Cluster, place: RecordPlace, offset: number): Promise<readonly RecordBatch[] | 'GONE'> {
+  const { topic, topicId, partition } = place
   try {
-    for (let bytes = FETCH_BYTES; bytes <= FETCH_BYTES_MAX; bytes *= 8) {
-      const response = (await broker.fetch({
-        maxWaitTime: FETCH_WAIT_MS,
-        minBytes: 1,
-        maxBytes: bytes,
-        isolationLevel: 0,
-        topics: [{ topic, partitions: [{ partition, fetchOffset: String(offset), maxBytes: bytes }] }],
-      })) as unknown as Fetched
-      const found = response.responses[0]?.partitions[0]
-      if (found === undefined) throw new Error(`Kafka's answer has nothing about ${topic}/${partition}`)
-      if (found.messages.length > 0) return found.messages
-    }
-    return []
+    const target = { topic, topicId, partition, offset, bytesMax: FETCH_BYTES }
+    const limits = { waitMs: FETCH_WAIT_MS, bytesMax: FETCH_BYTES, readCommitted: false }
+    const [answer] = await fetchPartitions(await leaderOf(cluster, place), [target], limits)
+    if (answer === undefined) throw new Error(`Kafka's answer has nothing about ${topic}/${partition}`)
+    const { errorCode, bytes } = answer.fetched
+    if (errorCode === kafkaErrors.OFFSET_OUT_OF_RANGE) return []
+    if (errorCode === kafkaErrors.UNKNOWN_TOPIC_ID && (await isReplaced(cluster, place))) return 'GONE'
+    if (errorCode !== 0) throw new Error(`Kafka cannot read ${topic}/${partition}: ${kafkaErrorName(errorCode)}`)
+    const { batches, bad } = await readBatches(bytes)
+    if (batches.length === 0 && bad !== undefined)
+      throw new Error(describeBadBatch({ topic, partition, key: `${topic}/${partition}` }, bad))
+    return batches
   } catch (error) {
-    if ((error as { type?: string }).type === 'OFFSET_OUT_OF_RANGE') return []
     await cluster.refreshMetadata().catch(() => {})
     throw error
   }
 }
 
-async function leaderOf(cluster: Cluster, topic: string, partition: number): Promise<Broker> {
-  const metadata = cluster.findTopicPartitionMetadata(topic) as { partitionId: number; leader: number }[] | undefined
-  const leader = metadata?.find((each) => each.partitionId === partition)?.leader
-  if (leader === undefined || leader < 0) {
-    await cluster.refreshMetadata()
-    throw new Error(`${topic}/${partition} has no leader now`)
-  }
-  return cluster.findBroker({ nodeId: String(leader) })
+/** Whether the name stands for another topic by now, also by fresh metadata. */
+async function isReplaced(cluster: Cluster, { topic, topicId }: RecordPlace): Promise<boolean> {
+  await cluster.refreshMetadata()
+  const now = findTopic(cluster, topic)?.topicId ?? ''
+  return now !== '' && now !== topicId
+}
+
+async function leaderOf(cluster: Cluster, { topic, partition }: RecordPlace): Promise<Broker> {
+  const found = findTopic(cluster, topic)?.partitionMetadata.find((each) => each.partitionId === partition)
+  if (found === undefined || found.leader < 0) throw new Error(`${topic}/${partition} has no leader now`)
+  return cluster.findBroker({ nodeId: String(found.leader) })
 }

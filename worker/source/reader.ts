@@ -1,16 +1,23 @@
-import type { Broker, Cluster } from '../../runtime/kafka.ts'
+import type { Cluster } from '../../runtime/kafka.ts'
+import { kafkaErrorName, kafkaErrors } from '../../runtime/kafka-error-codes.ts'
+import { findTopic, isAbsent } from '../../runtime/kafka-metadata.ts'
 import type { Logger } from '../../runtime/log.ts'
+import { describeBadBatch, describeLeaderless } from './describe-trouble.ts'
+import { type FetchedPartition, fetchPartitions } from './fetch.ts'
+import { offsetRange } from './offset-range.ts'
 import type { Partition } from './partition.ts'
-import { type FetchedPartition, takeResponse } from './take-response.ts'
+import { readBatches } from './record-batch.ts'
+import { takeResponse } from './take-response.ts'
 
 // Why a partition is not asked for:
 //
 //   paused       its lane has enough for now
-//   leader < 0   nobody leads it: metadata is asked for until somebody does
-//   quarantined  suspect, and asked for a moment ago
+//   leader < 0   nobody leads it, or it is not known yet which topic it is of: metadata is asked for until it is
+//   isBusy       it is being asked what Kafka has of it, or Redis which topic it is of
+//   notBefore    it failed a moment ago
 //
-// One unreadable partition fails the whole fetch of its broker, and most errors do not name it. After three failed fetches each
-// partition is asked for alone; what fails alone is suspect: from then on it is asked for alone, from time to time.
+// An answer speaks of each partition alone: what is wrong with one is no matter of the others. Only a broker that does not answer
+// at all stops everything that it leads.
 
 export interface ReaderOptions {
   /** Longest wait of the broker for new records: bounds the latency of adding, resuming and closing a partition. */
@@ -18,29 +25,22 @@ export interface ReaderOptions {
   readonly fetchBytesMax: number
 }
 
-interface FetchError extends Error {
-  readonly type?: string
-  readonly topic?: string
-  readonly partition?: number
-}
-
-interface FetchResponse {
-  readonly responses: readonly { readonly topicName: string; readonly partitions: readonly FetchedPartition[] }[]
-}
-
 const STUCK_BYTES_MAX = 64 << 20
-const QUARANTINE_MS = 5000
 const RETRY_MS_MAX = 500
-/** So many fetches fail before a sink hears of it. */
+const IDLE_MS = 1000
+/** So many fetches of a broker fail before a sink hears of it. */
 const FAILURES_TOLD = 3
+/** A topic may be away for days. */
+const LEADERLESS_MS_MAX = 2000
 
-/** Errors that speak of the broker or the way to it, not of a partition. */
-const connectionErrors = new Set([
-  ...['KafkaJSConnectionError', 'KafkaJSConnectionClosedError', 'KafkaJSRequestTimeoutError', 'KafkaJSBrokerNotFound'],
-  ...['KafkaJSNumberOfRetriesExceeded', 'KafkaJSTimeout', 'KafkaJSSASLAuthenticationError', 'KafkaJSLockTimeout'],
+/** Errors of one partition that only fresh metadata can heal. */
+const moved = new Set<number>([
+  ...[kafkaErrors.UNKNOWN_TOPIC_OR_PARTITION, kafkaErrors.LEADER_NOT_AVAILABLE, kafkaErrors.NOT_LEADER_OR_FOLLOWER],
+  ...[kafkaErrors.REPLICA_NOT_AVAILABLE, kafkaErrors.KAFKA_STORAGE_ERROR, kafkaErrors.FENCED_LEADER_EPOCH],
+  ...[kafkaErrors.UNKNOWN_LEADER_EPOCH, kafkaErrors.UNKNOWN_TOPIC_ID, kafkaErrors.INCONSISTENT_TOPIC_ID],
 ])
 
-const backOffMs = (failures: number): number => Math.min(50 * 2 ** Math.min(failures, 10), RETRY_MS_MAX)
+const backOffMs = (failures: number, max: number): number => Math.min(50 * 2 ** Math.min(failures, 10), max)
 
 /** One fetch loop per broker over a changing set of partitions, each topic and partition at most once. No consumer group. */
 export class Reader {
@@ -52,6 +52,7 @@ export class Reader {
   readonly #loops = new Map<number, Promise<void>>()
   readonly #idlers = new Set<() => void>()
   readonly #sleepers = new Set<() => void>()
+  readonly #refreshers = new Set<() => void>()
   #refreshing = false
   #stopped = false
 
@@ -78,7 +79,6 @@ export class Reader {
       this.#log.warn({ topic: partition.topic, error: String(error) }, 'source: no metadata of the topic yet')
     }
     this.#route()
-    if (partition.leader < 0) void this.#refresh()
   }
 
   remove(partition: Partition): void {
@@ -98,43 +98,80 @@ export class Reader {
 
   async stop(): Promise<void> {
     this.#stopped = true
-    for (const wake of [...this.#idlers, ...this.#sleepers]) wake()
+    for (const wake of [...this.#idlers, ...this.#sleepers, ...this.#refreshers]) wake()
     await Promise.all(this.#loops.values())
   }
 
-  /** Gives every partition to the loop of its leader. */
+  /** Gives every partition to the loop of its leader, as metadata has it. */
   #route(): void {
-    for (const each of this.#partitions.values()) {
-      const metadata = this.#cluster.findTopicPartitionMetadata(each.topic) as
-        | { partitionId: number; leader: number }[]
-        | undefined
-      each.leader = metadata?.find((known) => known.partitionId === each.partition)?.leader ?? -1
-      if (each.leader < 0 || this.#loops.has(each.leader) || this.#stopped) continue
+    for (const each of [...this.#partitions.values()]) {
+      each.leader = this.#leaderOf(each)
       const id = each.leader
+      if (id < 0 || this.#loops.has(id) || this.#stopped) continue
       this.#loops.set(
         id,
         this.#loop(id).finally(() => this.#loops.delete(id)),
       )
     }
+    if (!this.#refreshing && this.#leaderless().length > 0) void this.#refresh()
     this.wake()
   }
 
-  /** Asks for metadata until every partition has a leader. */
+  /** -1: nobody, or it may not be read yet. */
+  #leaderOf(partition: Partition): number {
+    const found = findTopic(this.#cluster, partition.topic)
+    if (found === undefined || isAbsent(found)) return -1
+    if (partition.topicId === undefined) {
+      void this.#bind(partition, found.topicId)
+      return -1
+    }
+    switch (partition.identify(found)) {
+      case 'SAME':
+        return found.partitionMetadata.find((each) => each.partitionId === partition.partition)?.leader ?? -1
+      case 'STRANGE':
+        return -1
+      case 'RECREATED':
+        partition.sink.recreated(found.topicId)
+        this.remove(partition)
+        return -1
+    }
+  }
+
+  async #bind(partition: Partition, topicId: string): Promise<void> {
+    if (partition.isBusy) return
+    partition.isBusy = true
+    try {
+      partition.topicId = await partition.sink.bind(topicId)
+      partition.isBusy = false
+      this.#route()
+    } catch (error) {
+      // Asked again with the next metadata.
+      this.#log.debug({ partition: partition.key, error: String(error) }, 'source: the topic cannot be bound now')
+      partition.isBusy = false
+    }
+  }
+
+  /** Asks for metadata until every partition has a leader: soon for one that has lost it just now, seldom for what is away. */
   async #refresh(): Promise<void> {
-    if (this.#refreshing) return
+    if (this.#refreshing) {
+      for (const wake of this.#refreshers) wake()
+      return
+    }
     this.#refreshing = true
-    for (let failures = 0; !this.#stopped && this.#leaderless().length > 0; failures++) {
-      await this.#sleep(backOffMs(failures), this.#sleepers)
-      let message = 'no broker leads the partition, or the topic is not there'
+    for (;;) {
+      await this.#sleep(backOffMs(0, RETRY_MS_MAX), this.#sleepers)
+      const soonest = Math.min(...this.#leaderless().map((each) => each.missed))
+      if (soonest > 0) await this.#sleep(backOffMs(soonest, LEADERLESS_MS_MAX), this.#refreshers)
+      if (this.#stopped || this.#leaderless().length === 0) break
+      let problem: string | undefined
       try {
-        // A topic that was unknown when it was added is not in the cluster's list.
-        for (const topic of new Set(this.#leaderless().map((each) => each.topic))) await this.#cluster.addTargetTopic(topic)
         await this.#cluster.refreshMetadata()
         this.#route()
       } catch (error) {
-        message = `no metadata: ${String(error)}`
+        problem = `no metadata: ${String(error)}`
       }
-      if (failures >= FAILURES_TOLD) for (const each of this.#leaderless()) each.trouble(`Kafka: ${message}`)
+      for (const each of this.#leaderless())
+        each.misses(`Kafka: ${problem ?? describeLeaderless(each, findTopic(this.#cluster, each.topic))}`)
     }
     this.#refreshing = false
   }
@@ -161,117 +198,101 @@ export class Reader {
     let stalled = 0
     for (let turn = 0; !this.#stopped; turn++) {
       const now = performance.now()
-      const mine = [...this.#partitions.values()].filter(
-        (each) => each.leader === id && !each.paused && each.quarantinedUntil < now,
-      )
-      for (const each of mine) if (each.suspect && !each.closed) await this.#fetchAlone(id, each)
-      const together = mine.filter((each) => !each.suspect && !each.closed)
-      if (together.length === 0) {
-        await this.#sleep(1000, this.#idlers)
+      const mine = [...this.#partitions.values()].filter((each) => each.leader === id && !each.paused && !each.isBusy)
+      const due = mine.filter((each) => each.notBefore <= now)
+      if (due.length === 0) {
+        const next = mine.reduce((soonest, each) => Math.min(soonest, each.notBefore), now + IDLE_MS)
+        await this.#sleep(next - now, this.#idlers)
         continue
       }
-      together.push(...together.splice(0, turn % together.length)) // the broker fills the response in the order of the request
+      due.push(...due.splice(0, turn % due.length)) // the broker fills the response in the order of the request
       try {
-        const moved = await this.#fetch(id, together)
+        const hasMoved = await this.#fetch(id, due)
         failures = 0
-        // An empty batch at the log's end answers at once for ever: do not spin.
-        stalled = moved || performance.now() - now > 50 ? 0 : stalled + 1
+        // Something at the log's end may answer at once for ever: do not spin.
+        stalled = hasMoved || performance.now() - now > 50 ? 0 : stalled + 1
         if (stalled > 2) await this.#sleep(Math.min(20 * stalled, 250), this.#sleepers)
       } catch (error) {
-        failures++
-        await this.#failed(id, together, failures, error as FetchError)
+        await this.#failed(id, due, ++failures, error as Error)
       }
     }
   }
 
-  async #failed(id: number, partitions: readonly Partition[], failures: number, error: FetchError): Promise<void> {
-    if (this.#stopped || (await this.#tookOutOfRange(error))) return
+  /** The broker has not answered. */
+  async #failed(id: number, partitions: readonly Partition[], failures: number, error: Error): Promise<void> {
+    if (this.#stopped) return
     this.#log.debug({ broker: id, error: String(error) }, 'source: fetch failed')
-    if (failures % FAILURES_TOLD === 0) {
-      if (connectionErrors.has(error.name)) for (const each of partitions) each.trouble(`Kafka: ${error.message}`)
-      else for (const each of partitions) if (!each.closed) await this.#fetchAlone(id, each)
-    }
-    await this.#sleep(backOffMs(failures), this.#sleepers)
+    if (failures % FAILURES_TOLD === 0) for (const each of partitions) each.trouble(`Kafka: ${error.message}`)
+    await this.#sleep(backOffMs(failures, RETRY_MS_MAX), this.#sleepers)
     try {
       await this.#cluster.refreshMetadata()
       this.#route()
     } catch {
       // The next fetch says it again.
     }
-    if (this.#leaderless().length > 0) void this.#refresh()
-  }
-
-  /** Asks for one partition, so that what fails is its own fault, or the broker's. */
-  async #fetchAlone(id: number, partition: Partition): Promise<void> {
-    try {
-      await this.#fetch(id, [partition])
-      partition.suspect = false
-    } catch (error) {
-      if (await this.#tookOutOfRange(error as FetchError)) return
-      partition.suspect = !connectionErrors.has((error as FetchError).name)
-      if (partition.suspect) partition.quarantinedUntil = performance.now() + QUARANTINE_MS
-      partition.trouble(`Kafka: ${error instanceof Error ? error.message : String(error)}`)
-    }
   }
 
   async #fetch(id: number, partitions: readonly Partition[]): Promise<boolean> {
-    const asked = new Map<string, { partition: Partition; position: number }>()
-    const topics = new Map<string, { partition: number; fetchOffset: string; maxBytes: number }[]>()
-    for (const each of partitions) {
-      asked.set(each.key, { partition: each, position: each.position })
-      const list = topics.get(each.topic) ?? []
-      if (list.length === 0) topics.set(each.topic, list)
-      list.push({ partition: each.partition, fetchOffset: String(each.position), maxBytes: bytesOf(each) })
-    }
-    const broker: Broker = await this.#cluster.findBroker({ nodeId: String(id) })
-    const response = (await broker.fetch({
-      maxWaitTime: this.#options.fetchWaitMs,
-      minBytes: 1,
-      maxBytes: Math.max(this.#options.fetchBytesMax, ...partitions.map(bytesOf)),
-      isolationLevel: this.#readCommitted ? 1 : 0,
-      topics: [...topics].map(([topic, list]) => ({ topic, partitions: list })),
-    })) as FetchResponse
-    let moved = false
-    for (const topic of response.responses) {
-      for (const fetched of topic.partitions) {
-        const found = asked.get(`${topic.topicName}/${fetched.partition}`)
-        if (!found || found.partition.closed || found.partition.position !== found.position) continue
-        moved = takeResponse(found.partition, fetched) || moved
-        found.partition.trouble(undefined)
-      }
-    }
-    return moved
+    const targets = partitions.map((each) => {
+      const { topic, topicId, partition, position } = each
+      return { of: each, topic, topicId: topicId ?? '', partition, offset: position, bytesMax: bytesOf(each) }
+    })
+    const broker = await this.#cluster.findBroker({ nodeId: String(id) })
+    const answers = await fetchPartitions(broker, targets, {
+      waitMs: this.#options.fetchWaitMs,
+      bytesMax: Math.max(this.#options.fetchBytesMax, ...partitions.map(bytesOf)),
+      readCommitted: this.#readCommitted,
+    })
+    let hasMoved = false
+    for (const { target, fetched } of answers) hasMoved = (await this.#take(target.of, target.offset, fetched)) || hasMoved
+    return hasMoved
   }
 
-  async #tookOutOfRange(error: FetchError): Promise<boolean> {
-    if (error.type !== 'OFFSET_OUT_OF_RANGE' || error.topic === undefined) return false
-    const partition = this.#partitions.get(`${error.topic}/${error.partition}`)
-    if (partition === undefined) return true
-    const { position } = partition
+  /** Answers whether the partition has moved. */
+  async #take(partition: Partition, position: number, fetched: FetchedPartition): Promise<boolean> {
+    const isStale = (): boolean => partition.closed || partition.position !== position
+    if (isStale()) return false
+    if (fetched.errorCode !== 0) {
+      this.#refused(partition, fetched.errorCode)
+      return false
+    }
+    const read = await readBatches(fetched.bytes)
+    if (isStale()) return false
+    const hasMoved = takeResponse(partition, fetched, read)
+    if (read.bad === undefined) partition.succeeded()
+    else partition.isBad(`Kafka: ${describeBadBatch(partition, read.bad)}`, performance.now())
+    return hasMoved
+  }
+
+  #refused(partition: Partition, errorCode: number): void {
+    if (errorCode === kafkaErrors.OFFSET_OUT_OF_RANGE) {
+      void this.#outOfRange(partition)
+      return
+    }
+    partition.failed(`Kafka: ${partition.key}: ${kafkaErrorName(errorCode)}`, performance.now())
+    if (!moved.has(errorCode)) return
+    partition.leader = -1
+    void this.#refresh()
+  }
+
+  async #outOfRange(partition: Partition): Promise<void> {
+    const { position, topic } = partition
+    partition.isBusy = true
     try {
-      const [earliest, latest] = await Promise.all([this.#offset(partition, -2), this.#offset(partition, -1)])
-      if (partition.closed || partition.position !== position) return true
+      const { earliest, latest } = await offsetRange(this.#cluster, topic, partition.partition)
+      if (partition.closed || partition.position !== position) return
       // Between the two questions the range has moved over the position: asking again will do.
       const next = position >= earliest && position <= latest ? position : partition.sink.outOfRange(position, earliest, latest)
       if (next === undefined) this.remove(partition)
       else partition.position = next
-    } catch (failure) {
-      this.#log.warn(
-        { topic: error.topic, partition: error.partition, error: String(failure) },
-        'source: offset out of range, and the range is not known',
-      )
+    } catch (error) {
+      const problem = `Kafka: offset ${position} of ${partition.key} is out of range, and the range is not known: ${String(error)}`
+      partition.failed(problem, performance.now())
+    } finally {
+      partition.notBefore = Math.max(partition.notBefore, performance.now() + 50)
+      partition.isBusy = false
+      this.wake()
     }
-    await this.#sleep(50, this.#sleepers)
-    return true
-  }
-
-  async #offset(partition: Partition, timestamp: -1 | -2): Promise<number> {
-    const answer = (await this.#cluster.fetchTopicsOffset([
-      { topic: partition.topic, partitions: [{ partition: partition.partition }], fromTimestamp: timestamp } as never,
-    ])) as unknown as { partitions: { partition: number; offset: string }[] }[]
-    const offset = Number(answer[0]?.partitions.find((each) => each.partition === partition.partition)?.offset ?? Number.NaN)
-    if (!(offset >= 0)) throw new Error(`Kafka does not say where ${partition.key} begins and ends`)
-    return offset
   }
 }
 

@@ -1,9 +1,9 @@
 import kafkajs from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { connectKafka, type OpenCluster, openCluster } from '../../runtime/kafka.ts'
+import { findTopic } from '../../runtime/kafka-metadata.ts'
 import type { Logger } from '../../runtime/log.ts'
 import { sharedStack } from '../../test/stack.ts'
-import { installCodecs } from './codecs.ts'
 import { fetchRecords } from './fetch-records.ts'
 import type { Chunk, PartitionSink } from './partition.ts'
 import { Source } from './source.ts'
@@ -17,7 +17,6 @@ let source: Source
 let side: OpenCluster
 
 beforeAll(async () => {
-  installCodecs()
   brokers = (await sharedStack()).kafkaBrokers
   const client = new kafkajs.Kafka({ brokers, logLevel: kafkajs.logLevel.NOTHING })
   admin = client.admin()
@@ -42,6 +41,11 @@ function gather() {
     if (waiting?.until()) waiting.resolve()
   }
   const sink: PartitionSink = {
+    bind: async (topicId) => topicId,
+    recreated: (topicId) => {
+      troubles.push(`recreated as ${topicId}`)
+      tell()
+    },
     read: (given, to) => {
       chunks.push(...given)
       next = to
@@ -79,6 +83,16 @@ async function createTopic(): Promise<string> {
   const topic = `source-${crypto.randomUUID()}`
   await admin.createTopics({ topics: [{ topic, numPartitions: 1 }] })
   return topic
+}
+
+async function topicIdOf(topic: string): Promise<string> {
+  await side.cluster.addTargetTopic(topic)
+  return vi.waitFor(async () => {
+    await side.cluster.refreshMetadata()
+    const { topicId } = findTopic(side.cluster, topic)!
+    expect(topicId).toHaveLength(22)
+    return topicId
+  })
 }
 
 /** The admin client learns late who leads a new topic. */
@@ -144,9 +158,55 @@ describe('a partition of a real Kafka', () => {
     await producer.send({ topic, messages: Array.from({ length: 300 }, (_, at) => ({ value: `${at}`.repeat(20) })) })
     await deleteBelow(topic, 10)
     const found = new Map<number, string>()
-    await fetchRecords(side.cluster, topic, 0, [299, 4, 150, 9, 10, 5000], (record, offset) =>
+    const place = { topic, topicId: await topicIdOf(topic), partition: 0 }
+    await fetchRecords(side.cluster, place, [299, 4, 150, 9, 10, 5000], (record, offset) =>
       found.set(offset, String(record.value)),
     )
     expect([...found].sort(([a], [b]) => a - b)).toEqual([10, 150, 299].map((at) => [at, `${at}`.repeat(20)]))
+  })
+
+  test('a topic that is deleted and created again is another one: nothing of it is read at the old position', async () => {
+    const topic = await createTopic()
+    const messages = Array.from({ length: 20 }, (_, at) => ({ value: `old ${at}` }))
+    await producer.send({ topic, messages })
+    const old = gather()
+    const opened = source.open(topic, 0, 10, { readCommitted: true, bytesMax: 1 << 20 }, old.sink)
+    await old.when(() => old.next === 20)
+    const oldId = await topicIdOf(topic)
+    await admin.deleteTopics({ topics: [topic] })
+    await vi.waitFor(() => admin.createTopics({ topics: [{ topic, numPartitions: 1 }] }), 10_000)
+    // More than the old one had: nothing but its id tells that it is another one.
+    const fresh = new kafkajs.Kafka({ brokers, logLevel: kafkajs.logLevel.NOTHING }).producer()
+    await fresh.connect()
+    const sent = Array.from({ length: 50 }, (_, at) => ({ value: `new ${at}` }))
+    await vi.waitFor(() => fresh.send({ topic, messages: sent }), 10_000)
+    await fresh.disconnect()
+    const newId = await topicIdOf(topic)
+    expect(newId).not.toBe(oldId)
+    await old.when(() => old.troubles.includes(`recreated as ${newId}`))
+    expect(old.chunks.flatMap((each) => each.records).every((each) => String(each.value).startsWith('old'))).toBe(true)
+    // Single records are gone with their topic; by the new id there are others.
+    const found: string[] = []
+    const take = (record: { value: Buffer | null }): unknown => found.push(String(record.value))
+    await fetchRecords(side.cluster, { topic, topicId: oldId, partition: 0 }, [3], take)
+    expect(found).toEqual([])
+    await fetchRecords(side.cluster, { topic, topicId: newId, partition: 0 }, [3], take)
+    expect(found).toEqual(['new 3'])
+    source.close(opened)
+  })
+
+  test('a topic that is not there is no matter of the other topics', async () => {
+    const topic = await createTopic()
+    const [missing, there] = [gather(), gather()]
+    const options = { readCommitted: true, bytesMax: 1 << 20 }
+    const absent = source.open(`${topic}-absent`, 0, 0, options, missing.sink)
+    await missing.when(() => missing.troubles.length > 0)
+    expect(missing.troubles[0]).toMatch(/there is no topic/)
+    await producer.send({ topic, messages: [{ value: 'there' }] })
+    const opened = source.open(topic, 0, 0, options, there.sink)
+    await there.when(() => there.next === 1)
+    expect(there.troubles).toEqual([])
+    source.close(opened)
+    source.close(absent)
   })
 })

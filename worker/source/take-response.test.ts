@@ -1,32 +1,40 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { FetchedPartition } from './fetch.ts'
 import type { Chunk, PartitionSink } from './partition.ts'
 import { Partition } from './partition.ts'
-import { type FetchedPartition, type FetchedRecord, takeResponse } from './take-response.ts'
+import type { BadBatch, RecordBatch } from './record-batch.ts'
+import { takeResponse } from './take-response.ts'
 
 interface BatchSpec {
   readonly first: number
   readonly delta: number
   readonly offsets: readonly number[]
-  readonly producerId?: string
+  readonly producerId?: number
   /** An abort or commit marker. */
   readonly marker?: boolean
 }
 
-const batch = ({ first, delta, offsets, producerId, marker }: BatchSpec): FetchedRecord[] =>
-  offsets.map((offset) => ({
-    ...{ offset: String(offset), key: null, value: Buffer.from(`v${offset}`), timestamp: '0', headers: {} },
-    isControlRecord: marker === true,
-    batchContext: {
-      ...{ firstOffset: String(first), lastOffsetDelta: delta, producerId: producerId ?? '-1' },
-      inTransaction: producerId !== undefined,
-    },
-  }))
+const batch = ({ first, delta, offsets, producerId, marker }: BatchSpec): RecordBatch => ({
+  ...{ firstOffset: first, lastOffset: first + delta, producerId: producerId ?? -1 },
+  ...{ isTransactional: producerId !== undefined, isControl: marker === true },
+  records: marker
+    ? []
+    : offsets.map((offset) => ({
+        ...{ offset: String(offset), key: Buffer.alloc(4), value: Buffer.from(`v${offset}`), timestamp: '0', headers: {} },
+      })),
+})
 
-function read(position: number, batches: readonly BatchSpec[], over: Partial<FetchedPartition> = {}, readCommitted = true) {
+interface Over extends Partial<FetchedPartition> {
+  readonly bad?: BadBatch
+}
+
+function read(position: number, batches: readonly BatchSpec[], { bad, ...over }: Over = {}, readCommitted = true) {
   const chunks: Chunk[] = []
   const told: { next: number; endOffset: number }[] = []
   const sink: PartitionSink = {
+    bind: async (topicId) => topicId,
+    recreated: () => {},
     read: (given, next, endOffset) => {
       chunks.push(...given)
       told.push({ next, endOffset })
@@ -35,12 +43,11 @@ function read(position: number, batches: readonly BatchSpec[], over: Partial<Fet
     trouble: () => {},
   }
   const partition = new Partition('t', 0, position, { readCommitted, bytesMax: 1 << 20 }, sink)
-  const fetched = {
-    ...{ partition: 0, highWatermark: '1000', lastStableOffset: '1000', abortedTransactions: null },
-    messages: batches.flatMap(batch),
-    ...over,
+  const fetched: FetchedPartition = {
+    ...{ partition: 0, errorCode: 0, highWatermark: 1000, lastStableOffset: 1000, abortedTransactions: [] },
+    ...{ bytes: Buffer.alloc(0), ...over },
   }
-  const moved = takeResponse(partition, fetched)
+  const moved = takeResponse(partition, fetched, { batches: batches.map(batch), bad })
   return { partition, chunks, told, moved, plain: chunks.map(plain) }
 }
 
@@ -69,15 +76,15 @@ describe('a fetch of one partition', () => {
 
   test('leaves out aborted transactions and markers, and keeps what others wrote between', () => {
     const batches = [
-      { first: 0, delta: 1, offsets: [0, 1], producerId: '7' },
+      { first: 0, delta: 1, offsets: [0, 1], producerId: 7 },
       { first: 2, delta: 0, offsets: [2] },
-      { first: 3, delta: 0, offsets: [3], producerId: '8' },
-      { first: 4, delta: 0, offsets: [4], producerId: '7', marker: true },
-      { first: 5, delta: 0, offsets: [5], producerId: '7' },
-      { first: 6, delta: 0, offsets: [6], producerId: '8', marker: true },
-      { first: 7, delta: 0, offsets: [7], producerId: '7', marker: true },
+      { first: 3, delta: 0, offsets: [3], producerId: 8 },
+      { first: 4, delta: 0, offsets: [4], producerId: 7, marker: true },
+      { first: 5, delta: 0, offsets: [5], producerId: 7 },
+      { first: 6, delta: 0, offsets: [6], producerId: 8, marker: true },
+      { first: 7, delta: 0, offsets: [7], producerId: 7, marker: true },
     ]
-    const abortedTransactions = [{ producerId: '7', firstOffset: '0' }]
+    const abortedTransactions = [{ producerId: 7, firstOffset: 0 }]
     expect(read(0, batches, { abortedTransactions }).plain).toEqual([
       ['TRANSACTION 0-1', [2, 3]],
       ['TRANSACTION 4-4', [5]],
@@ -92,22 +99,54 @@ describe('a fetch of one partition', () => {
     ])
   })
 
-  test('a record whose key is four zero bytes is no abort marker', () => {
-    const messages = [
-      ...batch({ first: 0, delta: 0, offsets: [0], producerId: '7' }).map((each) => ({ ...each, key: Buffer.alloc(4) })),
-      ...batch({ first: 1, delta: 0, offsets: [1], producerId: '7' }),
+  test('goes on after batches that compaction has emptied, also at the end', () => {
+    const batches = [
+      { first: 0, delta: 9, offsets: [] },
+      { first: 10, delta: 0, offsets: [10] },
+      { first: 11, delta: 4, offsets: [], producerId: 7 },
     ]
-    const aborted = { abortedTransactions: [{ producerId: '7', firstOffset: '0' }], messages }
-    expect(read(0, [], aborted).plain).toEqual([['TRANSACTION 0-1', []]])
+    const { plain, partition, moved } = read(5, batches)
+    expect(plain).toEqual([
+      ['COMPACTED 5-9', [10]],
+      ['COMPACTED 11-15', []],
+    ])
+    expect([partition.position, moved]).toEqual([16, true])
+    expect(read(0, batches.slice(0, 1)).plain).toEqual([['COMPACTED 0-9', []]])
+  })
+
+  test('an aborted transaction goes on over several batches and fetches, up to its marker', () => {
+    const abortedTransactions = [{ producerId: 7, firstOffset: 2 }]
+    const first = [
+      { first: 0, delta: 1, offsets: [0, 1], producerId: 7 },
+      { first: 2, delta: 1, offsets: [2, 3], producerId: 7 },
+      { first: 4, delta: 1, offsets: [4, 5], producerId: 7 },
+    ]
+    expect(read(0, first, { abortedTransactions }).plain).toEqual([
+      ['', [0, 1]],
+      ['TRANSACTION 2-5', []],
+    ])
+    const second = [
+      { first: 6, delta: 0, offsets: [6], producerId: 7 },
+      { first: 7, delta: 0, offsets: [7], producerId: 7, marker: true },
+      { first: 8, delta: 0, offsets: [8], producerId: 7 },
+    ]
+    expect(read(6, second, { abortedTransactions }).plain).toEqual([['TRANSACTION 6-7', [8]]])
+  })
+
+  test('stops before a bad batch, and does not ask for more because of it', () => {
+    const bad = { firstOffset: 2, nextOffset: 3, reason: 'its CRC' }
+    const { plain, partition } = read(0, [{ first: 0, delta: 1, offsets: [0, 1] }], { bad })
+    expect([plain, partition.position]).toEqual([[['', [0, 1]]], 2])
+    expect(read(2, [], { bad }).partition.stuck).toBe(0)
   })
 
   test('asks for more when nothing comes although there is something, and not at the end', () => {
-    const nothing = { messages: [], highWatermark: '9', lastStableOffset: '9' }
+    const nothing = { highWatermark: 9, lastStableOffset: 9 }
     expect(read(5, [], nothing).partition.stuck).toBe(1)
     expect(read(9, [], nothing).partition.stuck).toBe(0)
     // An open transaction holds the rest back: there is nothing to ask for.
-    expect(read(5, [], { ...nothing, lastStableOffset: '5' }).partition.stuck).toBe(0)
-    expect(read(5, [], { ...nothing, lastStableOffset: '5' }, false).partition.stuck).toBe(1)
+    expect(read(5, [], { ...nothing, lastStableOffset: 5 }).partition.stuck).toBe(0)
+    expect(read(5, [], { ...nothing, lastStableOffset: 5 }, false).partition.stuck).toBe(1)
   })
 
   test('covers every offset exactly once, in order, whatever compaction has left', () => {
