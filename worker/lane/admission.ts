@@ -36,11 +36,14 @@ export class Admission {
     this.#parkedBelow = below
   }
 
-  /** Takes the next record in; false when there is none, or no room. With nothing on its way there is always room for one more. */
+  /**
+   * Takes the next record in; false when there is none, or no room. There is always room for records of a fetch that is held already:
+   * they take no more memory. With nothing on its way there is also room for those of another.
+   */
   next(isIdle: boolean): boolean {
     const { intake } = this
     const { window } = this.#settling
-    if (window.tracker.full || (!isIdle && window.heldBytes > this.#limits.bufferBytesMax)) return false
+    if (window.tracker.full) return false
     const { hole } = intake
     if (hole !== undefined) {
       intake.takeHole()
@@ -49,6 +52,7 @@ export class Admission {
     }
     const { record } = intake
     if (record === undefined) return false
+    if (!isIdle && window.heldBytes > this.#limits.bufferBytesMax && intake.fetched.held === 0) return false
     const offset = Number(record.offset)
     const keyHash = window.order !== undefined && record.key !== null ? hashKey(record.key) : NO_KEY
     if ((offset < this.#known.below || offset < this.#parkedBelow) && this.#pass(offset, keyHash)) return true

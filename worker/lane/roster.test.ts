@@ -79,8 +79,8 @@ function start({ maxInFlight = 4, ordering = 'UNORDERED', maySend = () => true, 
   return { roster: made, addLane }
 }
 
-const feed = (lane: Lane, offsets: readonly number[], key: string | null = null): void =>
-  lane.feed([{ hole: undefined, records: offsets.map((offset) => record(offset, key)), fetched: { bytes: 1, held: 0 } }], 1000)
+const feed = (lane: Lane, offsets: readonly number[], key: string | null = null, bytes = 1): void =>
+  lane.feed([{ hole: undefined, records: offsets.map((offset) => record(offset, key)), fetched: { bytes, held: 0 } }], 1000)
 
 /** A retry that is ready. */
 function load(lane: Lane, offset: number): void {
@@ -117,6 +117,23 @@ describe('a roster', () => {
     await arrived(3)
     reply(1)
     await vi.waitFor(() => expect([...open.keys()].sort()).toEqual([0, 2, 3]), 5000)
+  })
+
+  test('uses all of its slots for a fetch that is larger than its lane may hold, and waits before it begins another', async () => {
+    const { roster, addLane } = start()
+    const lane = addLane(0)
+    feed(lane, upTo(6), null, 200_000)
+    feed(lane, [6, 7, 8], null, 200_000)
+    roster.pump()
+    await arrived(4)
+    reply(0)
+    reply(1)
+    await vi.waitFor(() => expect([...open.keys()]).toEqual([2, 3, 4, 5]), 5000)
+    for (const offset of [2, 3, 4]) reply(offset)
+    await landed(5)
+    expect(open.has(6)).toBe(false)
+    reply(5)
+    await vi.waitFor(() => expect([...open.keys()]).toEqual([6, 7, 8]), 5000)
   })
 
   test('gives each lane its turn', async () => {
