@@ -133,6 +133,8 @@ describe('a roster', () => {
     await landed(5)
     expect(open.has(6)).toBe(false)
     reply(5)
+    await landed(6)
+    roster.pump()
     await vi.waitFor(() => expect([...open.keys()]).toEqual([6, 7, 8]), 5000)
   })
 
