@@ -18,6 +18,8 @@ export interface Survey {
   readonly lanes: readonly FoundLane[]
   /** Lanes of which only an operator knows where they go on. */
   readonly undecided: readonly LaneId[]
+  /** By partition, why Kafka does not say where its lane begins. */
+  readonly unanswered: ReadonlyMap<number, string>
   /** False: the topic does not exist. */
   readonly hasTopic: boolean
 }
@@ -35,17 +37,19 @@ export async function survey(
   parts: RegisterParts,
 ): Promise<Survey> {
   const partitions = await partitionsOf(useCase.cluster, useCase.topic)
-  if (partitions === undefined) return { lanes: [], undecided: [], hasTopic: false }
+  if (partitions === undefined) return { lanes: [], ...nothing, hasTopic: false }
   const unknown = partitions.map((partition) => laneOf(useCase, partition)).filter((lane) => !known.has(laneKey(lane)))
   const heads = await parts.store.readHeads(unknown)
   const lanes = unknown.flatMap((id, index) => (heads[index] === undefined ? [] : [foundLane(id, heads[index], false)]))
   const absent = unknown.filter((_id, index) => heads[index] === undefined)
   // What is being deleted gets no new lanes.
-  if (absent.length === 0 || useCase.state === 'DELETING') return { lanes, undecided: [], hasTopic: true }
+  if (absent.length === 0 || useCase.state === 'DELETING') return { lanes, ...nothing, hasTopic: true }
   const isKnown = known.size > 0 || lanes.length > 0
-  const { added, undecided } = await settleAbsent(useCase, absent, isKnown, parts)
-  return { lanes: [...lanes, ...added], undecided, hasTopic: true }
+  const { added, undecided, unanswered } = await settleAbsent(useCase, absent, isKnown, parts)
+  return { lanes: [...lanes, ...added], undecided, unanswered, hasTopic: true }
 }
+
+const nothing = { undecided: [], unanswered: new Map<number, string>() }
 
 const foundLane = (id: LaneId, head: LaneHead | undefined, isFirst: boolean): FoundLane => ({
   id,
@@ -59,7 +63,7 @@ async function settleAbsent(
   absent: readonly LaneId[],
   isKnown: boolean,
   parts: RegisterParts,
-): Promise<{ added: FoundLane[]; undecided: LaneId[] }> {
+): Promise<{ added: FoundLane[]; undecided: LaneId[]; unanswered: ReadonlyMap<number, string> }> {
   const { groupOffsets, logged } = await readTraces(useCase, absent, parts)
   const origins = new Map<LaneId, LaneOrigin>(
     absent.map((id) => {
@@ -70,17 +74,20 @@ async function settleAbsent(
   const of = (kind: LaneOrigin['kind']): LaneId[] => absent.filter((id) => origins.get(id)!.kind === kind)
   const fresh = of('NEW').map((id) => id.partition)
   const hasTraces = groupOffsets.size > 0 || logged.size > 0
-  const starts =
-    fresh.length > 0 ? await resolveStarts(useCase, fresh, isKnown || hasTraces, parts.source) : new Map<number, number>()
-  for (const [id, origin] of origins) if (origin.kind === 'BEGUN') starts.set(id.partition, origin.start)
-  const begun = [...of('NEW'), ...of('BEGUN')]
+  const { starts, unanswered } =
+    fresh.length > 0
+      ? await resolveStarts(useCase, fresh, isKnown || hasTraces, parts.source)
+      : { starts: new Map<number, number>(), unanswered: nothing.unanswered }
+  const all = new Map(starts)
+  for (const [id, origin] of origins) if (origin.kind === 'BEGUN') all.set(id.partition, origin.start)
+  const begun = [...of('NEW'), ...of('BEGUN')].filter((id) => all.has(id.partition))
   const uncommitted = begun.map((id) => id.partition).filter((partition) => !groupOffsets.has(partition))
-  if (begun.length > 0) await registerLanes(useCase, starts, uncommitted, begun, parts)
+  if (begun.length > 0) await registerLanes(useCase, all, uncommitted, begun, parts)
   const added = [
     ...begun.map((id) => foundLane(id, undefined, true)),
     ...of('READY').map((id) => foundLane(id, undefined, false)),
   ]
-  return { added, undecided: of('NEEDS_DECISION') }
+  return { added, undecided: of('NEEDS_DECISION'), unanswered }
 }
 
 async function readTraces(

@@ -38,6 +38,10 @@ export function viewLanes(session: Session, useCase: ViewedUseCase, nowMs: numbe
   for (const partition of surveys.undecidedOf(useCase.uid)) {
     views.push(unassigned(useCase, partition, LaneCondition.NEEDS_DECISION, decisionText(useCase.group)))
   }
+  for (const [partition, why] of surveys.unansweredOf(useCase.uid)) {
+    const message = `Kafka does not say what the partition has (${why}): its lane begins as soon as it does`
+    views.push(unassigned(useCase, partition, LaneCondition.SOURCE_ERROR, message))
+  }
   const problem = surveys.problemOf(useCase.uid)
   // No lane is known at all: every topic has a partition 0, and it says why.
   if (views.length === 0 && problem !== undefined) {

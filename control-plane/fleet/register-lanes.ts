@@ -18,22 +18,38 @@ export interface RegisterParts {
 const lanesAtOnce = 8
 const metadataBytesMax = 4000
 
+/** Where new lanes begin, and of which partitions nobody says it now. */
+export interface ResolvedStarts {
+  readonly starts: ReadonlyMap<number, number>
+  /** By partition, why. */
+  readonly unanswered: ReadonlyMap<number, string>
+}
+
 /**
- * Where new lanes begin. Partitions that are found when the use case is already known began later than it and are taken from their
- * beginning. All that are new are resolved together, so that an interruption cannot make some of them look as if found later.
+ * Partitions that are found when the use case is already known began later than it and are taken from their beginning. One whose
+ * leader is away keeps no other back: it is found later, and begins at its beginning all the same. But where new lanes are to begin
+ * elsewhere all are resolved together, so that an interruption cannot make some of them look as if found later. Throws FleetError
+ * when then one does not answer.
  */
 export async function resolveStarts(
   useCase: ViewedUseCase,
   partitions: readonly number[],
   isKnown: boolean,
   source: TopicSource,
-): Promise<Map<number, number>> {
+): Promise<ResolvedStarts> {
   const rule: StartRule = isKnown ? { kind: 'EARLIEST' } : useCase.start
   const { cluster, topic } = useCase
+  const starts = new Map<number, number>()
+  if (rule.kind === 'EARLIEST') {
+    const { offsets, unanswered } = await source.knownStartOffsets(cluster, topic)
+    for (const partition of partitions) if (offsets.has(partition)) starts.set(partition, offsets.get(partition)!)
+    return { starts, unanswered: new Map([...unanswered].filter(([partition]) => partitions.includes(partition))) }
+  }
   const [startOffsets, endOffsets] = await Promise.all([source.startOffsets(cluster, topic), source.endOffsets(cluster, topic)])
   // Asked for after the end: a record of that time that is appended in between is found, and not taken for one before the end.
   const atTime = rule.kind === 'TIME' ? await source.offsetsAt(cluster, topic, rule.timeMs) : new Map<number, number>()
-  return new Map(partitions.map((partition) => [partition, startOffset(rule, partition, { startOffsets, endOffsets }, atTime)]))
+  for (const partition of partitions) starts.set(partition, startOffset(rule, partition, { startOffsets, endOffsets }, atTime))
+  return { starts, unanswered: new Map() }
 }
 
 /**

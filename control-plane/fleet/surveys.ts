@@ -2,6 +2,7 @@ import type { Logger } from '../../runtime/log.ts'
 import { FleetError, type FleetErrorCode } from './fleet-error.ts'
 import { type FoundLane, type PartitionsOf, survey } from './inventory.ts'
 import type { RegisterParts } from './register-lanes.ts'
+import { describeUnanswered } from './topic-source.ts'
 import type { ViewedUseCase } from './use-case-view.ts'
 
 /** Why lanes of a use case cannot be found or registered now. */
@@ -23,6 +24,8 @@ interface State {
   nextAtMs: number
   problem: SurveyProblem | undefined
   undecided: ReadonlySet<number>
+  /** By partition, why Kafka does not say where its lane begins. */
+  unanswered: ReadonlyMap<number, string>
   /** All its partitions were known at the last survey. */
   isComplete: boolean
 }
@@ -48,6 +51,11 @@ export class Surveys {
   /** Partitions of which only an operator knows where they go on. */
   undecidedOf(uid: string): ReadonlySet<number> {
     return this.#states.get(uid)?.undecided ?? new Set()
+  }
+
+  /** New partitions whose leader does not say what they have, and why. */
+  unansweredOf(uid: string): ReadonlyMap<number, string> {
+    return this.#states.get(uid)?.unanswered ?? new Map()
   }
 
   isComplete(uid: string): boolean {
@@ -87,20 +95,23 @@ export class Surveys {
   async #one(useCase: ViewedUseCase, partitionsOf: PartitionsOf): Promise<void> {
     const { known, onFound, intervalMs, monotonicMs, log } = this.#options
     const before = this.#states.get(useCase.uid)
-    const state: State = { nextAtMs: 0, problem: undefined, undecided: new Set(), isComplete: true }
+    const state: State = { nextAtMs: 0, problem: undefined, undecided: new Set(), unanswered: new Map(), isComplete: true }
     try {
-      const { lanes, undecided, hasTopic } = await survey(useCase, known(useCase.uid), partitionsOf, this.#options)
+      const { lanes, undecided, unanswered, hasTopic } = await survey(useCase, known(useCase.uid), partitionsOf, this.#options)
       if (lanes.length > 0) onFound(useCase, lanes)
       state.undecided = new Set(undecided.map((lane) => lane.partition))
       if (!hasTopic) {
         const message = `there is no topic ${useCase.topic} in Kafka cluster ${useCase.cluster}: create it, or delete the use case`
         state.problem = { code: 'SOURCE_UNAVAILABLE', message }
       }
-      state.nextAtMs = monotonicMs() + intervalMs
+      state.unanswered = unanswered
+      state.isComplete = unanswered.size === 0
+      state.nextAtMs = monotonicMs() + (state.isComplete ? intervalMs : Math.min(intervalMs, retryMs))
     } catch (error) {
       const code = error instanceof FleetError ? error.code : 'STATE_UNAVAILABLE'
       state.problem = { code, message: error instanceof Error ? error.message : String(error) }
       state.undecided = before?.undecided ?? new Set()
+      state.unanswered = before?.unanswered ?? new Map()
       state.isComplete = before?.isComplete ?? false
       state.nextAtMs = monotonicMs() + retryMs
     }
@@ -115,6 +126,11 @@ export class Surveys {
     }
     if (state.problem === undefined && before?.problem !== undefined)
       log.info({ useCase: name, topic }, 'fleet: lanes are found again')
+    if (state.unanswered.size > 0 && before?.unanswered.size !== state.unanswered.size)
+      log.warn(
+        { useCase: name, topic, problem: describeUnanswered(topic, state.unanswered) },
+        'fleet: some lanes cannot begin yet',
+      )
     for (const partition of state.undecided) {
       if (before?.undecided.has(partition)) continue
       log.error(

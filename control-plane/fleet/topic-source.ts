@@ -1,20 +1,14 @@
 import { commitGroupOffsets, fetchGroupOffsets, type GroupOffset } from '../../runtime/group-offsets.ts'
 import type { Cluster, OpenCluster } from '../../runtime/kafka.ts'
+import { kafkaErrorName } from '../../runtime/kafka-error-codes.ts'
+import { isAbsent, type TopicMetadata } from '../../runtime/kafka-metadata.ts'
+import { listOffsets } from '../../runtime/kafka-offsets.ts'
 import { asFleetError, FleetError } from './fleet-error.ts'
 import { within } from './within.ts'
 
 /** What kafkajs' Cluster and Broker have and their types leave out. */
 interface Metadata {
-  metadata(request: { topics: string[] }): Promise<{
-    topicMetadata: { topic: string; partitionMetadata: { partitionId: number; leader: number }[] }[]
-  } | null>
-}
-interface OffsetsBroker {
-  listOffsets(request: {
-    replicaId: number
-    isolationLevel: number
-    topics: { topic: string; partitions: { partition: number; timestamp: number }[] }[]
-  }): Promise<{ responses: { partitions: { partition: number; offset: string }[] }[] }>
+  metadata(request: { topics: string[] }): Promise<{ topicMetadata: readonly TopicMetadata[] } | null>
 }
 interface GroupsBroker {
   deleteGroups(groups: string[]): Promise<{ results: { groupId: string; errorCode: number }[] }>
@@ -22,7 +16,13 @@ interface GroupsBroker {
 
 const latest = -1
 const earliest = -2
-const missingTopic = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'INVALID_TOPIC_EXCEPTION'])
+
+/** Offsets as far as the leaders of their partitions have said them. */
+export interface PartialOffsets {
+  readonly offsets: ReadonlyMap<number, number>
+  /** By partition, why its leader has said nothing. */
+  readonly unanswered: ReadonlyMap<number, string>
+}
 
 /** Partitions, offsets and groups of the configured Kafka clusters. Every call has a deadline and rejects when Kafka does not answer. */
 export class TopicSource {
@@ -44,25 +44,29 @@ export class TopicSource {
     for (const name of this.#clusters.keys()) await this.#ask(name, (cluster) => cluster.refreshMetadata())
   }
 
-  /** Undefined when there is no such topic. */
+  /** Also those that nobody leads now. Undefined when there is no such topic. */
   async partitions(cluster: string, topic: string): Promise<readonly number[] | undefined> {
     const leaders = await this.#leaders(cluster, topic)
     return leaders === undefined ? undefined : [...leaders.keys()].sort((a, b) => a - b)
   }
 
-  /** The offset that the next record of each partition will get. */
-  endOffsets(cluster: string, topic: string): Promise<ReadonlyMap<number, number>> {
-    return this.#offsets(cluster, topic, latest)
+  /** The offset that the next record of each partition will get. Rejects when a partition has no leader that answers. */
+  async endOffsets(cluster: string, topic: string): Promise<ReadonlyMap<number, number>> {
+    return complete(topic, await this.#partialOffsets(cluster, topic, latest))
   }
 
-  /** The lowest offset that Kafka still has of each partition. */
-  startOffsets(cluster: string, topic: string): Promise<ReadonlyMap<number, number>> {
-    return this.#offsets(cluster, topic, earliest)
+  /** The lowest offset that Kafka still has of each partition. Rejects when a partition has no leader that answers. */
+  async startOffsets(cluster: string, topic: string): Promise<ReadonlyMap<number, number>> {
+    return complete(topic, await this.#partialOffsets(cluster, topic, earliest))
+  }
+
+  knownStartOffsets(cluster: string, topic: string): Promise<PartialOffsets> {
+    return this.#partialOffsets(cluster, topic, earliest)
   }
 
   /** The first record at or after a time; a partition that has none is left out. */
-  offsetsAt(cluster: string, topic: string, timeMs: number): Promise<ReadonlyMap<number, number>> {
-    return this.#offsets(cluster, topic, timeMs)
+  async offsetsAt(cluster: string, topic: string, timeMs: number): Promise<ReadonlyMap<number, number>> {
+    return complete(topic, await this.#partialOffsets(cluster, topic, timeMs))
   }
 
   groupOffsets(cluster: string, group: string, topic: string, partitions: readonly number[]): Promise<GroupOffset[]> {
@@ -87,36 +91,42 @@ export class TopicSource {
     await Promise.all([...this.#connected].map((open) => open.disconnect().catch(() => {})))
   }
 
+  /** By partition; -1 where nobody leads. */
   async #leaders(cluster: string, topic: string): Promise<Map<number, number> | undefined> {
     return this.#ask(cluster, async (open) => {
-      try {
-        const answer = await (open as unknown as Metadata).metadata({ topics: [topic] })
-        const found = answer?.topicMetadata.find((each) => each.topic === topic)
-        if (found === undefined) throw new Error(`no broker of cluster ${cluster} answers`)
-        return new Map(found.partitionMetadata.map((each) => [each.partitionId, each.leader]))
-      } catch (error) {
-        if (missingTopic.has((error as { type?: string }).type ?? '')) return undefined
-        throw error
-      }
+      const answer = await (open as unknown as Metadata).metadata({ topics: [topic] })
+      const found = answer?.topicMetadata.find((each) => each.topic === topic)
+      if (found === undefined) throw new Error(`no broker of cluster ${cluster} answers`)
+      if (isAbsent(found)) return undefined
+      if (found.topicErrorCode !== 0) throw new Error(`topic ${topic}: ${kafkaErrorName(found.topicErrorCode)}`)
+      return new Map(found.partitionMetadata.map((each) => [each.partitionId, each.leader]))
     })
   }
 
-  async #offsets(cluster: string, topic: string, timestamp: number): Promise<ReadonlyMap<number, number>> {
+  /** Each leader answers for what it leads; one that is away keeps no other partition's offset back. */
+  async #partialOffsets(cluster: string, topic: string, timestamp: number): Promise<PartialOffsets> {
     const leaders = await this.#leaders(cluster, topic)
     if (leaders === undefined)
       throw new FleetError('SOURCE_UNAVAILABLE', `there is no topic ${topic} in Kafka cluster ${cluster}`)
+    const offsets = new Map<number, number>()
+    const unanswered = new Map<number, string>()
+    const ask = async (leader: number, partitions: readonly number[]): Promise<void> => {
+      try {
+        if (leader < 0) throw new Error('no broker leads it now')
+        const listed = await this.#ask(cluster, async (open) =>
+          listOffsets(await open.findBroker({ nodeId: String(leader) }), topic, partitions, timestamp),
+        )
+        for (const { partition, errorCode, offset } of listed) {
+          if (errorCode !== 0) unanswered.set(partition, kafkaErrorName(errorCode))
+          else if (offset >= 0) offsets.set(partition, offset)
+        }
+      } catch (error) {
+        for (const partition of partitions) unanswered.set(partition, error instanceof Error ? error.message : String(error))
+      }
+    }
     const byLeader = Map.groupBy([...leaders.keys()], (partition) => leaders.get(partition)!)
-    const answers = await Promise.all(
-      [...byLeader].map(([leader, partitions]) =>
-        this.#ask(cluster, async (open) => {
-          const broker = (await open.findBroker({ nodeId: String(leader) })) as unknown as OffsetsBroker
-          const topics = [{ topic, partitions: partitions.map((partition) => ({ partition, timestamp })) }]
-          return broker.listOffsets({ replicaId: -1, isolationLevel: 0, topics })
-        }),
-      ),
-    )
-    const offsets = answers.flatMap(({ responses }) => responses.flatMap((each) => each.partitions))
-    return new Map(offsets.filter((each) => Number(each.offset) >= 0).map((each) => [each.partition, Number(each.offset)]))
+    await Promise.all([...byLeader].map(([leader, partitions]) => ask(leader, partitions)))
+    return { offsets, unanswered }
   }
 
   async #ask<T>(name: string, question: (cluster: Cluster) => Promise<T>): Promise<T> {
@@ -147,5 +157,20 @@ export class TopicSource {
 /** Kafka has answered, and asking again would not change it. */
 function isAnswer(error: unknown): boolean {
   const { type, retriable } = error as { type?: string; retriable?: boolean }
-  return type !== undefined && (missingTopic.has(type) || retriable === false)
+  return type !== undefined && retriable === false
+}
+
+function complete(topic: string, { offsets, unanswered }: PartialOffsets): ReadonlyMap<number, number> {
+  if (unanswered.size > 0) throw new FleetError('SOURCE_UNAVAILABLE', describeUnanswered(topic, unanswered))
+  return offsets
+}
+
+const namedMax = 5
+
+/** Which partitions do not answer, and why the first does not. */
+export function describeUnanswered(topic: string, unanswered: ReadonlyMap<number, string>): string {
+  const partitions = [...unanswered.keys()].sort((a, b) => a - b)
+  const named = partitions.slice(0, namedMax).join(', ')
+  const more = partitions.length > namedMax ? ` and ${partitions.length - namedMax} more` : ''
+  return `Kafka does not answer for partition ${named}${more} of topic ${topic}: ${unanswered.get(partitions[0]!)}`
 }

@@ -61,7 +61,7 @@ describe('the record batches of a fetch', () => {
       [4, zstdCompressSync],
     ]
     for (const [attributes, codec] of codecs) {
-      let plain = Buffer.alloc(0)
+      let plain: Buffer = Buffer.alloc(0)
       encodeBatch({ first: 0, records: values(...texts), compress: (bytes) => (plain = bytes) })
       const packed = await codec(plain)
       const { batches, bad } = await read({ first: 0, records: values(...texts), attributes, compress: () => packed })
