@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf'
-import { type Client, createClient } from '@connectrpc/connect'
+import { type Client, Code, ConnectError, createClient } from '@connectrpc/connect'
 import type { UseCase } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import {
   FetchUseCasesRequestSchema,
@@ -9,18 +9,27 @@ import {
 } from '../../proto/gen/ferry/v1/worker_service_pb.ts'
 import { createGrpcJsTransport } from '../../proto/grpc-transport.ts'
 
+interface Replica {
+  readonly client: Client<typeof WorkerService>
+  readonly close: () => void
+}
+
+/** Nobody answered, or somebody who does not know who leads: another replica may. Any other error is the leader's own word. */
+const elsewhereCodes: ReadonlySet<Code> = new Set([Code.Unavailable, Code.DeadlineExceeded, Code.Canceled, Code.Unknown])
+
 /** Calls the replicas in turn: whichever answers will do. */
 export class ControlPlaneClient {
-  readonly #replicas: { client: Client<typeof WorkerService>; close: () => void }[]
+  readonly #addresses: readonly string[]
+  readonly #replicas: Replica[]
   readonly #timeoutMs: number
+  /** Replaced, with calls that may be on their way: closed when these have ended. */
+  readonly #leaving = new Map<Replica, NodeJS.Timeout>()
   #current = 0
 
   constructor(addresses: readonly string[], timeoutMs: number) {
+    this.#addresses = addresses
     this.#timeoutMs = timeoutMs
-    this.#replicas = addresses.map((address) => {
-      const transport = createGrpcJsTransport(address)
-      return { client: createClient(WorkerService, transport), close: () => transport.close() }
-    })
+    this.#replicas = addresses.map(connect)
   }
 
   heartbeat(request: HeartbeatRequest): Promise<HeartbeatResponse> {
@@ -33,15 +42,38 @@ export class ControlPlaneClient {
   }
 
   async #call<T>(call: (client: Client<typeof WorkerService>) => Promise<T>): Promise<T> {
+    const at = this.#current
+    const replica = this.#replicas[at]!
     try {
-      return await call(this.#replicas[this.#current]!.client)
+      return await call(replica.client)
     } catch (error) {
-      this.#current = (this.#current + 1) % this.#replicas.length
+      if (elsewhereCodes.has(ConnectError.from(error).code) && this.#replicas[at] === replica) this.#leave(at, replica)
       throw error
     }
   }
 
-  close(): void {
-    for (const { close } of this.#replicas) close()
+  /**
+   * The next call goes to the next address, and a later one to this address by a new connection: an address may be a balancer's,
+   * and a connection through it stays with one replica for as long as that lives.
+   */
+  #leave(at: number, replica: Replica): void {
+    this.#replicas[at] = connect(this.#addresses[at]!)
+    if (this.#current === at) this.#current = (at + 1) % this.#replicas.length
+    const timer = setTimeout(() => {
+      this.#leaving.delete(replica)
+      replica.close()
+    }, this.#timeoutMs)
+    this.#leaving.set(replica, timer)
   }
+
+  close(): void {
+    for (const timer of this.#leaving.values()) clearTimeout(timer)
+    for (const { close } of [...this.#replicas, ...this.#leaving.keys()]) close()
+    this.#leaving.clear()
+  }
+}
+
+function connect(address: string): Replica {
+  const transport = createGrpcJsTransport(address)
+  return { client: createClient(WorkerService, transport), close: () => transport.close() }
 }
