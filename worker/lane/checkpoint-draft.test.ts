@@ -5,6 +5,7 @@ import { groupPosition } from './floor.ts'
 import { KnownEnds } from './known-ends.ts'
 import { type NewParked, newParked, type Parked } from './parked.ts'
 import { Parking } from './parking.ts'
+import { RowBacklog } from './row-backlog.ts'
 import { Window } from './window.ts'
 
 const NOTHING: SavedPosition = { cursor: 0, ended: '' }
@@ -37,10 +38,23 @@ function parkedLane(count: number, bytes: number, over: Partial<NewParked> = {})
     parking.add(entry)
     window.tracker.park(slot)
   }
-  return { parking, window, known: new KnownEnds([], new Map(), false), credit: 5, entries }
+  return { parking, window, known: new KnownEnds([], new Map(), false), credit: 5, backlog: new RowBacklog(), entries }
 }
 
 describe('a checkpoint', () => {
+  test('tells the next owner to ask the log from before the first row that is not durable', () => {
+    const lane = parkedLane(1, 100)
+    const savedMs = (nowMs: number): number =>
+      draftCheckpoint(lane, NOTHING, [], { clean: false, forced: true }, nowMs)!.checkpoint.savedMs
+    expect(savedMs(1000)).toBe(1000)
+    lane.backlog.add()
+    expect(savedMs(2000)).toBe(1000)
+    // The log was away for an hour.
+    expect(savedMs(3_600_000)).toBe(1000)
+    lane.backlog.remove()
+    expect(savedMs(3_600_001)).toBe(3_600_001)
+  })
+
   test('says position and everything that waits, with its bytes', () => {
     const lane = parkedLane(3, 100)
     const draft = draftCheckpoint(lane, NOTHING, ['7'], plain, 99)!
@@ -121,7 +135,13 @@ describe('a checkpoint', () => {
     window.tracker.end(1)
     window.tracker.end(2)
     const known = new KnownEnds([{ first: 2, last: 9 }], new Map(), false)
-    const draft = draftCheckpoint({ parking: new Parking(), window, known, credit: 0 }, NOTHING, [], plain, 0)!
+    const draft = draftCheckpoint(
+      { parking: new Parking(), window, known, credit: 0, backlog: new RowBacklog() },
+      NOTHING,
+      [],
+      plain,
+      0,
+    )!
     expect(draft.checkpoint).toMatchObject({ cursor: 0, ended: '1-2,4-9' })
   })
 })

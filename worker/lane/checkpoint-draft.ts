@@ -22,7 +22,7 @@ export interface Draft {
 }
 
 /** The lane, as far as a checkpoint says it. */
-export type Drafted = Pick<Lane, 'parking' | 'window' | 'known' | 'credit'>
+export type Drafted = Pick<Lane, 'parking' | 'window' | 'known' | 'credit' | 'backlog'>
 
 /**
  * What a checkpoint would write now; undefined when Redis knows it all and nothing forces one. Only what is settled enters it.
@@ -64,7 +64,7 @@ export function draftCheckpoint(
     checkpoint: {
       cursor,
       ended,
-      savedMs: nowMs,
+      savedMs: lane.backlog.ask(nowMs),
       clean: options.clean && whole,
       credit: lane.credit,
       parked: included.map(({ entry }) => ({

@@ -73,6 +73,7 @@ export interface StoredLane {
 export interface Checkpoint {
   readonly cursor: number
   readonly ended: string
+  /** All attempts before are durable in the log: the next owner asks from here on. */
   readonly savedMs: number
   readonly clean: boolean
   readonly credit: number

@@ -15,6 +15,7 @@ import type { LaneLimits } from './lane-limits.ts'
 import type { Load } from './load.ts'
 import type { Parked } from './parked.ts'
 import type { Parking } from './parking.ts'
+import type { RowBacklog } from './row-backlog.ts'
 import { Settling, type SettlingParts } from './settling.ts'
 import { judge } from './verdict.ts'
 import { Window } from './window.ts'
@@ -109,6 +110,10 @@ export class Lane {
   /** Rows that are not durable yet. */
   get rowsOut(): number {
     return this.#settling.rowsOut
+  }
+
+  get backlog(): RowBacklog {
+    return this.#settling.backlog
   }
 
   get parkedFull(): boolean {

@@ -24,6 +24,8 @@ export interface Parked extends ParkedEntry {
   settled: boolean
   /** Redis has the entry. */
   stored: boolean
+  /** Redis has an older entry of the offset, which has ended: it must forget it when this one goes before it is stored. */
+  shadows: boolean
   /** Grows with every change; a checkpoint stores what it saw. */
   generation: number
   /** Taken from here: on its way, or its bytes are being read for that. */
@@ -50,6 +52,7 @@ export function newParked(of: NewParked): Parked {
     sending: false,
     ...of,
     unacknowledged: 0,
+    shadows: false,
     generation: 1,
     ended: false,
   }

@@ -106,6 +106,25 @@ describe('what is parked', () => {
     expect(parking.dirty.has(opened)).toBe(true)
   })
 
+  test('that is opened again and taken back before Redis has it is forgotten by Redis, which still has the old one', () => {
+    const parking = new Parking()
+    const [old, going] = [entry(1, { stored: true }), entry(2)]
+    for (const each of [old, going]) {
+      parking.add(each)
+      parking.end(each, 0)
+      parking.remove(each)
+    }
+    const opened = [entry(1, { round: 1 }), entry(2, { round: 1 })]
+    for (const each of opened) parking.add(each)
+    // The checkpoint that had it was on its way.
+    parking.storedAs(going, 1)
+    for (const each of opened) {
+      parking.end(each, 0)
+      parking.remove(each)
+    }
+    expect([...parking.removals]).toEqual([1, 2])
+  })
+
   test('that changes while a checkpoint is on its way is written again', () => {
     const parking = new Parking()
     const one = entry(1)

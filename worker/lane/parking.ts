@@ -56,7 +56,7 @@ export class Parking {
   /** Takes the entry in; behind the earlier ones of its key, before the later ones. The first of a key is never BEHIND. */
   add(entry: Parked): void {
     this.#entries.set(entry.offset, entry)
-    this.removals.delete(entry.offset)
+    if (this.removals.delete(entry.offset)) entry.shadows = true
     if (!entry.stored) this.dirty.add(entry)
     if (entry.where === 'R') {
       this.redisBytes += entry.bytes
@@ -131,6 +131,7 @@ export class Parking {
     if (entry.where === 'R' && !entry.sending) entry.packed = undefined
     // Ended and durable while the checkpoint was on its way.
     if (here === undefined) this.removals.add(entry.offset)
+    else if (here !== entry) here.shadows = true
   }
 
   /** When the next entry is due, Unix ms; Infinity when none is. */
@@ -177,7 +178,7 @@ export class Parking {
       this.redisBytes -= entry.bytes
       if (!entry.stored) this.#unstored(entry, -1)
     }
-    if (entry.stored) this.removals.add(entry.offset)
+    if (entry.stored || entry.shadows) this.removals.add(entry.offset)
   }
 
   /** Redis has forgotten the offset. */

@@ -11,6 +11,7 @@ import { Load } from './load.ts'
 import { packRecord } from './packed-record.ts'
 import { newParked, type Parked } from './parked.ts'
 import type { Parking } from './parking.ts'
+import { RowBacklog } from './row-backlog.ts'
 import type { Window } from './window.ts'
 
 // What becomes of a lane's records after the verdict.
@@ -39,11 +40,14 @@ export class Settling implements RowOwner<Parked> {
   readonly parking: Parking
   /** Rows that are not durable yet. */
   rowsOut = 0
+  /** Of attempts: those that a takeover would ask the log for. */
+  readonly backlog = new RowBacklog()
   readonly #known: KnownEnds
   readonly #limits: LaneLimits
   readonly #identity: LaneIdentity
   readonly #parts: SettlingParts
   readonly #unsent = new Load()
+  readonly #skipped: RowOwner<Parked> = { acknowledged: (slot) => this.#skippedDurably(slot) }
   #parkedWhileFull: Parked | undefined
 
   constructor(
@@ -86,6 +90,7 @@ export class Settling implements RowOwner<Parked> {
 
   #add(load: Load, encoded: EncodedLane, slot: number, entry: Parked | undefined): void {
     this.rowsOut++
+    this.backlog.add()
     if (entry !== undefined) entry.unacknowledged++
     this.#parts.attempts.add(encoded, load.row, this, slot, entry)
   }
@@ -185,12 +190,18 @@ export class Settling implements RowOwner<Parked> {
     const slot = this.window.admitSilent(last)
     const { id, key, epoch } = this.#identity
     this.rowsOut++
-    this.#parts.ranges.add(id, key, epoch, kind, { first, last }, this, slot)
+    this.#parts.ranges.add(id, key, epoch, kind, { first, last }, this.#skipped, slot)
   }
 
-  /** A row is durable: what has ended is settled, what waits is parked. */
+  #skippedDurably(slot: number): void {
+    this.rowsOut--
+    this.window.tracker.end(slot)
+  }
+
+  /** An attempt's row is durable: what has ended is settled, what waits is parked. */
   acknowledged(slot: number, entry: Parked | undefined): void {
     this.rowsOut--
+    this.backlog.remove()
     const { tracker } = this.window
     if (entry === undefined) {
       if (slot >= 0) tracker.end(slot)
