@@ -14,6 +14,7 @@ const commands = {
   demo: { entry: 'deploy/local/demo/main.ts', programs: [] },
   local: { entry: 'deploy/local/local.ts', programs: [] },
   test: { entry: 'test/run.ts', programs: ['git', 'jar'], privateParts: true },
+  chaos: { entry: 'test/chaos/run.ts', programs: [], privateParts: true },
   loadtest: { entry: 'loadtest/main.ts', programs: ['nginx'] },
   setup: { programs: [] },
 }

@@ -5,6 +5,7 @@ import { type ControlPlane, type FleetStack, startControlPlane, startWorker, typ
 import type { Stack } from '../../deploy/local/stack.ts'
 import { privateStack, sharedStack } from '../stack.ts'
 import { keepLogs, logDir } from './keep-logs.ts'
+import { Link } from './link.ts'
 import { Sql } from './sql.ts'
 
 type Env = Readonly<Record<string, string>>
@@ -18,7 +19,23 @@ export interface FleetOptions {
   /** For this fleet alone, to break. Redis is always its own. */
   readonly ownClickhouse?: boolean
   readonly ownKafka?: boolean
+  /** A second broker beside it; needs ownKafka. */
+  readonly kafka2?: boolean
+  /** Over the own brokers' server.properties. */
+  readonly kafkaProperties?: Readonly<Record<string, string>>
+  /** Connections that can be disturbed. `kafka`: everybody's, also the test's; needs ownKafka. */
+  readonly links?: readonly LinkName[]
+  /** Each control plane reaches Redis by a link of its own: see redisLinkOf. */
+  readonly ownRedisLinks?: boolean
 }
+
+export type LinkName =
+  | 'worker-redis'
+  | 'worker-clickhouse'
+  | 'worker-control-plane'
+  | 'control-plane-redis'
+  | 'control-plane-clickhouse'
+  | 'kafka'
 
 const readyMsMax = 30_000
 const stopMsMax = 15_000
@@ -53,11 +70,17 @@ export class Fleet implements AsyncDisposable {
   readonly #options: FleetOptions
   readonly #dataDir = logDir()
   readonly #clients = new Map<string, FerryClient>()
+  readonly #links: ReadonlyMap<LinkName, Link>
+  /** By the gRPC port of their control plane. */
+  readonly #redisLinks = new Map<number, Link>()
   #started = 0
+  #balanced = 0
+  #onlyTo: ControlPlane | undefined
 
-  private constructor(stack: FleetStack, own: Stack, options: FleetOptions) {
+  private constructor(stack: FleetStack, own: Stack, options: FleetOptions, links: ReadonlyMap<LinkName, Link>) {
     this.stack = stack
     this.own = own
+    this.#links = links
     this.#options = options
     this.#database = `e2e_${randomBytes(5).toString('hex')}`
     this.sql = new Sql(stack.clickhouseUrl, this.#database)
@@ -65,11 +88,28 @@ export class Fleet implements AsyncDisposable {
 
   static async start(options: FleetOptions = {}): Promise<Fleet> {
     const shared = await sharedStack()
-    const { ownClickhouse = false, ownKafka = false } = options
-    const own = await privateStack({ redis: true, clickhouse: ownClickhouse, kafka: ownKafka })
+    const { ownClickhouse = false, ownKafka = false, kafka2 = false } = options
+    let ports: ReadonlyMap<LinkName, () => number> = new Map()
+    const links = new Map<LinkName, Link>()
+    for (const name of options.links ?? []) links.set(name, await Link.open(() => ports.get(name)!()))
+    const kafkaLink = links.get('kafka')
+    const advertised = kafkaLink && { 'advertised.listeners': `PLAINTEXT://127.0.0.1:${kafkaLink.port}` }
+    const own = await privateStack({
+      ...{ redis: true, clickhouse: ownClickhouse, kafka: ownKafka, kafka2 },
+      kafkaProperties: { ...options.kafkaProperties, ...advertised },
+    })
     const clickhouseUrl = ownClickhouse ? own.clickhouseUrl : shared.clickhouseUrl
     const kafkaBrokers = ownKafka ? own.kafkaBrokers : shared.kafkaBrokers
-    const fleet = new Fleet({ kafkaBrokers, redisUrl: own.redisUrl, clickhouseUrl }, own, options)
+    const fleet = new Fleet({ kafkaBrokers, redisUrl: own.redisUrl, clickhouseUrl }, own, options, links)
+    const clickhousePort = Number(new URL(clickhouseUrl).port)
+    ports = new Map<LinkName, () => number>([
+      ['worker-redis', () => own.redis.port],
+      ['control-plane-redis', () => own.redis.port],
+      ['worker-clickhouse', () => clickhousePort],
+      ['control-plane-clickhouse', () => clickhousePort],
+      ['kafka', () => own.kafka.port],
+      ['worker-control-plane', () => fleet.#nextControlPlane()],
+    ])
     try {
       for (let i = 0; i < (options.controlPlanes ?? 1); i++) await fleet.startControlPlane()
       await Promise.all(Array.from({ length: options.workers ?? 1 }, () => fleet.startWorker()))
@@ -79,6 +119,22 @@ export class Fleet implements AsyncDisposable {
       throw error
     }
     return fleet
+  }
+
+  /** One that was asked for at the start. */
+  link(name: LinkName): Link {
+    return this.#links.get(name)!
+  }
+
+  /** One control plane's way to Redis, over all its lives; only with ownRedisLinks. */
+  redisLinkOf({ ports }: ControlPlane): Link {
+    return this.#redisLinks.get(ports.grpc)!
+  }
+
+  /** From now on the balancer leads to this control plane only, and to all in turn again when none is given. Needs its link. */
+  balanceTo(only: ControlPlane | undefined): void {
+    this.#onlyTo = only
+    this.link('worker-control-plane').cut()
   }
 
   /** To the first control plane. */
@@ -94,8 +150,11 @@ export class Fleet implements AsyncDisposable {
 
   /** Resolves when it takes calls. `ports`: those of an earlier life. */
   async startControlPlane(ports: ControlPlane['ports'] | undefined = undefined): Promise<ControlPlane> {
-    const env = { ...controlPlaneTimings, ...this.#options.controlPlaneEnv }
+    const link = this.#options.ownRedisLinks === true ? await this.#redisLink(ports) : undefined
+    const ownRedis = link && { FERRY_REDIS_URL: `redis://127.0.0.1:${link.port}` }
+    const env = { ...controlPlaneTimings, ...this.#linked('control-plane'), ...ownRedis, ...this.#options.controlPlaneEnv }
     const started = await startControlPlane(this.stack, { ...this.#common('control-plane'), env, ...(ports && { ports }) })
+    if (link !== undefined) this.#redisLinks.set(started.ports.grpc, link)
     const at = ports === undefined ? -1 : this.controlPlanes.findIndex((each) => each.ports.grpc === ports.grpc)
     if (at >= 0) this.controlPlanes[at] = started
     else this.controlPlanes.push(started)
@@ -105,8 +164,10 @@ export class Fleet implements AsyncDisposable {
 
   /** Resolves when it has reached a control plane. */
   async startWorker(env: Env = {}): Promise<Worker> {
-    const all = { ...workerTimings, ...this.#options.workerEnv, ...env }
-    const started = await startWorker(this.stack, this.controlPlanes, { ...this.#common('worker'), env: all })
+    const all = { ...workerTimings, ...this.#linked('worker'), ...this.#options.workerEnv, ...env }
+    const balancer = this.#links.get('worker-control-plane')
+    const controlPlanes = balancer === undefined ? this.controlPlanes : [{ grpcAddress: `127.0.0.1:${balancer.port}` }]
+    const started = await startWorker(this.stack, controlPlanes, { ...this.#common('worker'), env: all })
     this.workers.push(started)
     await started.waitReady(readyMsMax)
     return started
@@ -115,6 +176,26 @@ export class Fleet implements AsyncDisposable {
   /** It was killed and stays away: nobody is asked there any more. */
   forget(controlPlane: ControlPlane): void {
     this.controlPlanes.splice(this.controlPlanes.indexOf(controlPlane), 1)
+  }
+
+  async #redisLink(ports: ControlPlane['ports'] | undefined): Promise<Link> {
+    const known = ports && this.#redisLinks.get(ports.grpc)
+    return known ?? Link.open(() => this.own.redis.port)
+  }
+
+  /** A plain TCP balancer: connections go to all in turn, whether they live or not. */
+  #nextControlPlane(): number {
+    if (this.#onlyTo !== undefined) return this.#onlyTo.ports.grpc
+    return this.controlPlanes[this.#balanced++ % this.controlPlanes.length]!.ports.grpc
+  }
+
+  #linked(kind: 'worker' | 'control-plane'): Env {
+    const redis = this.#links.get(`${kind}-redis`)
+    const clickhouse = this.#links.get(`${kind}-clickhouse`)
+    return {
+      ...(redis && { FERRY_REDIS_URL: `redis://127.0.0.1:${redis.port}` }),
+      ...(clickhouse && { FERRY_CLICKHOUSE_URL: `http://127.0.0.1:${clickhouse.port}` }),
+    }
   }
 
   #common(kind: string) {
@@ -126,6 +207,7 @@ export class Fleet implements AsyncDisposable {
     // Nothing of this fleet is needed any more: no orderly end, but none that outlives its Redis either.
     for (const each of [...this.workers, ...this.controlPlanes]) each.kill('SIGKILL')
     await Promise.all([...this.workers, ...this.controlPlanes].map((each) => each.waitExit(stopMsMax)))
+    for (const link of [...this.#links.values(), ...this.#redisLinks.values()]) await link[Symbol.asyncDispose]()
     if (this.#options.ownClickhouse !== true) await this.sql.dropDatabase()
     await (this.own as Stack & AsyncDisposable)[Symbol.asyncDispose]()
   }

@@ -11,6 +11,9 @@ export interface RequestCounts {
   readonly lostRows: number
 }
 
+/** From a request that was sent to its arrival, on a busy machine. */
+const onTheWayMsMax = 500
+
 /** No answer reached the worker, or it had stopped waiting: the endpoint may still have answered. */
 const withoutAnswer = new Set(['ABORTED', 'TIMEOUT', 'CONNECTION_RESET', 'CONNECTION_FAILED'])
 
@@ -28,6 +31,7 @@ export function judgeRequests(requests: readonly Received[], log: Log, crashed: 
     received.set(name, request)
     lastEpoch.set(recordName(request), Math.max(request.epoch, lastEpoch.get(recordName(request)) ?? 0))
   }
+  judgeOwners(requests, problems)
   let lostRows = 0
   for (const [name, request] of received) {
     const row = rows.get(name)
@@ -39,6 +43,20 @@ export function judgeRequests(requests: readonly Received[], log: Log, crashed: 
     if (row.status !== 0 && !received.has(name)) problems.add('answers in the log that nobody gave', `${name} ${row.status}`)
   }
   return { ...countRepeats(requests, rows), lostRows }
+}
+
+/** One owner at a time: once a lane's newer epoch sends, nothing of an older one is sent. What was on its way may still arrive. */
+function judgeOwners(requests: readonly Received[], problems: Problems): void {
+  const newest = new Map<number, { readonly epoch: number; readonly sinceMs: number }>()
+  for (const { partition, offset, epoch, arrivedMs } of requests) {
+    const owner = newest.get(partition)
+    if (owner === undefined || epoch > owner.epoch) newest.set(partition, { epoch, sinceMs: arrivedMs })
+    else if (epoch < owner.epoch && arrivedMs > owner.sinceMs + onTheWayMsMax)
+      problems.add(
+        'requests by the owner of an older epoch',
+        `${partition}/${offset} ${epoch}, ${Math.round(arrivedMs - owner.sinceMs)} ms late`,
+      )
+  }
 }
 
 function indexRows(log: Log, problems: Problems): Map<string, LoggedAttempt> {

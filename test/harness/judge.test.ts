@@ -114,6 +114,11 @@ const faults: [fault: string, evidence: Evidence, problem: string][] = [
     '1 x records of a key that succeeded after a later one: 0/2 of key a after 3',
   ],
   [
+    'an owner that sends on when the lane has another',
+    { ...good, requests: [...good.requests, request(3, 1, 200, 5, { epoch: 11 }), request(1, 2, 200, 900)] },
+    '1 x requests by the owner of an older epoch: 0/1 10, 895 ms late',
+  ],
+  [
     'a record with a value that is called a tombstone',
     withLog(attempts.slice(0, -1), [range('TOMBSTONE', 3, 4), range('TRANSACTION', 5, 5)]),
     '1 x records with a value that the log calls tombstones: 0/3',

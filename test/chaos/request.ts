@@ -1,0 +1,31 @@
+/** What `npm run chaos` asks its scenarios, handed to their processes by one environment variable. */
+export interface ChaosRequest {
+  readonly seed: number
+  /** Each scenario writes its Result there. */
+  readonly resultDir: string
+  /** Of random faults; 0: the named scenarios instead. */
+  readonly minutes: number
+  asksFor(scenario: string): boolean
+}
+
+interface Handed {
+  readonly seed: number
+  readonly resultDir: string
+  readonly only: string
+  readonly minutes: number
+}
+
+const variable = 'CHAOS_REQUEST'
+
+/** The environment that hands a request on; `only`: a part of the names of those that are to run. */
+export const handOn = (request: Handed): Readonly<Record<string, string>> => ({ [variable]: JSON.stringify(request) })
+
+/** Undefined in `npm test`, which runs the fast ones. */
+export function readRequest(): ChaosRequest | undefined {
+  const text = process.env[variable]
+  if (text === undefined) return undefined
+  const { only, ...rest } = JSON.parse(text) as Handed
+  // Random runs are registered only when they are asked for, and then alone.
+  const isAsked = (scenario: string): boolean => rest.minutes === 0 || scenario.startsWith('random')
+  return { ...rest, asksFor: (scenario) => isAsked(scenario) && scenario.toLowerCase().includes(only.toLowerCase()) }
+}

@@ -1,0 +1,80 @@
+// `npm run chaos`: every scenario of the failure matrix against real processes, one after the other, and a table of what the judge
+// has counted. The last line on standard output is the count of scenarios.
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { runCommand, signalCommands } from '../run-command.ts'
+import { handOn } from './request.ts'
+import type { Result } from './result.ts'
+import { drawTable } from './table.ts'
+
+const usage = `usage: npm run chaos -- [options]
+  --only TEXT     scenarios whose name contains it
+  --seed N        the moments and choices of a run, so that it can be repeated (default: by the clock)
+  --random        mixes faults and changes at random, in rounds of a minute and a half each, instead of the named scenarios
+  --minutes N     so long (default: 10)
+  --json FILE     writes the results there, too`
+
+const resultDir = resolve(import.meta.dirname, '../../.local/chaos')
+const runMsMax = 4 * 3_600_000
+
+process.chdir(resolve(import.meta.dirname, '../..'))
+for (const name of Object.keys(process.env)) if (name.startsWith('FERRY_')) delete process.env[name]
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => signalCommands(signal))
+
+const { only, seed, json, minutes } = readArguments()
+rmSync(resultDir, { recursive: true, force: true })
+Object.assign(process.env, handOn({ seed, resultDir, only, minutes }))
+const startedMs = performance.now()
+const { exitCode } = await runCommand('vitest', ['run', '--project', 'end-to-end', 'test/chaos/chaos.test.ts'], runMsMax, true)
+const took = ((performance.now() - startedMs) / 60_000).toFixed(1)
+const results = readResults()
+for (const { scenario, problems } of results) for (const problem of problems) console.log(`${scenario}: ${problem}`)
+console.log(`\n${drawTable(results)}\n\nseed ${seed}, ${took} minutes`)
+if (json !== undefined) {
+  mkdirSync(dirname(resolve(json)), { recursive: true })
+  writeFileSync(json, `${JSON.stringify({ seed, minutes: Number(took), results }, undefined, 2)}\n`)
+}
+const passed = results.filter(({ problems }) => problems.length === 0).length
+// A scenario that broke off has left no result, or one without a problem: vitest knows.
+const failed = Math.max(results.length - passed, exitCode === 0 ? 0 : 1)
+process.exitCode = failed > 0 ? 1 : 0
+console.log(`${passed} passed, ${failed} failed`)
+
+function readArguments() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        ...{ only: { type: 'string' }, seed: { type: 'string' }, json: { type: 'string' }, help: { type: 'boolean' } },
+        ...{ random: { type: 'boolean' }, minutes: { type: 'string' } },
+      },
+    } as const)
+    if (values.help) {
+      console.log(usage)
+      process.exit(0)
+    }
+    if (values.minutes !== undefined && !values.random) throw new Error('--minutes is for --random')
+    const minutes = values.random ? wholeNumber('--minutes', values.minutes ?? '10') : 0
+    const seed = wholeNumber('--seed', values.seed ?? String(Date.now() % 1_000_000))
+    return { only: values.only ?? '', seed, json: values.json, minutes }
+  } catch (error) {
+    console.error(`${(error as Error).message}\n${usage}`)
+    process.exit(2)
+  }
+}
+
+function wholeNumber(option: string, text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new Error(`${option} must be a whole number, not ${text}`)
+  return Number(text)
+}
+
+/** In the order in which they ended. */
+function readResults(): Result[] {
+  try {
+    return readdirSync(resultDir)
+      .map((file) => JSON.parse(readFileSync(join(resultDir, file), 'utf8')) as Result)
+      .sort((a, b) => a.endedMs - b.endedMs)
+  } catch {
+    return []
+  }
+}

@@ -1,0 +1,127 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { durationFromMs } from '@bufbuild/protobuf/wkt'
+import { Ordering } from '../../../proto/gen/ferry/v1/use_case_pb.ts'
+import { peakMemoryMb } from '../../harness/peak-memory.ts'
+import type { Behaviour } from '../../harness/received.ts'
+import type { FlowOptions } from '../flow.ts'
+import { type Chaos, scenario } from '../scenario.ts'
+
+const misbehaving = 'endpoint slow, refusing, resetting, 429 with Retry-After, 500 for an hour, huge or endless body, redirects'
+const repeats = 'NONE'
+
+const firstAttempts =
+  (first: Behaviour): Behaviour =>
+  (request) =>
+    request.attempt <= 2 && request.offset % 3 === 0 ? first(request) : { delayMs: 2 }
+
+const spec: FlowOptions['spec'] = { destination: { requestTimeout: durationFromMs(1000) } }
+
+const answers: readonly (readonly [what: string, behaviour: Behaviour])[] = [
+  ['does not answer', () => 'HANG'],
+  ['answers after the timeout', () => ({ delayMs: 1500 })],
+  ['resets the connection', () => 'RESET'],
+  ['answers 429 with Retry-After', () => ({ status: 429, headers: { 'retry-after': '1' } })],
+  ['redirects', () => ({ status: 302, headers: { location: '/elsewhere' } })],
+  ['answers 503 with a body of 8 MB', () => ({ status: 503, body: 'x'.repeat(8_000_000) })],
+]
+
+for (const [what, behaviour] of answers) {
+  scenario(
+    `an endpoint ${what} to the first attempts of every third record`,
+    { fault: misbehaving, repeats, flows: [{ behaviour: firstAttempts(behaviour), spec, perSecond: 60 }] },
+    ({ delivers }) => delivers(400),
+  )
+}
+
+scenario('an endpoint is down, comes back, and goes again', { fault: misbehaving, repeats }, async (chaos) => {
+  for (let round = 0; round < 3; round++) {
+    for (const { endpoint } of chaos.flows) await endpoint.goDown()
+    await sleep(chaos.random.int(500, 6000))
+    for (const { endpoint } of chaos.flows) await endpoint.goUp()
+    await chaos.delivers(chaos.random.int(1, 300))
+  }
+})
+
+const refusesHalf: Behaviour = ({ offset }) => ({ status: offset % 2 === 0 ? 422 : 200 })
+
+scenario(
+  'every second record is poison',
+  {
+    fault: '10,000 poison records; a hot key that fails',
+    ...{
+      repeats,
+      flows: [
+        { behaviour: refusesHalf, perSecond: 1000 },
+        { behaviour: refusesHalf, ordering: Ordering.KEY, perSecond: 1000 },
+      ],
+    },
+  },
+  ({ delivers }) => delivers(5000),
+)
+
+scenario(
+  'a hot key fails for a while',
+  { fault: '10,000 poison records; a hot key that fails', repeats, flows: [{ ordering: Ordering.KEY, perSecond: 400 }] },
+  async ({ flows, delivers }) => {
+    const [flow] = flows
+    const good = flow!.endpoint.behaviour
+    flow!.endpoint.behaviour = (request) => (/"id":\d*00,/.test(request.body) ? { status: 503 } : good(request))
+    await delivers(2000)
+    flow!.endpoint.behaviour = good
+  },
+)
+
+scenario(
+  'an outage and a pause outlast the retry policy',
+  {
+    fault: 'pause or outage longer than max_elapsed_time',
+    repeats,
+    flows: [{ spec: { retry: { initialInterval: durationFromMs(100), maxElapsedTime: durationFromMs(3000) } } }],
+  },
+  async ({ fleet, flows, delivers }) => {
+    const [flow] = flows
+    const { name } = flow!.useCase
+    await flow!.endpoint.goDown()
+    await sleep(1000)
+    await fleet.client.useCases.pauseUseCase({ name, reason: 'the endpoint is down' })
+    await sleep(6000)
+    await flow!.endpoint.goUp()
+    await fleet.client.useCases.resumeUseCase({ name })
+    await delivers(500)
+  },
+)
+
+const hanging = 5
+const others = 45
+const memoryMbMax = 400
+
+scenario(
+  'five of fifty use cases hang',
+  {
+    fault: misbehaving,
+    ...{ repeats, settleMsMax: 120_000, timeoutMs: 600_000, fleet: { workers: 2 } },
+    flows: Array.from({ length: hanging + others }, () => ({ partitions: 1, perSecond: 20 })),
+  },
+  isolates,
+)
+
+/** The rate of those that work before and while the others hang: at least 95 % stays, and memory stays flat. */
+async function isolates({ flows, fleet }: Chaos): Promise<void> {
+  const measuredMs = 30_000
+  const working = flows.slice(hanging)
+  const rate = async (): Promise<number> => {
+    const before = working.reduce((sum, flow) => sum + flow.endpoint.successes, 0)
+    await sleep(measuredMs)
+    return working.reduce((sum, flow) => sum + flow.endpoint.successes, -before)
+  }
+  const calm = await rate()
+  const good = flows[0]!.endpoint.behaviour
+  for (const flow of flows.slice(0, hanging)) flow.endpoint.behaviour = () => 'HANG'
+  const disturbed = await rate()
+  for (const flow of flows.slice(0, hanging)) flow.endpoint.behaviour = good
+  if (disturbed < 0.95 * calm) throw new Error(`${disturbed} records while five use cases hung, ${calm} before`)
+  for (const worker of fleet.workers) {
+    const mb = peakMemoryMb(worker.pid)
+    if (mb > memoryMbMax) throw new Error(`${worker.name} has had ${Math.round(mb)} MB`)
+  }
+}
