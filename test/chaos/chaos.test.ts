@@ -2,6 +2,8 @@
 import './scenarios/control-plane.ts'
 import './scenarios/deletion.ts'
 import './scenarios/endpoint.ts'
+import './scenarios/kafka.ts'
+import './scenarios/kafka-log.ts'
 import './scenarios/random.ts'
 import './scenarios/retry-batch.ts'
 import './scenarios/worker.ts'

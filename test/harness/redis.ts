@@ -1,7 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import type { ControlPlane } from '../../deploy/local/fleet.ts'
 import type { LaneId } from '../../proto/gen/ferry/v1/lane_pb.ts'
 import type { Fleet } from './fleet.ts'
+
+const watchMsMax = 20_000
 
 async function ask<T>(fleet: Fleet, question: (redis: Redis) => Promise<T>): Promise<T> {
   const redis = new Redis(fleet.stack.redisUrl)
@@ -31,3 +34,23 @@ export async function loseEverything(fleet: Fleet): Promise<void> {
 /** A lane's state, as Redis has it (docs/state.md). */
 export const storedLane = (fleet: Fleet, { uid, cluster, topic, partition }: LaneId): Promise<Record<string, string>> =>
   ask(fleet, (redis) => redis.hgetall(`ferry:{${uid}/${cluster}/${topic}/${partition}}:lane`))
+
+/** Looks at the lanes' states every few milliseconds, and resolves as soon as one is as it should be. */
+export const watchLanes = (
+  fleet: Fleet,
+  lanes: readonly LaneId[],
+  what: string,
+  isIt: (stored: Record<string, string>, lane: LaneId) => boolean,
+): Promise<void> =>
+  ask(fleet, async (redis) => {
+    const deadline = performance.now() + watchMsMax
+    while (performance.now() < deadline) {
+      const pipeline = redis.pipeline()
+      for (const { uid, cluster, topic, partition } of lanes)
+        pipeline.hgetall(`ferry:{${uid}/${cluster}/${topic}/${partition}}:lane`)
+      const answers = (await pipeline.exec()) ?? []
+      if (answers.some(([, stored], at) => isIt(stored as Record<string, string>, lanes[at]!))) return
+      await sleep(2)
+    }
+    throw new Error(`not within ${watchMsMax / 1000} s: ${what}`)
+  })
