@@ -72,7 +72,7 @@ export class HeldLanes implements Holdings {
       const { lane } = keeper
       return create(LaneReportSchema, {
         ...{ id: keeper.id, epoch: BigInt(keeper.epoch), state: keeper.state },
-        ...this.#troubleOf(keeper),
+        ...this.troubleOf(keeper),
         cursor: BigInt(lane?.window.tracker.cursor ?? 0),
         floor: BigInt(lane === undefined ? 0 : floorOf(lane)),
         endOffset: BigInt(lane?.endOffset ?? -1),
@@ -83,7 +83,8 @@ export class HeldLanes implements Holdings {
     })
   }
 
-  #troubleOf(keeper: Keeper): { condition: LaneCondition; message: string } {
+  /** Why the lane does not move, as it is reported. */
+  troubleOf(keeper: Keeper): { condition: LaneCondition; message: string } {
     const { condition, message } = keeper.troubles.first
     if (condition !== LaneCondition.UNSPECIFIED || keeper.state !== State.RUNNING) return { condition, message }
     if (this.#suspended)

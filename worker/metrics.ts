@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { Outcome } from '../proto/gen/ferry/v1/delivery_pb.ts'
-import { LaneState as State } from '../proto/gen/ferry/v1/lane_pb.ts'
+import { LaneCondition, LaneState as State } from '../proto/gen/ferry/v1/lane_pb.ts'
 import type { HeldLanes } from './holdings.ts'
 import type { AttemptLog } from './record/attempt-log.ts'
 
@@ -38,6 +38,20 @@ export function createMetrics(held: () => HeldLanes, log: () => Pick<AttemptLog<
       for (const [name, number] of Object.entries(State)) {
         if (number !== 0)
           this.set({ state: name.toLowerCase() }, held().keepers.filter((keeper) => keeper.state === number).length)
+      }
+    },
+  })
+  new Gauge({
+    name: 'ferry_lanes_held_back',
+    help: 'Lanes that this worker holds and that do not move, by condition; ListLanes says which, and why',
+    labelNames: ['condition'],
+    registers,
+    collect() {
+      this.reset()
+      const conditions = held().keepers.map((keeper) => held().troubleOf(keeper).condition)
+      for (const [name, number] of Object.entries(LaneCondition)) {
+        if (number !== LaneCondition.UNSPECIFIED)
+          this.set({ condition: name.toLowerCase() }, conditions.filter((each) => each === number).length)
       }
     },
   })

@@ -16,50 +16,60 @@ const javaArgs = [
   ...['-cp', `${jarDir}/*`],
 ]
 
-/** One KRaft node, broker and controller in one; formats its directory when it is new. `properties` go over the ones below. */
+/** A node of the local cluster: the first is broker and controller in one, the second a broker that the first one's controller leads. */
+export interface KafkaNode {
+  readonly id: 1 | 2
+  readonly port: number
+  /** The controller's. */
+  readonly controllerPort: number
+  /** Everything is kept by both nodes. */
+  readonly isReplicated: boolean
+}
+
+/** One KRaft node; formats its directory when it is new. `properties` go over the ones below. */
 export async function kafkaSpec(
   dataDir: string,
-  port: number,
-  controllerPort: number,
+  node: KafkaNode,
   properties: Readonly<Record<string, string>>,
 ): Promise<Omit<PartSpec, 'onDeath'>> {
   if (!existsSync(jarDir)) {
     throw new StackError('MISSING_PROGRAM', `Kafka is not set up in ${jarDir}. Run: node deploy/local/run.mjs setup`)
   }
-  const dir = join(dataDir, 'kafka')
+  const name = node.id === 1 ? 'kafka' : 'kafka2'
+  const dir = join(dataDir, name)
   mkdirSync(dir, { recursive: true })
   const file = join(dir, 'server.properties')
-  const lines = Object.entries({ ...serverProperties(dir, port, controllerPort), ...properties })
-  writeFileSync(file, lines.map(([name, value]) => `${name}=${value}\n`).join(''))
+  const lines = Object.entries({ ...serverProperties(dir, node), ...properties })
+  writeFileSync(file, lines.map(([key, value]) => `${key}=${value}\n`).join(''))
   if (!existsSync(join(dir, 'logs/meta.properties'))) await format(file)
   return {
-    name: 'kafka',
-    port,
-    command: 'java',
+    ...{ name, port: node.port, command: 'java' },
     args: ['-Xms128m', '-Xmx512m', ...javaArgs, 'kafka.Kafka', file],
-    logFile: join(dataDir, 'kafka.log'),
+    logFile: join(dataDir, `${name}.log`),
     isReady: (printed) => printed.includes('Kafka Server started'),
   }
 }
 
-function serverProperties(dir: string, port: number, controllerPort: number): Record<string, string> {
-  const one = ['offsets.topic', 'transaction.state.log', 'share.coordinator.state.topic'].flatMap((topic) => [
+function serverProperties(dir: string, { id, port, controllerPort, isReplicated }: KafkaNode): Record<string, string> {
+  const internal = ['offsets.topic', 'transaction.state.log', 'share.coordinator.state.topic'].flatMap((topic) => [
     [`${topic}.num.partitions`, '1'],
-    [`${topic}.replication.factor`, '1'],
+    [`${topic}.replication.factor`, isReplicated ? '2' : '1'],
   ])
+  const isController = id === 1
+  const broker = `PLAINTEXT://127.0.0.1:${port}`
   return {
-    'process.roles': 'broker,controller',
-    'node.id': '1',
+    'process.roles': isController ? 'broker,controller' : 'broker',
+    'node.id': String(id),
     'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    listeners: isController ? `${broker},CONTROLLER://127.0.0.1:${controllerPort}` : broker,
+    'advertised.listeners': broker,
     'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT',
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
     'log.dirs': join(dir, 'logs'),
     'auto.create.topics.enable': 'false',
     'log.retention.ms': '-1',
-    ...Object.fromEntries(one),
+    ...Object.fromEntries(internal),
     'transaction.state.log.min.isr': '1',
     'share.coordinator.state.topic.min.isr': '1',
     'group.initial.rebalance.delay.ms': '0',

@@ -5,7 +5,7 @@ import { guardChild } from './guard-child.ts'
 import { StackError } from './stack-error.ts'
 
 export interface PartSpec {
-  readonly name: 'kafka' | 'redis' | 'clickhouse'
+  readonly name: 'kafka' | 'kafka2' | 'redis' | 'clickhouse'
   readonly port: number
   readonly command: string
   readonly args: readonly string[]

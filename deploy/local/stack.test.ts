@@ -147,7 +147,11 @@ test('a part whose port another server has taken does not take its answers for i
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
   const { port } = other.address() as AddressInfo
   const dir = (name: string): string => mkdtempSync(join(root, name))
-  const specs = [redisSpec(dir('r'), port), clickhouseSpec(dir('c'), port), await kafkaSpec(dir('k'), port, await freePort(), {})]
+  const specs = [
+    redisSpec(dir('r'), port),
+    clickhouseSpec(dir('c'), port),
+    await kafkaSpec(dir('k'), { id: 1, port, controllerPort: await freePort(), isReplicated: false }, {}),
+  ]
   for (const spec of specs) {
     const start = new Part({ ...spec, onDeath: () => {} }).start()
     await expect(start, spec.name).rejects.toMatchObject({ code: 'PORT_TAKEN' })

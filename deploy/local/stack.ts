@@ -16,28 +16,37 @@ export interface StackOptions {
   readonly kafka?: boolean
   readonly redis?: boolean
   readonly clickhouse?: boolean
+  /** Beside the first Kafka broker a second one, which keeps everything, too, that is created with a replication factor of 2. */
+  readonly kafka2?: boolean
   /** A part without one gets a random free port. */
   readonly ports?: { readonly [N in Name]?: number }
-  /** Over the broker's server.properties. */
+  /** Over the brokers' server.properties. */
   readonly kafkaProperties?: Readonly<Record<string, string>>
   readonly log?: (line: string) => void
   /** A part ended by itself. Default: a line in the log. */
   readonly onDeath?: (message: string) => void
 }
 
-const names = ['kafka', 'redis', 'clickhouse'] as const
+const usual = ['kafka', 'redis', 'clickhouse'] as const
 const portTries = 5
 
 /** The parts of a stack that run, with their addresses. Asking for one that was not started throws. */
 export class Stack {
+  /** What the parts keep: each in a directory of its name. */
+  readonly dataDir: string
   readonly #parts: ReadonlyMap<Name, Part>
 
-  constructor(parts: ReadonlyMap<Name, Part>) {
+  constructor(parts: ReadonlyMap<Name, Part>, dataDir: string) {
     this.#parts = parts
+    this.dataDir = dataDir
   }
 
   get kafka(): Part {
     return this.#part('kafka')
+  }
+
+  get kafka2(): Part {
+    return this.#part('kafka2')
   }
 
   get redis(): Part {
@@ -49,7 +58,8 @@ export class Stack {
   }
 
   get kafkaBrokers(): string[] {
-    return [`127.0.0.1:${this.kafka.port}`]
+    const second = this.#parts.get('kafka2')
+    return [this.kafka, ...(second === undefined ? [] : [second])].map((each) => `127.0.0.1:${each.port}`)
   }
 
   get redisUrl(): string {
@@ -75,20 +85,22 @@ export class Stack {
 export async function startStack(options: StackOptions): Promise<Stack> {
   const dataDir = resolve(options.dataDir)
   mkdirSync(dataDir, { recursive: true })
-  const wanted = names.some((name) => options[name])
-    ? names.filter((name) => options[name])
-    : names.filter((name) => options[name] !== false)
-  const results = await Promise.allSettled(wanted.map((name) => startPart(name, dataDir, options)))
+  const chosen: Name[] = usual.some((name) => options[name])
+    ? usual.filter((name) => options[name])
+    : usual.filter((name) => options[name] !== false)
+  const wanted: Name[] = options.kafka2 ? [...chosen, 'kafka2'] : chosen
+  const controllerPort = await freePort()
+  const results = await Promise.allSettled(wanted.map((name) => startPart(name, dataDir, controllerPort, options)))
   const parts = new Map<Name, Part>()
   for (const [index, result] of results.entries()) if (result.status === 'fulfilled') parts.set(wanted[index]!, result.value)
-  const stack = new Stack(parts)
+  const stack = new Stack(parts, dataDir)
   const failure = results.find((result) => result.status === 'rejected')
   if (failure === undefined) return stack
   await stack.stop()
   throw failure.reason
 }
 
-async function startPart(name: Name, dataDir: string, options: StackOptions): Promise<Part> {
+async function startPart(name: Name, dataDir: string, controllerPort: number, options: StackOptions): Promise<Part> {
   const log = options.log ?? (() => {})
   const onDeath = options.onDeath ?? log
   const fixed = options.ports?.[name]
@@ -97,7 +109,7 @@ async function startPart(name: Name, dataDir: string, options: StackOptions): Pr
   }
   for (let tries = 1; ; tries++) {
     const startedMs = performance.now()
-    const part = new Part({ ...(await specOf(name, dataDir, fixed ?? (await freePort()), options)), onDeath })
+    const part = new Part({ ...(await specOf(name, dataDir, fixed ?? (await freePort()), controllerPort, options)), onDeath })
     try {
       await part.start()
       log(`${name} is up on port ${part.port} (${((performance.now() - startedMs) / 1000).toFixed(1)} s)`)
@@ -109,7 +121,17 @@ async function startPart(name: Name, dataDir: string, options: StackOptions): Pr
   }
 }
 
-async function specOf(name: Name, dataDir: string, port: number, options: StackOptions): Promise<Omit<PartSpec, 'onDeath'>> {
-  if (name === 'kafka') return kafkaSpec(dataDir, port, await freePort(), options.kafkaProperties ?? {})
-  return name === 'redis' ? redisSpec(dataDir, port) : clickhouseSpec(dataDir, port)
+async function specOf(
+  name: Name,
+  dataDir: string,
+  port: number,
+  controllerPort: number,
+  { kafka2: isReplicated = false, kafkaProperties = {} }: StackOptions,
+): Promise<Omit<PartSpec, 'onDeath'>> {
+  if (name === 'redis') return redisSpec(dataDir, port)
+  if (name === 'clickhouse') return clickhouseSpec(dataDir, port)
+  if (name === 'kafka2') return kafkaSpec(dataDir, { id: 2, port, controllerPort, isReplicated }, kafkaProperties)
+  // Alone, it may have another controller's port at each try.
+  const own = isReplicated ? controllerPort : await freePort()
+  return kafkaSpec(dataDir, { id: 1, port, controllerPort: own, isReplicated }, kafkaProperties)
 }

@@ -18,6 +18,10 @@ export interface FlowOptions {
   readonly behaviour?: Behaviour
   /** Records that are there before it is registered. */
   readonly publishedBefore?: number
+  /** Over one replica and Kafka's defaults. */
+  readonly topic?: Parameters<typeof Topic.create>[2]
+  /** What its topic is to hold before it is registered. */
+  readonly prepare?: (topic: Topic) => Promise<void>
   /** Called when it is registered, before its lanes run. */
   readonly whenRegistered?: () => Promise<void>
   /** Over the fields of specOf. */
@@ -58,9 +62,10 @@ export class Flow implements AsyncDisposable {
   static async start(fleet: Fleet, options: FlowOptions): Promise<Flow> {
     const { ordering = Ordering.UNORDERED, partitions = 4, perSecond = 250, behaviour = mostlyGood, spec } = options
     const endpoint = await Endpoint.start(behaviour)
-    const topic = await Topic.create(fleet.stack.kafkaBrokers, partitions)
+    const topic = await Topic.create(fleet.stack.kafkaBrokers, partitions, options.topic)
     const delivery = { ordering, maxInFlight: 16, ...spec?.delivery }
     if (options.publishedBefore !== undefined) await topic.publish(jsonRecords(options.publishedBefore))
+    await options.prepare?.(topic)
     const source = { topic: topic.name, ...spec?.source }
     const destination = { url: endpoint.url, ...spec?.destination }
     const useCase = await registerUseCase(

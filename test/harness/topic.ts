@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import kafkajs, { type Admin, type Kafka, type Message, type Producer } from 'kafkajs'
+import kafkajs, { type Admin, type ITopicConfig, type Kafka, type Message, type Producer } from 'kafkajs'
 import { waitUntil } from './wait-until.ts'
 
 const requestMsMax = 30_000
+/** A broker that is killed comes back sooner. */
+const publishMsMax = 60_000
 const messagesPerSend = 5_000
 
 /** One record to publish. `partition`: where it must go; without one its key decides. */
@@ -20,18 +22,26 @@ export class Topic implements AsyncDisposable {
   readonly partitions: number
   readonly kafka: Kafka
   readonly admin: Admin
-  readonly #producer: Producer
+  #producer: Producer
 
   private constructor(kafka: Kafka, name: string, partitions: number) {
     this.kafka = kafka
     this.name = name
     this.partitions = partitions
     this.admin = kafka.admin()
-    // Idempotent: what it sends again, because an answer was late, Kafka has once.
-    this.#producer = kafka.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner, idempotent: true })
+    this.#producer = this.#newProducer()
   }
 
-  static async create(brokers: readonly string[], partitions: number): Promise<Topic> {
+  /** Idempotent: what it sends again, because an answer was late, Kafka has once. */
+  #newProducer(): Producer {
+    return this.kafka.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner, idempotent: true })
+  }
+
+  static async create(
+    brokers: readonly string[],
+    partitions: number,
+    settings: Pick<ITopicConfig, 'replicationFactor' | 'configEntries'> = {},
+  ): Promise<Topic> {
     const kafka = new kafkajs.Kafka({
       ...{ brokers: [...brokers], clientId: 'test', requestTimeout: requestMsMax, logLevel: kafkajs.logLevel.NOTHING },
       retry: { retries: 8, initialRetryTime: 100, maxRetryTime: 2000 },
@@ -39,7 +49,7 @@ export class Topic implements AsyncDisposable {
     const topic = new Topic(kafka, `t-${randomBytes(5).toString('hex')}`, partitions)
     await topic.admin.connect()
     await topic.admin.createTopics({
-      topics: [{ topic: topic.name, numPartitions: partitions, replicationFactor: 1 }],
+      topics: [{ topic: topic.name, numPartitions: partitions, replicationFactor: 1, ...settings }],
       waitForLeaders: false,
       timeout: requestMsMax,
     })
@@ -53,6 +63,15 @@ export class Topic implements AsyncDisposable {
     return topic.#open()
   }
 
+  /** A new topic of its name, once Kafka has forgotten the old one. */
+  async recreate(): Promise<Topic> {
+    const topic = new Topic(this.kafka, this.name, this.partitions)
+    await topic.admin.connect()
+    const topics = [{ topic: this.name, numPartitions: this.partitions, replicationFactor: 1 }]
+    await waitUntil('the topic is there again', requestMsMax, () => topic.admin.createTopics({ topics, waitForLeaders: false }))
+    return topic.#open()
+  }
+
   async #open(): Promise<Topic> {
     await waitUntil('its partitions have leaders', requestMsMax, async () => {
       const { topics } = await this.admin.fetchTopicMetadata({ topics: [this.name] })
@@ -62,10 +81,24 @@ export class Topic implements AsyncDisposable {
     return this
   }
 
+  /** Also while brokers come and go: then some records may be there twice. */
   async publish(records: readonly Publication[]): Promise<void> {
     for (let at = 0; at < records.length; at += messagesPerSend) {
       const messages = records.slice(at, at + messagesPerSend).map(toMessage)
+      await waitUntil(`records are published to ${this.name}`, publishMsMax, () => this.#send(messages))
+    }
+  }
+
+  async #send(messages: Message[]): Promise<true> {
+    try {
       await this.#producer.send({ topic: this.name, acks: -1, messages })
+      return true
+    } catch (error) {
+      // It has lost count of what the broker has: another one begins anew.
+      await this.#producer.disconnect().catch(() => {})
+      this.#producer = this.#newProducer()
+      await this.#producer.connect()
+      throw error
     }
   }
 
