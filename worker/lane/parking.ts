@@ -184,6 +184,8 @@ export class Parking {
   /** Redis has forgotten the offset. */
   forgotten(offset: number): void {
     this.removals.delete(offset)
+    const here = this.#entries.get(offset)
+    if (here !== undefined) here.shadows = false
   }
 }
 

@@ -1,0 +1,26 @@
+import { Ordering } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { defaultDecodeLimits } from '../../worker/decode/decode-limits.ts'
+import { compileRoute, type Route } from '../../worker/deliver/route.ts'
+import type { LaneLimits } from '../../worker/lane/lane-limits.ts'
+import { sampleUseCase } from '../../worker/lane/sample-route.ts'
+import type { Bounds } from './bounds.ts'
+import type { Safeguards } from './safeguards.ts'
+
+/** What an owner's lane is made with, the same for all owners of a scenario. */
+export interface LaneSetting {
+  readonly keys: string
+  readonly route: Route
+  readonly limits: LaneLimits
+  readonly on: Safeguards
+}
+
+export function laneSettingOf({ keys, ordering, attemptsMax, creditMax }: Bounds, on: Safeguards): LaneSetting {
+  const useCase = sampleUseCase(ordering)
+  useCase.spec!.delivery!.ordering = Ordering[ordering]
+  useCase.spec!.retry!.maxRetries = attemptsMax - 1
+  return {
+    ...{ keys, on, route: compileRoute(useCase, defaultDecodeLimits) },
+    // Nothing is full here: bytes stay in Kafka.
+    limits: { parkedMax: 1000, parkedBytesMax: 0, creditMax, bufferBytesMax: 1_000_000 },
+  }
+}
