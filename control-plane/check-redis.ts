@@ -1,11 +1,15 @@
 import type { Logger } from '../runtime/log.ts'
-import type { Redis } from '../runtime/redis.ts'
+import { type Redis, serversOf } from '../runtime/redis.ts'
 
 /** Lane state must survive a restart of Redis and must never be dropped to make room: says so when the settings allow either. */
 export async function checkRedisSettings(redis: Redis, log: Logger): Promise<void> {
+  for (const server of serversOf(redis)) await checkServer(server, log)
+}
+
+async function checkServer(server: Redis, log: Logger): Promise<void> {
   let settings: Map<string, string>
   try {
-    settings = await readSettings(redis)
+    settings = await readSettings(server)
   } catch (error) {
     log.warn(
       { error: String(error) },

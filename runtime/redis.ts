@@ -1,11 +1,31 @@
-import { Redis } from 'ioredis'
+import { createHash } from 'node:crypto'
+import { type Cluster, Redis as Server } from 'ioredis'
 import type { Logger } from './log.ts'
+import { readClusterAddress } from './redis-address.ts'
+import { openCluster } from './redis-cluster.ts'
 
-export type { Redis } from 'ioredis'
+/** A single server or a cluster: every command and every script of Ferry names keys of one hash slot only. */
+export type Redis = Server | Cluster
 
 /** Opens a connection that comes back by itself. A command fails after commandTimeoutMs, also while there is no connection. */
 export function connectRedis(url: string, commandTimeoutMs: number, log: Logger): Redis {
-  const redis = new Redis(url, {
+  const address = readClusterAddress(url)
+  const redis = address === undefined ? openServer(url, commandTimeoutMs) : openCluster(address, commandTimeoutMs)
+  let failing = false
+  const failed = (error: Error, node?: string): void => {
+    if (!failing) log.warn({ error: error.message, node }, 'redis: connection failed, trying again')
+    failing = true
+  }
+  redis.on('error', failed)
+  redis.on('node error', failed)
+  redis.on('ready', () => {
+    failing = false
+  })
+  return redis
+}
+
+const openServer = (url: string, commandTimeoutMs: number): Server =>
+  new Server(url, {
     commandTimeout: commandTimeoutMs,
     connectTimeout: commandTimeoutMs,
     maxRetriesPerRequest: null,
@@ -13,16 +33,19 @@ export function connectRedis(url: string, commandTimeoutMs: number, log: Logger)
     // A script that was sent and not answered must not be sent again behind the caller's back: the caller decides.
     autoResendUnfulfilledCommands: false,
   })
-  let failing = false
-  redis.on('error', (error: Error) => {
-    if (!failing) log.warn({ error: error.message }, 'redis: connection failed, trying again')
-    failing = true
-  })
-  redis.on('ready', () => {
-    failing = false
-  })
-  return redis
+
+const isCluster = (redis: Redis): redis is Cluster => redis.isCluster
+
+/** Called when who answers may be another than before, or may have lost writes: at each connection, and when a cluster's node is gone. */
+export function onReconnected(redis: Redis, reconnected: () => void): void {
+  redis.on('ready', reconnected)
+  if (!isCluster(redis)) return
+  redis.on('+node', (node: Server) => node.on('ready', reconnected))
+  redis.on('-node', reconnected)
 }
+
+/** The servers that take writes. */
+export const serversOf = (redis: Redis): readonly Server[] => (isCluster(redis) ? redis.nodes('master') : [redis])
 
 /**
  * Throws while there is no connection. A command that waits for one is sent when it comes, long after its caller has given up, and
@@ -32,20 +55,30 @@ export function requireConnection(redis: Redis): void {
   if (redis.status !== 'ready') throw new Error('there is no connection to Redis')
 }
 
-/** A Lua script that is sent by its hash, and whole when the server does not know it. */
+/** Answers commands on keys of any slots, in order: in one round trip on a single server, each on its own way on a cluster. */
+export async function runMany(
+  redis: Redis,
+  commands: readonly (readonly [name: string, ...args: string[]])[],
+): Promise<unknown[]> {
+  if (isCluster(redis)) return Promise.all(commands.map(([name, ...args]) => redis.call(name, ...args)))
+  const answers = (await redis.pipeline(commands.map((each) => [...each])).exec()) ?? []
+  return answers.map(([error, value]) => {
+    if (error !== null) throw error
+    return value
+  })
+}
+
+/** A Lua script that is sent by its hash, and whole where the server does not know it. All keys must be of one hash slot. */
 export function defineScript(
   source: string,
 ): (redis: Redis, keys: readonly string[], args: readonly (string | number | Buffer)[]) => Promise<unknown> {
-  let sha: string | undefined
+  const sha = createHash('sha1').update(source).digest('hex')
   return async (redis, keys, args) => {
-    if (sha !== undefined) {
-      try {
-        return await redis.callBuffer('EVALSHA', sha, keys.length, ...keys, ...args)
-      } catch (error) {
-        if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
-      }
+    try {
+      return await redis.callBuffer('evalsha', sha, keys.length, ...keys, ...args)
+    } catch (error) {
+      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
     }
-    sha = (await redis.script('LOAD', source)) as string
-    return redis.callBuffer('EVALSHA', sha, keys.length, ...keys, ...args)
+    return redis.callBuffer('eval', source, keys.length, ...keys, ...args)
   }
 }

@@ -1,4 +1,5 @@
-import { addresses, choice, text, url } from './config.ts'
+import { addresses, choice, type Setting, text, url } from './config.ts'
+import { readClusterAddress } from './redis-address.ts'
 
 const hostAndPort = { pattern: /^(\[[0-9a-fA-F:]+\]|[a-zA-Z0-9._-]+):\d{1,5}$/, form: 'an address as host:port' }
 
@@ -6,16 +7,24 @@ const hostAndPort = { pattern: /^(\[[0-9a-fA-F:]+\]|[a-zA-Z0-9._-]+):\d{1,5}$/, 
 export const address = (env: string, defaultAddress: string, description: string) =>
   text(env, { ...hostAndPort, default: defaultAddress, description })
 
+function redisUrl(env: string, common: Pick<Setting<string>, 'default' | 'description'>): Setting<string> {
+  const parse = (text: string): string => {
+    readClusterAddress(text)
+    return text
+  }
+  return { env, ...common, parse }
+}
+
 /** What both processes connect to; the defaults are where `npm run local` serves. */
 export const connectionSettings = {
   kafkaBrokers: addresses('FERRY_KAFKA_BROKERS', {
     default: '127.0.0.1:9092',
     description: 'Kafka brokers to start from, as host:port, separated by commas. They are the cluster `default`.',
   }),
-  redisUrl: url('FERRY_REDIS_URL', {
+  redisUrl: redisUrl('FERRY_REDIS_URL', {
     default: 'redis://127.0.0.1:6379',
-    protocols: ['redis:', 'rediss:'],
-    description: 'Redis that keeps definitions and lane state. It must append to a file and must not evict.',
+    description:
+      'Redis that keeps definitions and lane state: one server as `redis://host:port`, or a Redis Cluster as `redis+cluster://host:port,host:port`, some of its nodes to start from; `rediss` with TLS. It must append to a file and must not evict.',
   }),
   clickhouseUrl: url('FERRY_CLICKHOUSE_URL', {
     default: 'http://127.0.0.1:8123',

@@ -1,7 +1,7 @@
 import { connectClickHouse } from '../runtime/clickhouse.ts'
 import { connectKafka, openCluster } from '../runtime/kafka.ts'
 import { createLog } from '../runtime/log.ts'
-import { connectRedis } from '../runtime/redis.ts'
+import { connectRedis, onReconnected } from '../runtime/redis.ts'
 import { type Running, runProcess } from '../runtime/run-process.ts'
 import { readWorkerConfig, type WorkerConfig } from './config.ts'
 import { defaultDecodeLimits } from './decode/decode-limits.ts'
@@ -75,7 +75,7 @@ async function start(config: WorkerConfig): Promise<Running> {
     log,
   )
   // After each reconnect: Redis may have lost its last writes, and an idle lane would never learn of it.
-  redis.on('ready', () => held.prove())
+  onReconnected(redis, () => held.prove())
   const ticker: Ticker = new Ticker({ held, session, attempts, ranges, clickhouse, cluster: side.cluster, log }, config)
   const health = await startHealthListener(config.httpAddress, metrics.registry, () => [
     ...(session.maySend(performance.now(), Date.now()) ? [] : ['this worker has no lease: Redis does not answer']),

@@ -1,5 +1,5 @@
 import { type LaneId, laneKeys } from '../../runtime/lane-keys.ts'
-import { defineScript, type Redis } from '../../runtime/redis.ts'
+import { defineScript, type Redis, runMany } from '../../runtime/redis.ts'
 import type { StoredFence } from './found-lane.ts'
 
 /** KEYS lane  ARGV start, clock ms. Only where there is neither: a lane that a worker is rebuilding has its fence already. */
@@ -47,9 +47,12 @@ export class LaneStore {
   async countParked(lanes: readonly LaneId[]): Promise<number[]> {
     const counts: number[] = []
     for (let at = 0; at < lanes.length; at += lanesPerPipeline) {
-      const pipeline = this.#redis.pipeline()
-      for (const lane of lanes.slice(at, at + lanesPerPipeline)) pipeline.hlen(laneKeys(lane).parked)
-      counts.push(...(await run<number>(pipeline)))
+      const page = lanes.slice(at, at + lanesPerPipeline)
+      const answers = await runMany(
+        this.#redis,
+        page.map((lane) => ['hlen', laneKeys(lane).parked]),
+      )
+      counts.push(...(answers as number[]))
     }
     return counts
   }
@@ -80,18 +83,13 @@ export class LaneStore {
   async #hmget(lanes: readonly LaneId[], fields: readonly string[]): Promise<(string | null)[][]> {
     const rows: (string | null)[][] = []
     for (let at = 0; at < lanes.length; at += lanesPerPipeline) {
-      const pipeline = this.#redis.pipeline()
-      for (const lane of lanes.slice(at, at + lanesPerPipeline)) pipeline.hmget(laneKeys(lane).lane, ...fields)
-      rows.push(...(await run<(string | null)[]>(pipeline)))
+      const page = lanes.slice(at, at + lanesPerPipeline)
+      const answers = await runMany(
+        this.#redis,
+        page.map((lane) => ['hmget', laneKeys(lane).lane, ...fields]),
+      )
+      rows.push(...(answers as (string | null)[][]))
     }
     return rows
   }
-}
-
-async function run<T>(pipeline: { exec(): Promise<[Error | null, unknown][] | null> }): Promise<T[]> {
-  const answers = (await pipeline.exec()) ?? []
-  return answers.map(([error, value]) => {
-    if (error !== null) throw error
-    return value as T
-  })
 }
