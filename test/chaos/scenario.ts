@@ -32,6 +32,7 @@ export class Chaos implements AsyncDisposable {
   readonly flows: Flow[] = []
   /** What was done, for whoever reads that it went wrong. */
   readonly notes: string[] = []
+  readonly #kept: AsyncDisposable[] = []
 
   constructor(fleet: Fleet, random: Random) {
     this.fleet = fleet
@@ -50,8 +51,14 @@ export class Chaos implements AsyncDisposable {
     return flow
   }
 
+  /** What the fault needs until the judge has spoken. */
+  readonly keep = <T extends AsyncDisposable>(part: T): T => {
+    this.#kept.push(part)
+    return part
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const flow of this.flows) await flow[Symbol.asyncDispose]()
+    for (const each of [...this.flows, ...this.#kept]) await each[Symbol.asyncDispose]()
   }
 }
 

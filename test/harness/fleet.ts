@@ -75,6 +75,7 @@ export class Fleet implements AsyncDisposable {
   readonly #redisLinks = new Map<number, Link>()
   #started = 0
   #balanced = 0
+  #redisPort: number | undefined
   #onlyTo: ControlPlane | undefined
 
   private constructor(stack: FleetStack, own: Stack, options: FleetOptions, links: ReadonlyMap<LinkName, Link>) {
@@ -103,8 +104,8 @@ export class Fleet implements AsyncDisposable {
     const fleet = new Fleet({ kafkaBrokers, redisUrl: own.redisUrl, clickhouseUrl }, own, options, links)
     const clickhousePort = Number(new URL(clickhouseUrl).port)
     ports = new Map<LinkName, () => number>([
-      ['worker-redis', () => own.redis.port],
-      ['control-plane-redis', () => own.redis.port],
+      ['worker-redis', () => fleet.redisPort],
+      ['control-plane-redis', () => fleet.redisPort],
       ['worker-clickhouse', () => clickhousePort],
       ['control-plane-clickhouse', () => clickhousePort],
       ['kafka', () => own.kafka.port],
@@ -129,6 +130,17 @@ export class Fleet implements AsyncDisposable {
   /** One control plane's way to Redis, over all its lives; only with ownRedisLinks. */
   redisLinkOf({ ports }: ControlPlane): Link {
     return this.#redisLinks.get(ports.grpc)!
+  }
+
+  /** Where the links to Redis lead, and the test's own questions go. */
+  get redisPort(): number {
+    return this.#redisPort ?? this.own.redis.port
+  }
+
+  /** From now on the links to Redis lead to another server, or to the fleet's own again when none is given. */
+  leadRedisTo(port: number | undefined): void {
+    this.#redisPort = port
+    for (const name of ['worker-redis', 'control-plane-redis'] as const) this.#links.get(name)?.cut()
   }
 
   /** From now on the balancer leads to this control plane only, and to all in turn again when none is given. Needs its link. */

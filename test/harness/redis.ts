@@ -5,9 +5,13 @@ import type { LaneId } from '../../proto/gen/ferry/v1/lane_pb.ts'
 import type { Fleet } from './fleet.ts'
 
 const watchMsMax = 20_000
+const commandMsMax = 5000
 
-async function ask<T>(fleet: Fleet, question: (redis: Redis) => Promise<T>): Promise<T> {
-  const redis = new Redis(fleet.stack.redisUrl)
+const ask = <T>(fleet: Fleet, question: (redis: Redis) => Promise<T>): Promise<T> => askRedisAt(fleet.redisPort, question)
+
+/** On a connection of its own, to any server of this machine. */
+export async function askRedisAt<T>(port: number, question: (redis: Redis) => Promise<T>): Promise<T> {
+  const redis = new Redis({ port, host: '127.0.0.1', commandTimeout: commandMsMax, maxRetriesPerRequest: 1 })
   try {
     return await question(redis)
   } finally {
