@@ -50,6 +50,18 @@ export const controlPlaneSettings = {
     max: 10_000,
     description: 'Lanes that may be on their way from one worker to another at once. Lanes of workers that leave do not count.',
   }),
+  workersMax: wholeNumber('FERRY_WORKERS_MAX', {
+    default: '1000',
+    min: 1,
+    max: 100_000,
+    description: 'Workers that may be there at once; the heartbeats of others are refused.',
+  }),
+  lanesPerWorkerMax: wholeNumber('FERRY_LANES_PER_WORKER_MAX', {
+    default: '5000',
+    min: 1,
+    max: 100_000,
+    description: 'Lanes that one worker may hold; what does not fit waits until another worker comes.',
+  }),
   partitionsIntervalMs: duration('FERRY_PARTITIONS_INTERVAL', {
     default: '5s',
     minMs: 100,
@@ -128,11 +140,66 @@ export const controlPlaneSettings = {
     max: 1_000_000,
     description: 'Use cases that may exist.',
   }),
+  useCasesPerNamespaceMax: wholeNumber('FERRY_USE_CASES_PER_NAMESPACE_MAX', {
+    default: '10000',
+    min: 1,
+    max: 1_000_000,
+    description: 'Use cases that may exist in one namespace.',
+  }),
   outboxEntriesMax: wholeNumber('FERRY_OUTBOX_ENTRIES_MAX', {
     default: '10000',
     min: 1,
     max: 1_000_000,
     description: 'Changes that may wait for ClickHouse to take them into the audit; then further changes are refused.',
+  }),
+  requestBytesMax: bytes('FERRY_REQUEST_BYTES_MAX', {
+    default: '16MiB',
+    min: 2 << 20,
+    max: 256 << 20,
+    description: 'A call with a longer request is refused. A complete heartbeat of 50,000 lanes has some 8 MiB.',
+  }),
+  connectionsMax: wholeNumber('FERRY_CONNECTIONS_MAX', {
+    default: '2000',
+    min: 1,
+    max: 100_000,
+    description: 'Connections at once to each of the two addresses; more are closed as they come.',
+  }),
+  callsPerConnectionMax: wholeNumber('FERRY_CALLS_PER_CONNECTION_MAX', {
+    default: '1000',
+    min: 1,
+    max: 100_000,
+    description: 'Calls at once on one gRPC connection; more wait at the client.',
+  }),
+  callsPerServiceMax: wholeNumber('FERRY_CALLS_PER_SERVICE_MAX', {
+    default: '1000',
+    min: 1,
+    max: 100_000,
+    description: 'Calls of one service at once, over all connections; more are refused.',
+  }),
+  callTimeoutMs: duration('FERRY_CALL_TIMEOUT_MAX', {
+    default: '2m',
+    minMs: 1000,
+    maxMs: 3_600_000,
+    description: 'No call runs longer, whatever deadline its caller gave.',
+  }),
+  createTimeoutMs: duration('FERRY_CREATE_TIMEOUT', {
+    default: '2s',
+    minMs: 0,
+    maxMs: 60_000,
+    description: 'A creation is answered at the latest after so long, also when where its lanes start is not written down yet.',
+  }),
+  migrationTimeoutMs: duration('FERRY_MIGRATION_TIMEOUT', {
+    default: '1m',
+    minMs: 1000,
+    maxMs: 3_600_000,
+    description:
+      'A statement that brings the tables of ClickHouse to this release and takes longer has failed, and is tried again.',
+  }),
+  vanishedGraceMs: duration('FERRY_VANISHED_GRACE', {
+    default: '1m',
+    minMs: 0,
+    maxMs: 86_400_000,
+    description: 'Lanes of a use case that Redis has lost go on for so long, until it is restored from the audit.',
   }),
   stopTimeoutMs: duration('FERRY_STOP_TIMEOUT', {
     default: '10s',

@@ -53,8 +53,6 @@ import { Registry } from './use-cases/registry.ts'
 
 const cluster = 'default'
 const samplesPrefix = 'ferry:{control}:lag:'
-/** A creation answers at the latest after so long, also when its lanes are not registered yet. */
-const lanesTimeoutMs = 2000
 
 /** Connections come by themselves, now or later; nothing here waits for one. */
 function connect(config: ControlPlaneConfig, log: Logger) {
@@ -70,8 +68,9 @@ type Connections = ReturnType<typeof connect>
 /** Definitions: what was asked for, and the history of it. */
 function openUseCases(config: ControlPlaneConfig, { redis, clickhouse, source }: Connections) {
   const keys = controlKeys()
-  const { useCasesMax, outboxEntriesMax } = config
-  const records = new Records({ redis, keys, useCasesMax, outboxEntriesMax, preparedTimeoutMs: 5000 })
+  const { useCasesMax, useCasesPerNamespaceMax, outboxEntriesMax } = config
+  const limits = { useCasesMax, useCasesPerNamespaceMax, outboxEntriesMax }
+  const records = new Records({ redis, keys, ...limits, preparedTimeoutMs: 5000 })
   const descriptorSets = new DescriptorSets(redis, keys)
   const registry = new Registry({
     records,
@@ -115,12 +114,12 @@ function openFleet(
       heartbeatTimeoutMs: config.heartbeatTimeoutMs,
       hurryIntervalMs: Math.min(200, config.heartbeatIntervalMs),
       gatherMs: config.gatherMs,
-      movesMax: config.movesMax,
+      ...{ movesMax: config.movesMax, workersMax: config.workersMax, lanesPerWorkerMax: config.lanesPerWorkerMax },
       expelledForMs: 3_600_000,
       stepIntervalMs: 500,
       useCasesIntervalMs: config.useCasesIntervalMs,
       partitionsIntervalMs: config.partitionsIntervalMs,
-      vanishedGraceMs: 60_000,
+      vanishedGraceMs: config.vanishedGraceMs,
     },
     monotonicMs: () => performance.now(),
     wallMs: Date.now,
@@ -181,14 +180,14 @@ function openLeaderLoops(
 /** Tried until it has worked once: only then is this process ready. */
 function openStartSteps(config: ControlPlaneConfig, { redis, source }: Connections, { keys }: UseCases, log: Logger): StartSteps {
   const withLock = migrationLock({ redis, keys, ttlMs: 30_000, waitTimeoutMs: 60_000 })
-  const { clickhouseUrl, clickhouseDatabase: database } = config
+  const { clickhouseUrl, clickhouseDatabase: database, migrationTimeoutMs: statementTimeoutMs } = config
   return new StartSteps(
     [
       { name: 'Redis answers', run: async () => void (await redis.ping()) },
       { name: 'Kafka answers', run: () => source.ping() },
       {
         name: 'the tables in ClickHouse are those of this release',
-        run: async () => void (await migrate({ clickhouseUrl, database, statementTimeoutMs: 60_000, log, withLock })),
+        run: async () => void (await migrate({ clickhouseUrl, database, statementTimeoutMs, log, withLock })),
       },
     ],
     log,
@@ -229,7 +228,7 @@ async function listen(config: ControlPlaneConfig, parts: Parts, log: Logger): Pr
   })
   return serve({
     services: [
-      [UseCaseService, announced(useCases, fleet, connections)],
+      [UseCaseService, announced(config, useCases, fleet, connections)],
       [WorkerService, workerService(fleet, leader, useCases.registry)],
       [FleetService, fleetService(fleet, leader)],
       [DeliveryService, deliveries],
@@ -239,9 +238,15 @@ async function listen(config: ControlPlaneConfig, parts: Parts, log: Logger): Pr
     grpc: hostAndPort(config.grpcAddress),
     http: hostAndPort(config.httpAddress),
     ready: () => [...steps.problems(), ...fleet.problems()],
+    limits: serveLimits(config),
     ...{ registry, log },
   })
 }
+
+const serveLimits = (config: ControlPlaneConfig) => ({
+  ...{ requestBytesMax: config.requestBytesMax, connectionsMax: config.connectionsMax, callTimeoutMs: config.callTimeoutMs },
+  ...{ callsPerConnectionMax: config.callsPerConnectionMax, callsPerServiceMax: config.callsPerServiceMax },
+})
 
 async function stop(config: ControlPlaneConfig, parts: Parts, server: ServeHandle, log: Logger): Promise<void> {
   const { connections, fleet, leader, loops, outbox, steps } = parts
@@ -281,11 +286,11 @@ async function start(config: ControlPlaneConfig): Promise<Running> {
   return { stopTimeoutMs: config.stopTimeoutMs + 2000, stop: () => stop(config, parts, server, log) }
 }
 
-function announced({ registry, lifecycle }: UseCases, fleet: Fleet, { source, redis }: Connections) {
+function announced(config: ControlPlaneConfig, { registry, lifecycle }: UseCases, fleet: Fleet, { source, redis }: Connections) {
   const parts = { source, store: new LaneStore(redis) }
   return withLanes(useCaseService(registry, lifecycle), {
     changed: () => fleet.lookAtUseCases(),
-    registered: (useCase) => awaitLanes(useCase, parts, lanesTimeoutMs),
+    registered: (useCase) => awaitLanes(useCase, parts, config.createTimeoutMs),
   })
 }
 

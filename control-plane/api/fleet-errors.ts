@@ -10,6 +10,8 @@ const codes: Record<FleetErrorCode, Code> = {
   SOURCE_UNAVAILABLE: Code.Unavailable,
   WORKER_EXPELLED: Code.FailedPrecondition,
   USE_CASE_NOT_FOUND: Code.NotFound,
+  INVALID_PAGE_TOKEN: Code.InvalidArgument,
+  LIMIT_EXCEEDED: Code.ResourceExhausted,
 }
 
 const lostConnection: ReadonlySet<Code> = new Set([Code.Unavailable, Code.DeadlineExceeded])

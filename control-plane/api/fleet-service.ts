@@ -22,7 +22,8 @@ export function fleetService(fleet: Fleet, leader: LeaderClient): ServiceImpl<ty
         if (fleet.lead() === undefined) {
           return leader.call(FleetService, context.requestHeader, (client, options) => client.listLanes(request, options))
         }
-        return { lanes: (await fleet.lanes(request.useCase)).map(writeLane) }
+        const { lanes, nextPageToken } = await fleet.lanes(request.useCase, request.pageSize, request.pageToken)
+        return { lanes: lanes.map(writeLane), nextPageToken }
       }),
   }
 }

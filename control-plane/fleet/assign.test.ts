@@ -152,3 +152,13 @@ describe('assign', () => {
     }
   })
 })
+
+test('no worker is given more lanes than it may hold; what does not fit has no place until another comes', () => {
+  const lanes = Array.from({ length: 10 }, (_, index) => ({ key: `lane-${index}`, group: 'g', weight: 1 }))
+  const worker = (instance: string) => ({ instance, draining: false })
+  const full = assign(lanes, [worker('a'), worker('b')], new Map(), 32, 3)
+  expect(full.size).toBe(6)
+  const more = assign(lanes, [worker('a'), worker('b'), worker('c')], full, 32, 3)
+  expect(more.size).toBe(9)
+  for (const [key, instance] of full) expect(more.get(key)).toBe(instance)
+})

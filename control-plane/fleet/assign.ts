@@ -16,15 +16,20 @@ export interface PlacedWorker {
  * Places lanes on workers: each lane on exactly one, none at all when nobody takes any. Lanes stay where they are as far as
  * balance allows; what nobody holds goes to the least loaded. With equal weights no worker ends with two lanes more than another,
  * by the fewest moves that reach that. At most `movesMax` lanes change hands between workers that stay; those of workers that leave
- * always do, since they stop anyway. The same question has the same answer, in whichever order it is put.
+ * always do, since they stop anyway. No worker is given more than `lanesMax` lanes: what does not fit has no place. The same
+ * question has the same answer, in whichever order it is put.
  */
 export function assign(
   lanes: readonly PlacedLane[],
   workers: readonly PlacedWorker[],
   current: ReadonlyMap<string, string>,
   movesMax: number,
+  lanesMax: number = Number.POSITIVE_INFINITY,
 ): Map<string, string> {
-  const board = new Board(workers.filter((worker) => !worker.draining).map((worker) => worker.instance))
+  const board = new Board(
+    workers.filter((worker) => !worker.draining).map((worker) => worker.instance),
+    lanesMax,
+  )
   const placement = new Map<string, string>()
   if (board.isEmpty) return placement
   const homeless: PlacedLane[] = []
@@ -33,7 +38,10 @@ export function assign(
     if (holder === undefined || !board.has(holder)) homeless.push(lane)
     else board.put(lane, holder)
   }
-  for (const lane of homeless) board.put(lane, board.leastLoaded(lane.group))
+  for (const lane of homeless) {
+    const seat = board.leastLoaded(lane.group)
+    if (seat !== undefined) board.put(lane, seat)
+  }
   for (let moves = 0; moves < movesMax; moves++) if (!board.moveOne()) break
   board.writeTo(placement)
   return placement
@@ -53,8 +61,10 @@ interface Seat {
 /** Who has what while it is being placed. */
 class Board {
   readonly #seats = new Map<string, Seat>()
+  readonly #lanesMax: number
 
-  constructor(instances: readonly string[]) {
+  constructor(instances: readonly string[], lanesMax: number) {
+    this.#lanesMax = lanesMax
     for (const instance of [...instances].sort(byText)) {
       this.#seats.set(instance, { instance, lanes: new Map(), groups: new Map(), load: 0 })
     }
@@ -75,14 +85,16 @@ class Board {
     seat.load += lane.weight
   }
 
-  leastLoaded(group: string): string {
+  /** Undefined: none has room. */
+  leastLoaded(group: string): string | undefined {
     let best: Seat | undefined
     for (const seat of this.#seats.values()) {
+      if (seat.lanes.size >= this.#lanesMax) continue
       const isBetter =
         best === undefined || seat.load < best.load || (seat.load === best.load && inGroup(seat, group) < inGroup(best, group))
       if (isBetter) best = seat
     }
-    return best!.instance
+    return best?.instance
   }
 
   /** Moves one lane from the most to the least loaded when that narrows the gap between the two; answers whether it did. */
@@ -93,6 +105,7 @@ class Board {
       if (most === undefined || seat.load > most.load) most = seat
       if (least === undefined || seat.load < least.load) least = seat
     }
+    if (least!.lanes.size >= this.#lanesMax) return false
     const lane = mostHelpful(most!, least!)
     if (lane === undefined) return false
     take(most!, lane)

@@ -14,6 +14,10 @@ export interface FleetTimings {
   /** Lanes that nobody holds wait so long for more workers after the first has come. */
   readonly gatherMs: number
   readonly movesMax: number
+  /** Workers that are heard; others are refused. */
+  readonly workersMax: number
+  /** Lanes of one worker; what does not fit waits for another. */
+  readonly lanesPerWorkerMax: number
   /** How long an expelled instance stays expelled. */
   readonly expelledForMs: number
 }
@@ -51,6 +55,15 @@ export class FleetCore {
     this.workers = new Workers(timings.heartbeatTimeoutMs, timings.expelledForMs)
   }
 
+  get lanesPerWorkerMax(): number {
+    return this.#timings.lanesPerWorkerMax
+  }
+
+  /** Whether no worker may come that is not known yet. */
+  get isFull(): boolean {
+    return this.workers.size >= this.#timings.workersMax
+  }
+
   get useCases(): ReadonlyMap<string, FleetUseCase> {
     return this.#useCases
   }
@@ -80,11 +93,12 @@ export class FleetCore {
 
   /** Takes the next step of every lane; answers what must be written down before it is told. */
   step(nowMs: number, wallMs: number): readonly Grant[] {
-    const { movesMax } = this.#timings
+    const { movesMax, lanesPerWorkerMax } = this.#timings
     this.#steppedAt = this.table.changes
     const mayGrant = this.#mayGrant(nowMs)
     const next = this.#version + 1
-    const { grants, expecting } = plan(this.table, this.workers, this.#useCases, { movesMax, mayGrant }, nowMs, wallMs, next)
+    const limits = { movesMax, lanesPerWorkerMax, mayGrant }
+    const { grants, expecting } = plan(this.table, this.workers, this.#useCases, limits, nowMs, wallMs, next)
     this.#expecting = expecting
     this.#build()
     const holders = this.table.holders()

@@ -11,6 +11,9 @@ export type FleetErrorCode =
   // The worker's lease ran out and its lanes are others'.
   | 'WORKER_EXPELLED'
   | 'USE_CASE_NOT_FOUND'
+  | 'INVALID_PAGE_TOKEN'
+  // There are as many as may be.
+  | 'LIMIT_EXCEEDED'
 
 export class FleetError extends Error {
   override readonly name = 'FleetError'

@@ -14,6 +14,8 @@ export const timings: FleetTimings = {
   hurryIntervalMs: 200,
   gatherMs: 500,
   movesMax: 2,
+  workersMax: 1000,
+  lanesPerWorkerMax: 10_000,
   expelledForMs: 3_600_000,
 }
 

@@ -234,3 +234,15 @@ test('while lanes move, the shares of max_in_flight are those of all that may be
   beat('x', { lanes: [...rest, release(moved[1]!)] })
   expect(shares()).toEqual([5, 5])
 })
+
+test('a fleet is full when as many workers are heard as may be, until one of them is gone', () => {
+  core = new FleetCore({ ...timings, gatherMs: 0, workersMax: 2 }, 1000)
+  beat('x')
+  expect(core.isFull).toBe(false)
+  beat('y')
+  expect(core.isFull).toBe(true)
+  nowMs += timings.heartbeatTimeoutMs
+  beat('x')
+  step()
+  expect(core.isFull).toBe(false)
+})

@@ -126,7 +126,9 @@ test('a paused use case is held by nobody, and goes on where it was', async () =
   await fleet.running(lanes)
   fleet.setState(useCase, UseCaseState.PAUSED)
   await vi.waitFor(() => expect(worker.held.size).toBe(0), { timeout: 10_000 })
-  expect((await fleet.leader()!.fleet.lanes(useCase.name)).map(({ state, condition }) => [state, condition])).toEqual([
+  expect(
+    (await fleet.leader()!.fleet.lanes(useCase.name, 0, '')).lanes.map(({ state, condition }) => [state, condition]),
+  ).toEqual([
     [LaneState.UNASSIGNED, LaneCondition.PAUSED],
     [LaneState.UNASSIGNED, LaneCondition.PAUSED],
   ])

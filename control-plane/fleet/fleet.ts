@@ -2,6 +2,7 @@ import type { LaneId } from '../../runtime/lane-keys.ts'
 import { laneKey } from '../../runtime/lane-keys.ts'
 import { FleetError } from './fleet-error.ts'
 import type { Heartbeat, HeartbeatReply } from './heartbeat.ts'
+import { pageOfLanes } from './lane-page.ts'
 import type { LaneView } from './lane-view.ts'
 import { viewLanes } from './lane-view.ts'
 import { Leader, type LeaderOptions } from './leader.ts'
@@ -15,6 +16,15 @@ export interface FleetOptions extends SessionParts, Omit<LeaderOptions, 'onChang
   /** The longest that a listing waits for Redis or Kafka. */
   readonly listTimeoutMs: number
 }
+
+export interface LanePage {
+  readonly lanes: readonly LaneView[]
+  /** Empty on the last page. */
+  readonly nextPageToken: string
+}
+
+/** Of a page, whose figures are read from Redis and Kafka side by side. */
+const useCasesAtOnce = 16
 
 export interface FleetCounts {
   readonly lanes: Readonly<Record<Holding['state'], number>>
@@ -72,20 +82,24 @@ export class Fleet {
       .map((worker) => ({ worker, lanes: worker.reports.size }))
   }
 
-  /** By use case and partition; of one use case when a name is given. Throws FleetError. */
-  async lanes(useCaseName: string): Promise<LaneView[]> {
+  /** One page of lanes by use case and partition; of one use case when a name is given. Throws FleetError. */
+  async lanes(useCaseName: string, pageSize: number, pageToken: string): Promise<LanePage> {
     const session = this.#led()
     const { listTimeoutMs, monotonicMs } = this.#options
     const useCases = [...session.views.all.values()].filter((each) => useCaseName === '' || each.name === useCaseName)
     if (useCaseName !== '' && useCases.length === 0) {
       throw new FleetError('USE_CASE_NOT_FOUND', `there is no use case ${useCaseName}: see ListUseCases`)
     }
+    const nowMs = monotonicMs()
+    const { parts, nextPageToken } = pageOfLanes(useCases, (each) => viewLanes(session, each, nowMs), pageSize, pageToken)
     const lanes: LaneView[] = []
-    for (const useCase of useCases.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-      const viewed = viewLanes(session, useCase, monotonicMs())
-      lanes.push(...(await fillFigures(useCase, viewed, { ...this.#options, timeoutMs: listTimeoutMs })))
+    for (let at = 0; at < parts.length; at += useCasesAtOnce) {
+      const filled = parts
+        .slice(at, at + useCasesAtOnce)
+        .map((part) => fillFigures(part.useCase, part.lanes, { ...this.#options, timeoutMs: listTimeoutMs }))
+      lanes.push(...(await Promise.all(filled)).flat())
     }
-    return lanes
+    return { lanes, nextPageToken }
   }
 
   /** How many there are of what; nothing on a replica that does not lead. */

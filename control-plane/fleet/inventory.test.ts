@@ -130,7 +130,9 @@ test('a lane that only the log knows needs a decision, and goes on from the offs
   fleet.worker()
   await vi.waitFor(
     async () => {
-      const [view] = await leader.lanes(useCase.name)
+      const {
+        lanes: [view],
+      } = await leader.lanes(useCase.name, 0, '')
       expect(view).toMatchObject({
         ...{ condition: LaneCondition.NEEDS_DECISION, state: LaneState.UNASSIGNED },
         message: expect.stringContaining(groupId(useCase.name, useCase.uid)),
@@ -167,7 +169,9 @@ test('a use case whose topic is not there says so, and starts when it is', async
   fleet.worker()
   await vi.waitFor(
     async () => {
-      const [view] = await leader.lanes(useCase.name)
+      const {
+        lanes: [view],
+      } = await leader.lanes(useCase.name, 0, '')
       expect(view).toMatchObject({ condition: LaneCondition.SOURCE_ERROR, message: expect.stringContaining(`no topic ${topic}`) })
     },
     { timeout: 10_000 },
@@ -184,7 +188,9 @@ test('a new use case waits for the log, because its start must be there before i
   fleet.worker()
   await vi.waitFor(
     async () => {
-      const [view] = await first.fleet.lanes(useCase.name)
+      const {
+        lanes: [view],
+      } = await first.fleet.lanes(useCase.name, 0, '')
       expect(view).toMatchObject({ condition: LaneCondition.LOG_UNAVAILABLE, state: LaneState.UNASSIGNED })
     },
     { timeout: 10_000 },
@@ -203,7 +209,9 @@ test('lanes that nobody reports are listed with what Redis and Kafka know', asyn
   await vi.waitFor(() => expect(leader.counts().lanes.FREE).toBe(1), { timeout: 10_000 })
   await fleet.redis.hset(laneKeys(lane!).lane, 'cursor', 4)
   await fleet.redis.hset(laneKeys(lane!).parked, { 1: 'P - 1 0 0 0 0 0 3 K - 0' })
-  const [view] = await leader.lanes('')
+  const {
+    lanes: [view],
+  } = await leader.lanes('', 0, '')
   expect(view).toMatchObject({
     useCase: useCase.name,
     state: LaneState.UNASSIGNED,
@@ -211,5 +219,5 @@ test('lanes that nobody reports are listed with what Redis and Kafka know', asyn
     worker: '',
   })
   expect(view!.figures).toMatchObject({ cursor: 4, floor: 0, endOffset: 6, parked: 1 })
-  await expect(leader.lanes('namespaces/test/useCases/none')).rejects.toMatchObject({ code: 'USE_CASE_NOT_FOUND' })
+  await expect(leader.lanes('namespaces/test/useCases/none', 0, '')).rejects.toMatchObject({ code: 'USE_CASE_NOT_FOUND' })
 })

@@ -34,6 +34,8 @@ const lossPauseMsMax = 10_000
 /** Every lane with who holds it. Plain memory: the transitions are those of reconcile.ts. */
 export class LaneTable {
   readonly #lanes = new Map<string, LaneRecord>()
+  /** The same by use case: with thousands of use cases nobody may look through all lanes for each. */
+  readonly #byUid = new Map<string, Map<string, LaneRecord>>()
   #changes = 0
 
   /** Grows whenever what workers say, or an expel, changes who holds a lane. */
@@ -49,15 +51,28 @@ export class LaneTable {
     return this.#lanes.values()
   }
 
+  ofUseCase(uid: string): LaneRecord[] {
+    return [...(this.#byUid.get(uid)?.values() ?? [])]
+  }
+
   /** Takes note of a lane that is not read yet. */
   add(key: string, id: LaneId): void {
     if (this.#lanes.has(key)) return
     const holding: Holding = { state: 'UNKNOWN' }
-    this.#lanes.set(key, { id, key, holding, highestEpoch: 0, losses: 0, notBeforeMs: 0, problem: undefined })
+    const lane: LaneRecord = { id, key, holding, highestEpoch: 0, losses: 0, notBeforeMs: 0, problem: undefined }
+    this.#lanes.set(key, lane)
+    const ofUseCase = this.#byUid.get(id.uid)
+    if (ofUseCase === undefined) this.#byUid.set(id.uid, new Map([[key, lane]]))
+    else ofUseCase.set(key, lane)
   }
 
   remove(key: string): void {
+    const lane = this.#lanes.get(key)
+    if (lane === undefined) return
     this.#lanes.delete(key)
+    const ofUseCase = this.#byUid.get(lane.id.uid)
+    ofUseCase?.delete(key)
+    if (ofUseCase?.size === 0) this.#byUid.delete(lane.id.uid)
   }
 
   /** The lane has been read: who holds it is known, by Redis and by what workers have said meanwhile. */

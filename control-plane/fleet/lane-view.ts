@@ -32,9 +32,7 @@ export interface LaneFigures {
 /** Lanes of a use case by partition, those included that cannot be found or given now. No I/O. */
 export function viewLanes(session: Session, useCase: ViewedUseCase, nowMs: number): LaneView[] {
   const { core, surveys } = session
-  const views = [...core.table.all()]
-    .filter((lane) => lane.id.uid === useCase.uid)
-    .map((lane) => viewOne(session, useCase, lane, nowMs))
+  const views = core.table.ofUseCase(useCase.uid).map((lane) => viewOne(session, useCase, lane, nowMs))
   for (const partition of surveys.undecidedOf(useCase.uid)) {
     views.push(unassigned(useCase, partition, LaneCondition.NEEDS_DECISION, decisionText(useCase.group)))
   }
@@ -90,8 +88,14 @@ function freeCondition(
 ): { condition: LaneCondition; message: string } {
   if (useCase.state === 'PAUSED') return { condition: LaneCondition.PAUSED, message: '' }
   if (lane.problem !== undefined) return { condition: LaneCondition.NEEDS_DECISION, message: lane.problem }
-  if (!core.workers.all().some((worker) => core.workers.accepts(worker, nowMs))) {
+  const accepting = core.workers.all().filter((worker) => core.workers.accepts(worker, nowMs))
+  if (accepting.length === 0) {
     return { condition: LaneCondition.NO_WORKER, message: 'no worker is alive that takes lanes: start one' }
+  }
+  const { lanesPerWorkerMax } = core
+  if (accepting.every((worker) => worker.list.length >= lanesPerWorkerMax)) {
+    const message = `every worker holds ${lanesPerWorkerMax} lanes, as many as it may (FERRY_LANES_PER_WORKER_MAX): start another`
+    return { condition: LaneCondition.NO_WORKER, message }
   }
   const problem = surveys.problemOf(useCase.uid)
   return problem === undefined ? nothing : { condition: conditionOf(problem), message: problem.message }

@@ -24,6 +24,7 @@ export interface Grant {
 
 export interface PlanLimits {
   readonly movesMax: number
+  readonly lanesPerWorkerMax: number
   /** False while workers are still expected to come: what nobody holds waits for them. */
   readonly mayGrant: boolean
 }
@@ -64,6 +65,7 @@ export function plan(
     placeableWorkers(workers, nowMs),
     currentOf(placed),
     Math.max(0, limits.movesMax - moving),
+    limits.lanesPerWorkerMax,
   )
   const grants: Grant[] = []
   const expecting = new Set<string>()

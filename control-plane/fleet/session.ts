@@ -123,6 +123,10 @@ export class Session {
         `${beat.instance} was silent for so long that its lanes are others': start as a new instance`,
       )
     }
+    if (this.core.workers.get(beat.instance) === undefined && this.core.isFull) {
+      const message = `there are ${this.core.workers.size} workers, as many as may be: stop one, or raise FERRY_WORKERS_MAX`
+      throw new FleetError('LIMIT_EXCEEDED', message)
+    }
     this.#addStrangers(beat)
     const heard = this.core.hear(beat, monotonicMs(), wallMs())
     if (heard?.calls) this.#decide()
@@ -246,7 +250,7 @@ export class Session {
   }
 
   #lanesOf(uid: string): LaneId[] {
-    return [...this.core.table.all()].filter((lane) => lane.id.uid === uid).map((lane) => lane.id)
+    return this.core.table.ofUseCase(uid).map((lane) => lane.id)
   }
 
   async #rest(): Promise<void> {

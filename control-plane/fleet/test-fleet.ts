@@ -36,6 +36,8 @@ export const timings: SessionTimings = {
   hurryIntervalMs: 30,
   gatherMs: 0,
   movesMax: 32,
+  workersMax: 1000,
+  lanesPerWorkerMax: 10_000,
   expelledForMs: 60_000,
   stepIntervalMs: 50,
   useCasesIntervalMs: 50,

@@ -40,6 +40,10 @@ export class Workers {
     return this.#workers.get(instance)
   }
 
+  get size(): number {
+    return this.#workers.size
+  }
+
   all(): Worker[] {
     return [...this.#workers.values()].sort((a, b) => (a.instance < b.instance ? -1 : 1))
   }

@@ -1,3 +1,5 @@
+import type { AddressInfo, Server as NetServer } from 'node:net'
+import { createServer } from 'node:net'
 import type { Interceptor } from '@connectrpc/connect'
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js'
 import { addService } from './grpc-adapter.ts'
@@ -23,6 +25,8 @@ export type GrpcLimits = {
   readonly keepaliveTimeoutMs: number
   /** Calls at once on one connection. */
   readonly callsPerConnectionMax: number
+  /** Connections at once; more are closed as they come. */
+  readonly connectionsMax: number
 }
 
 export type Listener = {
@@ -44,17 +48,21 @@ export async function startGrpcListener({ host, port, services, limits }: GrpcLi
     'grpc.max_concurrent_streams': limits.callsPerConnectionMax,
   })
   for (const { service, implementation, interceptors } of services) addService(server, service, implementation, interceptors)
-  const bound = await new Promise<number>((resolve, reject) => {
-    const address = `${host.includes(':') ? `[${host}]` : host}:${port}`
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, actual) => {
-      if (error) reject(new ListenError('gRPC', host, port, error))
-      else resolve(actual)
-    })
+  // A server that grpc-js binds itself takes any number of connections.
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
+  const listener = createServer({ noDelay: true }, (socket) => injector.injectConnection(socket))
+  listener.maxConnections = limits.connectionsMax
+  await new Promise<void>((resolve, reject) => {
+    listener.once('error', (error) => reject(new ListenError('gRPC', host, port, error)))
+    listener.listen(port, host, resolve)
   })
-  return { port: bound, stop: (deadlineMs) => stop(server, deadlineMs) }
+  listener.removeAllListeners('error')
+  listener.on('error', () => {})
+  return { port: (listener.address() as AddressInfo).port, stop: (deadlineMs) => stop(listener, server, deadlineMs) }
 }
 
-function stop(server: Server, deadlineMs: number): Promise<boolean> {
+function stop(listener: NetServer, server: Server, deadlineMs: number): Promise<boolean> {
+  listener.close()
   return new Promise((resolve) => {
     const timer = setTimeout(() => {
       server.forceShutdown()

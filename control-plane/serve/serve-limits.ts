@@ -5,6 +5,8 @@ export type ServeLimits = GrpcLimits &
   HttpLimits & {
     /** No unary call runs longer, whatever deadline its caller gave. */
     readonly callTimeoutMs: number
+    /** Calls of one service at once; more are refused. */
+    readonly callsPerServiceMax: number
     /** Unary calls that take longer are logged although they succeed. */
     readonly slowCallMs: number
     /** How often a health watcher's status is looked at again. */
@@ -28,6 +30,7 @@ export const defaultServeLimits: ServeLimits = {
   idleTimeoutMs: 65_000,
   connectionsMax: 2000,
   callTimeoutMs: 120_000,
+  callsPerServiceMax: 1000,
   slowCallMs: 1000,
   healthPollMs: 500,
   cutGraceMs: 200,

@@ -8,6 +8,7 @@ import { startGrpcListener } from './grpc-listener.ts'
 import { createHealth, type HealthOptions } from './health.ts'
 import type { Probes } from './http-answers.ts'
 import { startHttpListener } from './http-listener.ts'
+import { limitCalls } from './limit-calls.ts'
 import type { Log } from './log.ts'
 import { logRequest } from './log-request.ts'
 import { createReflection, describeReflectionV1Alpha } from './reflection.ts'
@@ -53,7 +54,8 @@ export async function serve<const S extends readonly DescService[]>(options: Ser
 
   const logging = logRequest({ log, slowMs: limits.slowCallMs })
   const bounding = boundCall({ callTimeoutMs: limits.callTimeoutMs, stopping: stopping.signal, cutting: cutting.signal })
-  const interceptors = [logging, bounding, ...(options.interceptors ?? []), validateRequest(options.selfChecking ?? [])]
+  const limiting = limitCalls(limits.callsPerServiceMax)
+  const interceptors = [logging, limiting, bounding, ...(options.interceptors ?? []), validateRequest(options.selfChecking ?? [])]
   const { health, reflections } = createOwnServices(services, { ready, stopping: stopping.signal, pollMs: limits.healthPollMs })
   const grpcListener = await startGrpcListener({
     ...grpc,
@@ -61,7 +63,7 @@ export async function serve<const S extends readonly DescService[]>(options: Ser
       ...services.map((entry) => ({ ...entry, interceptors })),
       // Without bound: health ends its watchers itself, after it has told them that the server stops.
       { ...health, interceptors: [logging] },
-      ...reflections.map((entry) => ({ ...entry, interceptors: [logging, bounding] })),
+      ...reflections.map((entry) => ({ ...entry, interceptors: [logging, limiting, bounding] })),
     ],
     limits,
   })

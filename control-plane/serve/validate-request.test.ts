@@ -103,7 +103,7 @@ test.each<[string, object, string[]]>([
       'source.offsets.offsets[-1] must be 0 or more; given -5',
     ],
   ],
-  ['an empty map', { source: { topic: 'x', offsets: {} } }, ['source.offsets.offsets must have at least 1 entry; given 0']],
+  ['an empty map', { source: { topic: 'x', offsets: {} } }, ['source.offsets.offsets must have 1 to 10,000 entries; given 0']],
   ['too many items', { retry: { schedule: Array(101).fill('1s') } }, ['retry.schedule must have at most 100 items; given 101']],
   [
     'list items',

@@ -22,14 +22,27 @@ end
  *
  * KEYS useCases uids descriptorSets changes outbox
  * ARGV name, uid and revision that are expected (both empty: there is none), definition (empty: remove), uid,
- *      SHA-256 of the descriptor set it names (or empty), outbox entry, most definitions, most outbox entries
+ *      SHA-256 of the descriptor set it names (or empty), outbox entry, most definitions, most outbox entries,
+ *      most definitions of a namespace
  */
 export const changeScript = defineScript(`${appendChangeLua}
+local function inNamespace(useCases, name)
+  local prefix = string.match(name, '^namespaces/[^/]+/')
+  local count = 0
+  for _, each in ipairs(redis.call('HKEYS', useCases)) do
+    if string.sub(each, 1, #prefix) == prefix then count = count + 1 end
+  end
+  return count
+end
 if redis.call('EXISTS', KEYS[4]) == 0 then return {'UNPREPARED'} end
 local current = redis.call('HGET', KEYS[1], ARGV[1])
 if ARGV[2] == '' then
   if current then return {'CONFLICT', current} end
   if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[8]) then return {'USE_CASES_FULL'} end
+  -- Only names are counted that could be too many.
+  if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[10]) and inNamespace(KEYS[1], ARGV[1]) >= tonumber(ARGV[10]) then
+    return {'NAMESPACE_FULL'}
+  end
 else
   if not current then return {'CONFLICT', ''} end
   local stored = cjson.decode(current)

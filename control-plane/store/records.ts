@@ -11,6 +11,7 @@ export interface RecordsOptions {
   readonly redis: Redis
   readonly keys: ControlKeys
   readonly useCasesMax: number
+  readonly useCasesPerNamespaceMax: number
   /** Changes that may wait for ClickHouse; more are refused, because the audit must be complete. */
   readonly outboxEntriesMax: number
   /** How long a call waits for a leader to find out whether an empty Redis is a new one or one that lost everything. */
@@ -93,7 +94,7 @@ export class Records {
 
   /** Puts `after` in the place of `before`, with an entry for the audit. Throws StoreError; then the change may have happened. */
   async write(change: Change): Promise<WriteResult> {
-    const { keys, useCasesMax, outboxEntriesMax, redis } = this.#options
+    const { keys, useCasesMax, useCasesPerNamespaceMax, outboxEntriesMax, redis } = this.#options
     const { before, after } = change
     const name = (after ?? before)!.name
     if (before && after && isPartlyRead(before)) throw olderThan(name)
@@ -104,7 +105,7 @@ export class Records {
     const args = [
       ...[name, before?.uid ?? '', before ? String(before.revision) : ''],
       ...[after ? writeUseCase(after) : '', row.uid, newSet ?? ''],
-      ...[JSON.stringify(row), useCasesMax, outboxEntriesMax],
+      ...[JSON.stringify(row), useCasesMax, outboxEntriesMax, useCasesPerNamespaceMax],
     ]
     return this.#whenPrepared(async () => {
       const reply = await askRedis(() => changeScript(redis, [useCases, uids, descriptorSets, changes, outbox], args))
@@ -135,7 +136,7 @@ export class Records {
   }
 
   #result(kind: string, value: string): WriteResult {
-    const { useCasesMax, outboxEntriesMax } = this.#options
+    const { useCasesMax, useCasesPerNamespaceMax, outboxEntriesMax } = this.#options
     switch (kind) {
       case 'WRITTEN':
         return { kind, changeId: Number(value) }
@@ -145,6 +146,11 @@ export class Records {
         throw new StoreError(
           'LIMIT_EXCEEDED',
           `there are ${useCasesMax} use cases, as many as may be: delete one that is not needed`,
+        )
+      case 'NAMESPACE_FULL':
+        throw new StoreError(
+          'LIMIT_EXCEEDED',
+          `there are ${useCasesPerNamespaceMax} use cases in the namespace, as many as may be: delete one that is not needed`,
         )
       case 'OUTBOX_FULL':
         throw new StoreError(

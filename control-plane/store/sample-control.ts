@@ -20,6 +20,7 @@ export const silentLog = pino({ level: 'silent' })
 
 export interface SampleLimits {
   readonly useCasesMax?: number
+  readonly useCasesPerNamespaceMax?: number
   readonly outboxEntriesMax?: number
   readonly preparedTimeoutMs?: number
 }
@@ -28,7 +29,15 @@ export function openSampleControl(redisUrl: string, limits: SampleLimits = {}): 
   const redis = connectRedis(redisUrl, 5000, silentLog)
   const keys = controlKeys(`control-${randomBytes(6).toString('hex')}`)
   const replica = (): Records =>
-    new Records({ redis, keys, useCasesMax: 1000, outboxEntriesMax: 1000, preparedTimeoutMs: 5000, ...limits })
+    new Records({
+      redis,
+      keys,
+      useCasesMax: 1000,
+      useCasesPerNamespaceMax: 1000,
+      outboxEntriesMax: 1000,
+      preparedTimeoutMs: 5000,
+      ...limits,
+    })
   return {
     redis,
     keys,

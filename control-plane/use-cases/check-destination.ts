@@ -41,8 +41,8 @@ const reservedNames = new Set([
   ...['expect', 'http2-settings', 'content-encoding', 'proxy-authorization', 'idempotency-key', 'traceparent', 'tracestate'],
 ])
 
-const nameLengthMax = 200
-const valueLengthMax = 4000
+export const headerNameLengthMax = 200
+export const headerValueLengthMax = 4000
 
 function checkHeaders(headers: Readonly<Record<string, string>>): Violation[] {
   const names = new Map<string, string>()
@@ -61,8 +61,8 @@ function checkHeader(name: string, value: string, same: string | undefined): Vio
     violations.push({ field, description: `${field} ${description}`, reason })
   }
   // RFC 9110, 5.6.2 and 5.5: a token, and visible characters with spaces and tabs between them.
-  if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name) || name.length > nameLengthMax) {
-    add('HEADER_NAME', `must have a name of letters, digits and !#$%&'*+-.^_\`|~, at most ${nameLengthMax} characters`)
+  if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name) || name.length > headerNameLengthMax) {
+    add('HEADER_NAME', `must have a name of letters, digits and !#$%&'*+-.^_\`|~, at most ${headerNameLengthMax} characters`)
   }
   if (reservedNames.has(name.toLowerCase()) || name.toLowerCase().startsWith('ferry-')) {
     add('HEADER_RESERVED', 'belongs to HTTP itself or to Ferry: leave it out')
@@ -71,8 +71,8 @@ function checkHeader(name: string, value: string, same: string | undefined): Vio
   if (!/^([\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?)?$/.test(value)) {
     add('HEADER_VALUE', 'must have a value of visible ASCII characters, with spaces and tabs only between them')
   }
-  if (value.length > valueLengthMax) {
-    add('HEADER_VALUE', `must have a value of at most ${valueLengthMax} characters; given ${value.length}`)
+  if (value.length > headerValueLengthMax) {
+    add('HEADER_VALUE', `must have a value of at most ${headerValueLengthMax} characters; given ${value.length}`)
   }
   return violations
 }

@@ -158,3 +158,14 @@ test('changes are refused when as many wait for the audit as may', async () => {
     message: expect.stringContaining('ClickHouse'),
   })
 })
+
+test('a namespace that is full takes no more use cases, and keeps no other from theirs', async () => {
+  await sample.close()
+  sample = await SampleRegistry.open(redisUrl, { useCasesPerNamespaceMax: 2 })
+  const nameIn = (namespace: string, id: number): string => `namespaces/${namespace}/useCases/u-${id}`
+  for (const id of [1, 2]) await sample.create(sampleUseCase(nameIn('full', id)))
+  await expect(sample.create(sampleUseCase(nameIn('full', 3)))).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' })
+  for (const id of [1, 2]) await sample.create(sampleUseCase(nameIn('full-2', id)))
+  // What is there can still be changed.
+  expect((await sample.update(sampleUseCase(nameIn('full', 1), { description: 'x' }))).revision).toBe(2n)
+})

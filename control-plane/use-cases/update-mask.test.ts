@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type UseCaseSpec, UseCaseSpecSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { protobufDecode, sampleSpec } from './sample-use-case.ts'
-import { applyMask } from './update-mask.ts'
+import { applyMask, maskPathsMax } from './update-mask.ts'
 
 const stored = sampleSpec({
   description: 'old',
@@ -92,4 +92,9 @@ test('a mask applied twice is applied once, and the arguments stay as they are',
       expect(equals(UseCaseSpecSchema, stored, before)).toBe(true)
     }),
   )
+})
+
+test('a mask of more paths than there are fields is refused before anything is copied', () => {
+  const paths = Array.from({ length: maskPathsMax + 1 }, () => 'spec.retry')
+  expect(applyMask(stored, stored, paths)).toMatchObject({ violations: [{ field: 'update_mask', reason: 'UPDATE_MASK_PATH' }] })
 })

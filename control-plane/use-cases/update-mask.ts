@@ -3,6 +3,9 @@ import { type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect'
 import { type UseCaseSpec, UseCaseSpecSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { quote, type Violation } from './violation.ts'
 
+/** More than there are fields; each costs a copy of the spec. */
+export const maskPathsMax = 100
+
 /** Fields of the spec from the outside in; no field at all is the whole spec. */
 type FieldPath = readonly DescField[]
 
@@ -15,6 +18,7 @@ export function applyMask(
   given: UseCaseSpec | undefined,
   paths: readonly string[],
 ): { readonly spec: UseCaseSpec } | { readonly violations: Violation[] } {
+  if (paths.length > maskPathsMax) return { violations: [tooManyPaths(paths.length)] }
   const parsed = paths.map((path) => ({ path, fields: parsePath(path) }))
   const wrong = parsed.filter((each) => typeof each.fields === 'string')
   if (wrong.length > 0) return { violations: wrong.map(({ path, fields }) => wrongPath(path, fields as string)) }
@@ -49,6 +53,11 @@ function parsePath(path: string): FieldPath | string {
 
 /** Durations and timestamps are replaced whole. */
 const isWellKnown = (message: DescMessage): boolean => message.typeName.startsWith('google.protobuf.')
+
+function tooManyPaths(given: number): Violation {
+  const description = `update_mask must have at most ${maskPathsMax} paths; given ${given}`
+  return { field: 'update_mask', description, reason: 'UPDATE_MASK_PATH' }
+}
 
 function wrongPath(path: string, right: string): Violation {
   const field = 'update_mask'

@@ -40,6 +40,8 @@ export interface SessionOptions {
 
 const PROTOCOL_VERSION = 1
 const HURRY_MS = 10
+/** A lane's words are often an error's, and these have any length; a heartbeat that breaks the contract is heard by nobody. */
+const MESSAGE_LENGTH_MAX = 1000
 
 /** One heartbeat loop and one lease: what I hold against what I should hold, and until when I may act. */
 export class Session {
@@ -190,6 +192,8 @@ export class Session {
     const instance = this.#instance
     const complete = this.#sendComplete || Number(this.#sequence) % this.#options.completeEvery === 0
     const all = this.#holdings.report()
+    for (const lane of all)
+      if (lane.message.length > MESSAGE_LENGTH_MAX) lane.message = `${lane.message.slice(0, MESSAGE_LENGTH_MAX - 3)}...`
     const texts = new Map(all.map((lane) => [`${laneText(lane)}`, JSON.stringify(lane, bigints)]))
     const lanes = complete ? all : all.filter((lane) => this.#sent.get(laneText(lane)) !== texts.get(laneText(lane)))
     const request = create(HeartbeatRequestSchema, {

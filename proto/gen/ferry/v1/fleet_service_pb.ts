@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ferry/v1/fleet_service.proto.
  */
 export const file_ferry_v1_fleet_service: GenFile = /*@__PURE__*/
-  fileDesc("ChxmZXJyeS92MS9mbGVldF9zZXJ2aWNlLnByb3RvEghmZXJyeS52MSIUChJMaXN0V29ya2Vyc1JlcXVlc3QiOAoTTGlzdFdvcmtlcnNSZXNwb25zZRIhCgd3b3JrZXJzGAEgAygLMhAuZmVycnkudjEuV29ya2VyIrQBCgZXb3JrZXISEAoIaW5zdGFuY2UYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSMgoOaGVhcnRiZWF0X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWxhbmVzGAUgASgFEhAKCGRyYWluaW5nGAYgASgIIi4KEExpc3RMYW5lc1JlcXVlc3QSGgoIdXNlX2Nhc2UYASABKAlCCLpIBXIDGJYBIjIKEUxpc3RMYW5lc1Jlc3BvbnNlEh0KBWxhbmVzGAEgAygLMg4uZmVycnkudjEuTGFuZTKgAQoMRmxlZXRTZXJ2aWNlEkoKC0xpc3RXb3JrZXJzEhwuZmVycnkudjEuTGlzdFdvcmtlcnNSZXF1ZXN0Gh0uZmVycnkudjEuTGlzdFdvcmtlcnNSZXNwb25zZRJECglMaXN0TGFuZXMSGi5mZXJyeS52MS5MaXN0TGFuZXNSZXF1ZXN0GhsuZmVycnkudjEuTGlzdExhbmVzUmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_ferry_v1_lane, file_google_protobuf_timestamp]);
+  fileDesc("ChxmZXJyeS92MS9mbGVldF9zZXJ2aWNlLnByb3RvEghmZXJyeS52MSIUChJMaXN0V29ya2Vyc1JlcXVlc3QiOAoTTGlzdFdvcmtlcnNSZXNwb25zZRIhCgd3b3JrZXJzGAEgAygLMhAuZmVycnkudjEuV29ya2VyIrQBCgZXb3JrZXISEAoIaW5zdGFuY2UYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSMgoOaGVhcnRiZWF0X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWxhbmVzGAUgASgFEhAKCGRyYWluaW5nGAYgASgIImsKEExpc3RMYW5lc1JlcXVlc3QSGgoIdXNlX2Nhc2UYASABKAlCCLpIBXIDGJYBEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUYkE4oABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxj0AyJLChFMaXN0TGFuZXNSZXNwb25zZRIdCgVsYW5lcxgBIAMoCzIOLmZlcnJ5LnYxLkxhbmUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJMqABCgxGbGVldFNlcnZpY2USSgoLTGlzdFdvcmtlcnMSHC5mZXJyeS52MS5MaXN0V29ya2Vyc1JlcXVlc3QaHS5mZXJyeS52MS5MaXN0V29ya2Vyc1Jlc3BvbnNlEkQKCUxpc3RMYW5lcxIaLmZlcnJ5LnYxLkxpc3RMYW5lc1JlcXVlc3QaGy5mZXJyeS52MS5MaXN0TGFuZXNSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate, file_ferry_v1_lane, file_google_protobuf_timestamp]);
 
 /**
  * See ListWorkers.
@@ -121,6 +121,20 @@ export type ListLanesRequest = Message<"ferry.v1.ListLanesRequest"> & {
    * @generated from field: string use_case = 1;
    */
   useCase: string;
+
+  /**
+   * At most so many; not set means 1,000, at most 10,000.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
 };
 
 /**
@@ -142,6 +156,13 @@ export type ListLanesResponse = Message<"ferry.v1.ListLanesResponse"> & {
    * @generated from field: repeated ferry.v1.Lane lanes = 1;
    */
   lanes: Lane[];
+
+  /**
+   * Give it back for the next page; empty on the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
 };
 
 /**
