@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vit
 import { leaseKey } from '../../runtime/lane-keys.ts'
 import type { Logger } from '../../runtime/log.ts'
 import { connectRedis, type Redis } from '../../runtime/redis.ts'
-import { sharedStack } from '../../test/stack.ts'
+import { privateStack, sharedStack } from '../../test/stack.ts'
 import { Lease } from './lease.ts'
 
 let redis: Redis
@@ -72,6 +72,21 @@ describe('a lease', () => {
     await lease.leave()
     expect(isValid(lease)).toBe(false)
     expect(await redis.exists(leaseKey(instance))).toBe(0)
+  })
+
+  test('goes on while Redis is full', async () => {
+    await using stack = await privateStack({ redis: true })
+    const own = connectRedis(stack.redisUrl, 3000, { warn: () => {} } as unknown as Logger)
+    await own.ping()
+    const lease = new Lease(own, instance, 5000)
+    await lease.touch()
+    await own.config('SET', 'maxmemory', '1')
+    await expect(own.set('more', 'memory')).rejects.toThrow('OOM')
+    const before = performance.now()
+    expect(await lease.touch()).toBe('HELD')
+    expect(lease.isValid(before + 4999, Date.now())).toBe(true)
+    expect(await own.pttl(leaseKey(instance))).toBeGreaterThan(0)
+    own.disconnect()
   })
 
   test('whose touch is not answered is as long as it was', async () => {

@@ -4,7 +4,12 @@ import { defineScript, type Redis, requireConnection } from '../../runtime/redis
 const touchScript = defineScript(`
 local state = redis.call('GET', KEYS[1])
 if state == 'expelled' then return 'EXPELLED' end
-if not state and ARGV[2] == '0' then return 'MISSING' end
+if state then
+  -- Needs no memory: a Redis that is full must not end leases.
+  redis.call('PEXPIRE', KEYS[1], ARGV[1])
+  return 'HELD'
+end
+if ARGV[2] == '0' then return 'MISSING' end
 redis.call('SET', KEYS[1], 'alive', 'PX', ARGV[1])
 return 'HELD'
 `)
