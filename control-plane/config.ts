@@ -152,6 +152,26 @@ export const controlPlaneSettings = {
     max: 1_000_000,
     description: 'Changes that may wait for ClickHouse to take them into the audit; then further changes are refused.',
   }),
+  spoolPartitions: wholeNumber('FERRY_SPOOL_PARTITIONS', {
+    default: '3',
+    min: 1,
+    max: 1000,
+    description: "Partitions of the spool's topic when the control plane creates it; so many workers drain it side by side.",
+  }),
+  spoolReplication: wholeNumber('FERRY_SPOOL_REPLICATION', {
+    default: '0',
+    min: 0,
+    max: 100,
+    description:
+      "Replicas of the spool's topic when the control plane creates it. 0: as many as Kafka's default.replication.factor.",
+  }),
+  spoolMessageBytesMax: bytes('FERRY_SPOOL_MESSAGE_BYTES_MAX', {
+    default: '16MiB',
+    min: 1 << 20,
+    max: 64 << 20,
+    description:
+      "max.message.bytes of the spool's topic when the control plane creates it: more than FERRY_LOG_BATCH_BYTES and than any attempt's row.",
+  }),
   requestBytesMax: bytes('FERRY_REQUEST_BYTES_MAX', {
     default: '16MiB',
     min: 2 << 20,

@@ -10,6 +10,7 @@ import { connectKafka, openCluster } from '../runtime/kafka.ts'
 import { createLog, type Logger } from '../runtime/log.ts'
 import { connectRedis } from '../runtime/redis.ts'
 import { type Running, runProcess } from '../runtime/run-process.ts'
+import { spoolTopicOf } from '../runtime/settings.ts'
 import { advertisedAddress, hostAndPort, withPort } from './address.ts'
 import { deliveryService, selfCheckingDeliveryMethods } from './api/delivery-service.ts'
 import { fleetService } from './api/fleet-service.ts'
@@ -39,6 +40,7 @@ import { RetryBatches } from './retry-batches/retry-batches.ts'
 import { RetryBatchRunner } from './retry-batches/run.ts'
 import { type ServeHandle, serve } from './serve/serve.ts'
 import { findViolations } from './serve/validate-request.ts'
+import { Spool } from './spool/spool.ts'
 import { StartSteps } from './start-steps.ts'
 import { AuditLog } from './store/audit-log.ts'
 import { controlKeys } from './store/control-keys.ts'
@@ -61,7 +63,9 @@ function connect(config: ControlPlaneConfig, log: Logger) {
   const clickhouse = connectClickHouse(config.clickhouseUrl, config.clickhouseDatabase, config.clickhouseTimeoutMs)
   const kafka = connectKafka(config.kafkaBrokers, 'ferry-control-plane', config.kafkaTimeoutMs, log)
   const source = new TopicSource(new Map([[cluster, openCluster(kafka)]]), config.kafkaTimeoutMs)
-  return { redis, clickhouse, source }
+  const { spoolPartitions: partitions, spoolReplication: replication, spoolMessageBytesMax: messageBytesMax } = config
+  const spool = new Spool({ source, cluster, topic: spoolTopicOf(config), partitions, replication, messageBytesMax })
+  return { redis, clickhouse, source, spool }
 }
 type Connections = ReturnType<typeof connect>
 
@@ -130,7 +134,7 @@ function openFleet(
 /** Retry batches, and who drives them. */
 function openRetryBatches(
   config: ControlPlaneConfig,
-  { redis, source }: Connections,
+  { redis, source, spool }: Connections,
   { keys, registry }: UseCases,
   log: LogReader,
   fleet: Fleet,
@@ -147,6 +151,7 @@ function openRetryBatches(
   const runner = new RetryBatchRunner({
     ...{ store, log, redis, useCaseByUid, logger, nowMs: Date.now },
     lead: () => fleet.lead(),
+    logIsWhole: async () => (await spool.waiting()) === 0,
     markInbox: (lane) => fleet.markInbox(lane),
     limits: {
       ...{ pageSize: 1000, pagesPerTurn: 20, inboxMax: config.inboxMax, restFactor: 2, forgetAfterMs: 3_600_000 },
@@ -178,13 +183,19 @@ function openLeaderLoops(
 }
 
 /** Tried until it has worked once: only then is this process ready. */
-function openStartSteps(config: ControlPlaneConfig, { redis, source }: Connections, { keys }: UseCases, log: Logger): StartSteps {
+function openStartSteps(
+  config: ControlPlaneConfig,
+  { redis, source, spool }: Connections,
+  { keys }: UseCases,
+  log: Logger,
+): StartSteps {
   const withLock = migrationLock({ redis, keys, ttlMs: 30_000, waitTimeoutMs: 60_000 })
   const { clickhouseUrl, clickhouseDatabase: database, migrationTimeoutMs: statementTimeoutMs } = config
   return new StartSteps(
     [
       { name: 'Redis answers', run: async () => void (await redis.ping()) },
       { name: 'Kafka answers', run: () => source.ping() },
+      { name: 'the spool has its topic in Kafka', run: () => spool.ensure() },
       {
         name: 'the tables in ClickHouse are those of this release',
         run: async () => void (await migrate({ clickhouseUrl, database, statementTimeoutMs, log, withLock })),
@@ -216,12 +227,12 @@ type Parts = ReturnType<typeof open>
 
 async function listen(config: ControlPlaneConfig, parts: Parts, log: Logger): Promise<ServeHandle> {
   const { connections, useCases, fleet, leader, limits, reader, batches, steps } = parts
-  const { redis, source } = connections
+  const { redis, source, spool } = connections
   const registry = new MetricsRegistry()
   collectDefaultMetrics({ register: registry })
   registerFleetMetrics(registry, fleet)
   const deliveries = deliveryService({
-    ...{ log: reader, redis, offsets: source, samplesPrefix, nowMs: Date.now },
+    ...{ log: reader, redis, offsets: source, spool, samplesPrefix, nowMs: Date.now },
     useCase: (name) => useCases.registry.get(name),
     pageLimits: { pageBytesMax: 3 << 20 },
     verifyLimits: { ...limits, sliceOffsetsMax: 10_000_000 },

@@ -37,9 +37,29 @@ export const connectionSettings = {
     form: 'letters, digits and underscores',
     description: 'Database of the attempt log. The control plane creates it, and brings it to its release, at the start.',
   }),
+  spool: choice('FERRY_SPOOL', {
+    of: ['on', 'off'],
+    default: 'on',
+    description:
+      'on: while ClickHouse is away for long, attempt rows wait in a topic in Kafka. off: workers stop sending when their buffers are full; nobody writes or drains that topic. The same for all processes.',
+  }),
+  spoolTopic: text('FERRY_SPOOL_TOPIC', {
+    default: '',
+    pattern: /^[a-zA-Z0-9._-]{0,249}$/,
+    form: 'the name of a Kafka topic, or empty',
+    description:
+      "The spool's topic; its group has the same name. Empty: `ferry.spool.` and the database. The same for all processes, another one for each installation.",
+  }),
   logLevel: choice('FERRY_LOG_LEVEL', {
     of: ['debug', 'info', 'warn', 'error'],
     default: 'info',
     description: 'Least severity that is logged to standard error: debug, info, warn or error.',
   }),
 }
+
+/** The topic that attempt rows wait in while ClickHouse is away; undefined when there is none. */
+export const spoolTopicOf = (config: {
+  readonly spool: 'on' | 'off'
+  readonly spoolTopic: string
+  readonly clickhouseDatabase: string
+}): string | undefined => (config.spool === 'off' ? undefined : config.spoolTopic || `ferry.spool.${config.clickhouseDatabase}`)

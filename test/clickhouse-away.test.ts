@@ -34,8 +34,8 @@ test('while ClickHouse is away delivery goes on, and afterwards the log is compl
   expect(judged.repeats).toBe(0)
 }, 90_000)
 
-test('when the buffer is full requests stop and the lane says why; afterwards nothing is missing or repeated', async () => {
-  const workerEnv = { FERRY_LOG_BATCHES_MAX: '2', FERRY_LOG_BATCH_BYTES: '64KiB' }
+test('without a spool, when the buffer is full requests stop and the lane says why; afterwards nothing is missing or repeated', async () => {
+  const workerEnv = { FERRY_LOG_BATCHES_MAX: '2', FERRY_LOG_BATCH_BYTES: '64KiB', FERRY_SPOOL: 'off' }
   await using fleet = await Fleet.start({ ownClickhouse: true, workers: 1, workerEnv })
   await using endpoint = await Endpoint.start(() => ({ delayMs: 2 }))
   await using topic = await Topic.create(fleet.stack.kafkaBrokers, 2)

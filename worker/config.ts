@@ -80,7 +80,19 @@ export const workerSettings = {
     default: '12',
     min: 2,
     max: 1000,
-    description: 'Batches in memory while ClickHouse is away; then nothing is sent.',
+    description: 'Batches in memory while ClickHouse is away; then the spool takes them, or nothing is sent.',
+  }),
+  spoolAfterMs: duration('FERRY_SPOOL_AFTER', {
+    default: '5s',
+    minMs: 100,
+    maxMs: 3_600_000,
+    description: 'When ClickHouse has taken nothing for so long, attempt rows go into the spool.',
+  }),
+  spoolLookMs: duration('FERRY_SPOOL_LOOK', {
+    default: '2s',
+    minMs: 50,
+    maxMs: 3_600_000,
+    description: 'Between two looks whether the spool has something for ClickHouse.',
   }),
   windowRecords: wholeNumber('FERRY_WINDOW_RECORDS', {
     default: '16384',

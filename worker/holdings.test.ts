@@ -12,6 +12,7 @@ import { HeldLanes } from './holdings.ts'
 import { sampleUseCase } from './lane/sample-route.ts'
 import { Routes } from './routes.ts'
 import { Partition } from './source/partition.ts'
+import { noSpool } from './spool/spool-view.ts'
 
 const silent = { info: () => {}, warn: () => {}, error: () => {} } as unknown as Logger
 
@@ -43,9 +44,9 @@ beforeEach(() => {
           ...{ pause: () => {}, resume: () => {}, close: () => {} },
         } as never,
         ...{ clickhouse: undefined as never, cluster: undefined as never, lookUpTimeoutMs: 100, lookUpPatienceMs: 0 },
-        ...{ intakeRecordsMax: 10, partitionBytesMax: 1000, unstoredBytesMax: 1000 },
+        ...{ intakeRecordsMax: 10, partitionBytesMax: 1000, unstoredBytesMax: 1000, spool: noSpool, onUnlogged: () => {} },
       },
-      roster: { logIsOpen: () => true, maySend: () => false, onLanded: () => {} },
+      roster: { logIsOpen: () => true, logIsSpooling: () => false, maySend: () => false, onLanded: () => {} },
       log: silent,
       hurry: () => hurried++,
     },

@@ -3,6 +3,7 @@ import { connectKafka, openCluster } from '../runtime/kafka.ts'
 import { createLog } from '../runtime/log.ts'
 import { connectRedis, onReconnected } from '../runtime/redis.ts'
 import { type Running, runProcess } from '../runtime/run-process.ts'
+import { spoolTopicOf } from '../runtime/settings.ts'
 import { readWorkerConfig, type WorkerConfig } from './config.ts'
 import { defaultDecodeLimits } from './decode/decode-limits.ts'
 import { drain } from './drain.ts'
@@ -11,6 +12,7 @@ import { HeldLanes } from './holdings.ts'
 import type { Parked } from './lane/parked.ts'
 import { createMetrics } from './metrics.ts'
 import { AttemptLog } from './record/attempt-log.ts'
+import { InsertQueue } from './record/insert-queue.ts'
 import { createInsert } from './record/log-insert.ts'
 import { RangeLog } from './record/range-log.ts'
 import { Routes } from './routes.ts'
@@ -18,6 +20,7 @@ import { ControlPlaneClient } from './session/control-plane-client.ts'
 import { Lease } from './session/lease.ts'
 import { Session } from './session/session.ts'
 import { Source } from './source/source.ts'
+import { openSpool } from './spool/open-spool.ts'
 import { Ticker } from './ticker.ts'
 
 async function start(config: WorkerConfig): Promise<Running> {
@@ -30,18 +33,22 @@ async function start(config: WorkerConfig): Promise<Running> {
   void connectSide(side, (error) => log.warn({ error: String(error) }, 'worker: cannot connect to Kafka, trying again'))
   const client = new ControlPlaneClient(config.controlPlane, config.callTimeoutMs)
   const insert = createInsert(clickhouse, config.insertTimeoutMs)
-  const attempts = new AttemptLog<Parked>(
+  const spool = openSpool(spoolTopicOf(config), process, { kafka, cluster: side.cluster, redis, clickhouse, insert, log }, config)
+  const { logBatchBytes: batchBytes, logBatchesMax, spoolAfterMs } = config
+  const queue = new InsertQueue(
     insert,
-    { instance: process, batchBytes: config.logBatchBytes, batchesMax: config.logBatchesMax, insertsMax: 2 },
+    spool.insert,
+    { bytesMax: logBatchesMax * batchBytes, insertsMax: 2, spoolAfterMs, now: () => performance.now() },
     log,
     () => ticker.acknowledged(),
   )
-  const ranges = new RangeLog<Parked>(insert, process, log)
+  const attempts = new AttemptLog<Parked>(queue, { instance: process, batchBytes })
+  const ranges = new RangeLog<Parked>(queue, process)
   const source = new Source(kafka, config, log)
   let requestId = 0
   const metrics = createMetrics(
     () => held,
-    () => attempts,
+    () => ({ queue, drain: spool.drain }),
   )
   const held: HeldLanes = new HeldLanes(
     {
@@ -55,9 +62,11 @@ async function start(config: WorkerConfig): Promise<Running> {
         ...{ windowRecords: config.windowRecords, intakeRecordsMax: config.intakeRecordsMax },
         ...{ unstoredBytesMax: config.unstoredBytesMax, partitionBytesMax: config.partitionBytesMax },
         ...{ lookUpTimeoutMs: config.insertTimeoutMs, lookUpPatienceMs: config.lookUpPatienceMs },
+        ...{ spool: spool.view, onUnlogged: metrics.unlogged },
       },
       roster: {
         logIsOpen: () => attempts.open,
+        logIsSpooling: () => queue.isSpooling,
         maySend: (now, nowMs) => session.maySend(now, nowMs),
         onLanded: metrics.landed,
       },
@@ -76,13 +85,17 @@ async function start(config: WorkerConfig): Promise<Running> {
   )
   // After each reconnect: Redis may have lost its last writes, and an idle lane would never learn of it.
   onReconnected(redis, () => held.prove())
-  const ticker: Ticker = new Ticker({ held, session, attempts, ranges, clickhouse, cluster: side.cluster, log }, config)
+  const ticker: Ticker = new Ticker(
+    { held, session, attempts, ranges, queue, spool: spool.view, clickhouse, cluster: side.cluster, log },
+    config,
+  )
   const health = await startHealthListener(config.httpAddress, metrics.registry, () => [
     ...(session.maySend(performance.now(), Date.now()) ? [] : ['this worker has no lease: Redis does not answer']),
     ...(session.heard ? [] : ['no control plane has answered yet']),
   ])
   session.start()
   ticker.start()
+  spool.drain?.start()
   log.info({ instance: process, http: config.httpAddress, controlPlane: config.controlPlane }, 'worker: started')
   const stop = async (): Promise<void> => {
     log.info({}, 'worker: draining')
@@ -94,6 +107,7 @@ async function start(config: WorkerConfig): Promise<Running> {
     await session.stop(undrained.length === 0)
     for (const roster of held.rosters) roster.close()
     await source.stop()
+    await within(CLOSE_MS, spool.close())
     health.close()
     health.closeAllConnections()
     client.close()

@@ -2,17 +2,25 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { Outcome } from '../proto/gen/ferry/v1/delivery_pb.ts'
 import { LaneCondition, LaneState as State } from '../proto/gen/ferry/v1/lane_pb.ts'
 import type { HeldLanes } from './holdings.ts'
-import type { AttemptLog } from './record/attempt-log.ts'
+import type { InsertQueue } from './record/insert-queue.ts'
+import type { SpoolDrain } from './spool/spool-drain.ts'
 
 export interface WorkerMetrics {
   readonly registry: Registry
   landed(outcome: number): void
+  /** A takeover went on without all that the log will have. */
+  readonly unlogged: () => void
+}
+
+export interface MeteredLog {
+  readonly queue: Pick<InsertQueue, 'strippedRows' | 'spooledInserts' | 'isSpooling'>
+  readonly drain: Pick<SpoolDrain, 'waitingInserts' | 'drainedInserts'> | undefined
 }
 
 const outcomes = Object.entries(Outcome).map(([name, number]) => [number, name.toLowerCase()] as const)
 
 /** Labels are bounded: outcomes and lane states, never topics or use cases. */
-export function createMetrics(held: () => HeldLanes, log: () => Pick<AttemptLog<never>, 'strippedRows'>): WorkerMetrics {
+export function createMetrics(held: () => HeldLanes, log: () => MeteredLog): WorkerMetrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const registers = [registry]
@@ -63,19 +71,57 @@ export function createMetrics(held: () => HeldLanes, log: () => Pick<AttemptLog<
       this.set(held().keepers.reduce((sum, keeper) => sum + (keeper.lane?.parking.size ?? 0), 0))
     },
   })
-  new Counter({
-    name: 'ferry_stripped_rows_total',
-    help: 'Attempt rows that ClickHouse took only without their headers and bodies',
+  const takeovers = new Counter({
+    name: 'ferry_takeovers_without_log_total',
+    help: 'Takeovers that did not wait any longer for the log, or for what it gets from the spool, and may have repeated records',
     registers,
-    collect() {
-      this.reset()
-      this.inc(log().strippedRows)
-    },
   })
+  registerLogMetrics(registry, log)
   return {
     registry,
     landed: (outcome) => {
       counts[outcome]!++
     },
+    unlogged: () => takeovers.inc(),
   }
+}
+
+function registerLogMetrics(registry: Registry, log: () => MeteredLog): void {
+  const registers = [registry]
+  const total = (name: string, help: string, read: () => number): void => {
+    new Counter({
+      ...{ name, help, registers },
+      collect() {
+        this.reset()
+        this.inc(read())
+      },
+    })
+  }
+  const level = (name: string, help: string, read: () => number): void => {
+    new Gauge({
+      ...{ name, help, registers },
+      collect() {
+        this.set(read())
+      },
+    })
+  }
+  total(
+    'ferry_stripped_rows_total',
+    'Attempt rows that were taken only without their headers and bodies',
+    () => log().queue.strippedRows,
+  )
+  total('ferry_spooled_inserts_total', 'Inserts that went into the spool', () => log().queue.spooledInserts)
+  total(
+    'ferry_spool_drained_inserts_total',
+    'Inserts that this worker has brought from the spool into ClickHouse',
+    () => log().drain?.drainedInserts ?? 0,
+  )
+  level('ferry_log_spooling', '1 while attempt rows go into the spool, because ClickHouse is away', () =>
+    log().queue.isSpooling ? 1 : 0,
+  )
+  level(
+    'ferry_spool_waiting_inserts',
+    'Inserts of all workers in the spool, at the last look',
+    () => log().drain?.waitingInserts ?? 0,
+  )
 }

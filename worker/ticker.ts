@@ -10,14 +10,18 @@ import type { Parked } from './lane/parked.ts'
 import { recordSources } from './lane/record-sources.ts'
 import { RetryDesk } from './lane/retry-desk.ts'
 import type { AttemptLog } from './record/attempt-log.ts'
+import type { InsertQueue } from './record/insert-queue.ts'
 import type { RangeLog } from './record/range-log.ts'
 import type { Session } from './session/session.ts'
+import type { SpoolView } from './spool/spool-view.ts'
 
 export interface TickerParts {
   readonly held: HeldLanes
   readonly session: Session
   readonly attempts: AttemptLog<Parked>
   readonly ranges: RangeLog<Parked>
+  readonly queue: Pick<InsertQueue, 'look'>
+  readonly spool: Pick<SpoolView, 'isDrained'>
   readonly clickhouse: ClickHouseClient
   readonly cluster: Cluster
   readonly log: Logger
@@ -85,7 +89,7 @@ export class Ticker {
   }
 
   #tick(): void {
-    const { held, session, attempts, ranges } = this.#parts
+    const { held, session, attempts, ranges, queue } = this.#parts
     const now = performance.now()
     session.check()
     const { keepers, rosters } = held
@@ -97,6 +101,7 @@ export class Ticker {
       this.#flushAt = now + this.#options.logFlushMs
       attempts.flush()
       ranges.flush()
+      queue.look()
     }
     const maySend = session.maySend(now, Date.now())
     for (const keeper of keepers) this.#tend(keeper, now, maySend)
@@ -149,9 +154,10 @@ export class Ticker {
 
   async #takeInbox(keeper: Keeper, chores: Chores): Promise<void> {
     const { checkpointMs, insertTimeoutMs } = this.#options
+    const { clickhouse, spool } = this.#parts
     chores.isTakingInbox = true
     try {
-      const taken = await takeInbox(keeper.lane!, keeper.laneState, this.#parts.clickhouse, insertTimeoutMs, Date.now())
+      const taken = await takeInbox(keeper.lane!, keeper.laneState, clickhouse, spool, insertTimeoutMs, Date.now())
       keeper.checkpointer.taken.push(...taken)
       // The next checkpoint takes them out, and says what is left; what must wait is looked at again a little later.
       if (taken.length > 0) keeper.laneState.inboxCount = 0

@@ -22,6 +22,7 @@ function connect({ name, uid, cluster, topic }: Subject, end: () => number) {
   const offsets = { endOffsets: async () => new Map([[0, end()]]), startOffsets: async () => new Map([[0, 0]]) }
   const service = deliveryService({
     ...{ log: log.reader, redis: log.redis, offsets, samplesPrefix: `ferry:{test}:lag:`, nowMs: Date.now },
+    spool: { waiting: async () => 0 },
     useCase: async (asked) => {
       if (asked !== name) throw new UseCaseError('USE_CASE_NOT_FOUND', `there is no use case ${asked}`)
       return create(UseCaseSchema, { name, uid, spec: { source: { cluster, topic } } })

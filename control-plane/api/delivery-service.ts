@@ -16,7 +16,7 @@ import { checkOffsetFilter } from '../attempts/offset-filter.ts'
 import { listAttempts, type PageLimits } from '../attempts/query.ts'
 import { subjectOf } from '../attempts/subject.ts'
 import type { TopicOffsets } from '../attempts/topic-offsets.ts'
-import { type Counts, type VerifyLimits, verifyRange } from '../attempts/verify-range.ts'
+import { type Counts, type VerifyLimits, type VerifySources, verifyRange } from '../attempts/verify-range.ts'
 import { answer, refuseInvalid } from './answer.ts'
 
 /** These tell what is wrong by the contract together with what it cannot say. */
@@ -26,6 +26,7 @@ export interface DeliveryServiceOptions {
   readonly log: LogReader
   readonly redis: Redis
   readonly offsets: TopicOffsets
+  readonly spool: VerifySources['spool']
   /** Throws UseCaseError when there is none. */
   readonly useCase: (name: string) => Promise<UseCase>
   /** See sampleLag. */
@@ -56,9 +57,10 @@ export function deliveryService(options: DeliveryServiceOptions): ServiceImpl<ty
         const asked = ranges.map(({ partition, fromOffset, toOffset }) => ({
           ...{ partition, from: numberOf(fromOffset), to: numberOf(toOffset) },
         }))
-        const { total, partitions, complete } = await verifyRange(options, verifyLimits, await subject(useCase), asked)
+        const verified = await verifyRange(options, verifyLimits, await subject(useCase), asked)
+        const { total, partitions, spooledInserts, complete } = verified
         return {
-          total: countsOf(total),
+          ...{ total: countsOf(total), spooledInserts: BigInt(spooledInserts) },
           partitions: partitions.map(({ partition, from, to, counts, missing }) => ({
             ...{ partition, fromOffset: BigInt(from), toOffset: BigInt(to), counts: countsOf(counts) },
             missing: missing.map(({ first, last }) => ({ firstOffset: BigInt(first), lastOffset: BigInt(last) })),

@@ -20,10 +20,12 @@ function verify(
   ends: number[],
   asked: AskedRange[] = [],
   sliceOffsetsMax = limits.sliceOffsetsMax,
+  spooled = 0,
 ): Promise<Verification> {
   const endsByPartition = new Map(ends.map((end, partition) => [partition, end]))
   const offsets = { endOffsets: async () => endsByPartition, startOffsets: async () => new Map<number, number>() }
-  return verifyRange({ log: log.reader, redis: log.redis, offsets }, { ...limits, sliceOffsetsMax }, subject, asked)
+  const spool = { waiting: async () => spooled }
+  return verifyRange({ log: log.reader, redis: log.redis, offsets, spool }, { ...limits, sliceOffsetsMax }, subject, asked)
 }
 
 async function setLane(subject: Subject, partition: number, cursor: number, parked: Record<number, number> = {}): Promise<void> {
@@ -53,6 +55,19 @@ test('a whole use case of which everything was delivered is complete', async () 
     [0, 0, 50, []],
     [1, 0, 20, []],
   ])
+})
+
+test('while inserts wait in the spool nothing is missing, and nothing is complete', async () => {
+  const subject = newSubject()
+  await setLane(subject, 0, 50)
+  await log.insertAttempts(subject, delivered(0, 40))
+  const drained = await verify(subject, [50])
+  expect([drained.complete, drained.spooledInserts, drained.total.missing, drained.total.onTheWay]).toEqual([false, 0, 10, 0])
+  const waiting = await verify(subject, [50], [], limits.sliceOffsetsMax, 3)
+  expect([waiting.complete, waiting.spooledInserts, waiting.total.missing, waiting.total.onTheWay]).toEqual([false, 3, 0, 10])
+  expect(waiting.partitions[0]!.missing).toEqual([])
+  const whole = await verify(subject, [40], [], limits.sliceOffsetsMax, 1)
+  expect([whole.complete, whole.total.delivered]).toEqual([false, 40])
 })
 
 test('every kind of end, every kind of range, gaps, repeats and what waits are told apart', async () => {
@@ -107,7 +122,7 @@ test('every kind of end, every kind of range, gaps, repeats and what waits are t
   expect(part.total).toMatchObject({ offsets: 21, holes: 5, published: 16, missing: 1, onTheWay: 0, repeated: 2 })
 
   for (const sliceOffsetsMax of [1, 7, 89]) {
-    expect(await verify(subject, [100], [], sliceOffsetsMax)).toEqual({ total, partitions, complete })
+    expect(await verify(subject, [100], [], sliceOffsetsMax)).toEqual({ total, partitions, spooledInserts: 0, complete })
   }
 })
 

@@ -29,6 +29,8 @@ export interface PartitionCounts extends Slice {
 export interface Verification {
   readonly total: Counts
   readonly partitions: readonly PartitionCounts[]
+  /** Inserts that wait for ClickHouse in the spool; whose they are is not known. */
+  readonly spooledInserts: number
   readonly complete: boolean
 }
 
@@ -37,12 +39,21 @@ const missingRunsMax = 100
 const slicesMax = 1000
 const lanesAtOnce = 16
 
+export interface VerifySources {
+  readonly log: LogReader
+  readonly redis: Redis
+  readonly offsets: TopicOffsets
+  /** 0: all that was durable when it was asked is in the log. */
+  readonly spool: { waiting(): Promise<number> }
+}
+
 /**
- * Counts what became of every offset of the asked ranges; none means the whole use case. Redis is read before the log: whatever is
- * below a floor by then has its outcome in the log already.
+ * Counts what became of every offset of the asked ranges; none means the whole use case. Redis is read first, then the spool, then
+ * the log: whatever is below a floor by then has its outcome in the log already, or in the spool. While something waits there,
+ * nothing can be called missing: it counts as on its way, and the range is not complete.
  */
 export async function verifyRange(
-  sources: { readonly log: LogReader; readonly redis: Redis; readonly offsets: TopicOffsets },
+  sources: VerifySources,
   limits: VerifyLimits,
   subject: Subject,
   asked: readonly AskedRange[],
@@ -50,7 +61,9 @@ export async function verifyRange(
   const ends = await askOffsets(sources.offsets.endOffsets(subject.cluster, subject.topic))
   refuse(checkRanges(asked, ends, subject.topic))
   const partitions = asked.length > 0 ? asked.map((range) => range.partition) : [...ends.keys()]
-  const floors = await readFloors(sources.redis, subject, partitions)
+  const stored = await readFloors(sources.redis, subject, partitions)
+  const spooledInserts = await askOffsets(sources.spool.waiting())
+  const floors = spooledInserts > 0 ? new Map<number, number>() : stored
   const log = new RangeLog(sources.log, subject, limits)
   const ranges = resolveRanges(asked, await log.starts(), ends)
   const counted = new Map<number, { counts: OffsetCounts; missing: readonly Run[] }>()
@@ -73,6 +86,7 @@ export async function verifyRange(
       const { counts, missing } = counted.get(range.partition) ?? { counts: noCounts, missing: [] }
       return { ...range, counts: { ...counts, attempts: attempts.get(range.partition) ?? 0 }, missing }
     }),
+    spooledInserts,
   )
 }
 
@@ -86,10 +100,11 @@ async function readFloors(redis: Redis, subject: Subject, partitions: readonly n
   return floors
 }
 
-function summarize(partitions: readonly PartitionCounts[]): Verification {
+function summarize(partitions: readonly PartitionCounts[], spooledInserts: number): Verification {
   const total = partitions.reduce<Counts>(
     (sum, { counts }) => ({ ...addCounts(sum, counts), attempts: sum.attempts + counts.attempts }),
     { ...noCounts, attempts: 0 },
   )
-  return { total, partitions, complete: total.missing === 0 && total.onTheWay === 0 }
+  const complete = total.missing === 0 && total.onTheWay === 0 && spooledInserts === 0
+  return { total, partitions, spooledInserts, complete }
 }

@@ -10,6 +10,16 @@ import { within } from './within.ts'
 interface Metadata {
   metadata(request: { topics: string[] }): Promise<{ topicMetadata: readonly TopicMetadata[] } | null>
 }
+interface TopicsBroker {
+  createTopics(request: {
+    topics: {
+      topic: string
+      numPartitions: number
+      replicationFactor: number
+      configEntries: { name: string; value: string }[]
+    }[]
+  }): Promise<unknown>
+}
 interface GroupsBroker {
   deleteGroups(groups: string[]): Promise<{ results: { groupId: string; errorCode: number }[] }>
 }
@@ -48,6 +58,21 @@ export class TopicSource {
   async partitions(cluster: string, topic: string): Promise<readonly number[] | undefined> {
     const leaders = await this.#leaders(cluster, topic)
     return leaders === undefined ? undefined : [...leaders.keys()].sort((a, b) => a - b)
+  }
+
+  /** Rejects when it is there already. replicationFactor -1: Kafka's default. */
+  createTopic(
+    cluster: string,
+    topic: string,
+    numPartitions: number,
+    replicationFactor: number,
+    configs: Readonly<Record<string, string>>,
+  ): Promise<void> {
+    return this.#ask(cluster, async (open) => {
+      const controller = (await open.findControllerBroker()) as unknown as TopicsBroker
+      const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }))
+      await controller.createTopics({ topics: [{ topic, numPartitions, replicationFactor, configEntries }] })
+    })
   }
 
   /** The offset that the next record of each partition will get. Rejects when a partition has no leader that answers. */

@@ -27,6 +27,8 @@ export interface RunLimits extends HandOverLimits {
 export interface RunnerOptions extends HandOverSources {
   readonly store: Pick<BatchStore, 'active' | 'replace'>
   readonly useCaseByUid: (uid: string) => Promise<UseCase | undefined>
+  /** Whether the log has all that is durable: what waits in the spool is on no page yet. Rejects when Kafka does not say. */
+  readonly logIsWhole: () => Promise<boolean>
   readonly limits: RunLimits
   readonly nowMs: () => number
   readonly logger: Logger
@@ -71,7 +73,8 @@ export class RetryBatchRunner {
     }
     const subject = subjectOf(useCase)
     if (isOpen(record)) {
-      if (nowMs() >= asOfMs(record) + limits.settleMs) await this.#stepOpen(record, subject)
+      const isSettled = nowMs() >= asOfMs(record) + limits.settleMs
+      if (isSettled && (await this.#options.logIsWhole())) await this.#stepOpen(record, subject)
       return
     }
     const { batch, partitions } = record

@@ -40,6 +40,8 @@ export class TestBatches {
   /** The clock of the control plane. */
   nowMs = Date.now()
   exists = true
+  /** Whether nothing waits in the spool. */
+  logIsWhole = true
 
   constructor(log: TestLog, subject: Subject) {
     this.log = log
@@ -77,6 +79,7 @@ export class TestBatches {
       markInbox: (lane) => this.marked.add(laneKey(lane)),
       useCaseByUid: async (uid) => (this.exists && uid === this.subject.uid ? this.#useCase() : undefined),
       limits: { ...runLimits, ...limits },
+      logIsWhole: async () => this.logIsWhole,
       nowMs: () => this.nowMs,
     })
   }

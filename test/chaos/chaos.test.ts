@@ -1,4 +1,5 @@
 // All scenarios, in one file: one after the other, since each needs the machine for itself. `npm test` runs those that are fast.
+import './scenarios/clickhouse.ts'
 import './scenarios/control-plane.ts'
 import './scenarios/deletion.ts'
 import './scenarios/endpoint.ts'

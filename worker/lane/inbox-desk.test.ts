@@ -6,8 +6,10 @@ import { connectRedis, type Redis } from '../../runtime/redis.ts'
 import { sharedStack } from '../../test/stack.ts'
 import { encodeAttempt, encodeLane, rowBytesMax } from '../record/encode-attempt.ts'
 import { createInsert } from '../record/log-insert.ts'
+import { attemptInserts } from '../record/log-table.ts'
 import type { FastBuffer } from '../record/row-binary.ts'
 import { createSampleLog, type SampleLog, sampleAttempt, sampleLane } from '../record/sample-log.ts'
+import { noSpool, type SpoolView } from '../spool/spool-view.ts'
 import { takeInbox } from './inbox-desk.ts'
 import { KnownEnds } from './known-ends.ts'
 import { Lane } from './lane.ts'
@@ -72,7 +74,7 @@ async function write(rows: readonly Row[]): Promise<void> {
     const out = Buffer.alloc(rowBytesMax(encoded, row)) as FastBuffer
     return out.subarray(0, encodeAttempt(out, 0, encoded, row))
   })
-  await createInsert(log.clickhouse, 5000)('attempt_inserts', Buffer.concat(bytes), id.uid)
+  await createInsert(log.clickhouse, 5000)(attemptInserts, Buffer.concat(bytes), id.uid)
 }
 
 const bring = (items: Record<number, Partial<InboxItem>[]>): Promise<unknown> => {
@@ -83,7 +85,8 @@ const bring = (items: Record<number, Partial<InboxItem>[]>): Promise<unknown> =>
   return redis.hset(laneKeys(id).inbox, Object.fromEntries(texts))
 }
 
-const take = async (): Promise<string[]> => (await takeInbox(lane, state, log.clickhouse, 5000, 900)).sort()
+const take = async (spool: Pick<SpoolView, 'isDrained'> = noSpool): Promise<string[]> =>
+  (await takeInbox(lane, state, log.clickhouse, spool, 5000, 900)).sort()
 const parked = (): [number, Parked][] =>
   [...lane.parking.entries()].map((entry): [number, Parked] => [entry.offset, entry]).sort(([a], [b]) => a - b)
 const waiting = (offset: number, round: number): Parked =>
@@ -138,6 +141,18 @@ describe('an item of a retry batch', () => {
     expect(parked()).toEqual([])
   })
 
+  test('is not sent when the delivery has ended in a later round, unless another batch selected that', async () => {
+    await write([
+      [5, Outcome.FAILED, 0],
+      [5, Outcome.FAILED, 1],
+      [6, Outcome.FAILED, 0],
+      [6, Outcome.FAILED, 1],
+    ])
+    await bring({ 5: [{}], 6: [{}, { batch: 'b2', round: 1 }] })
+    expect(await take()).toEqual(['5', '6'])
+    expect(parked()).toMatchObject([[6, { round: 2 }]])
+  })
+
   test('waits while the delivery is open in its round, or is not settled, and joins a later round', async () => {
     await write([
       [5, Outcome.FAILED, 0],
@@ -151,6 +166,14 @@ describe('an item of a retry batch', () => {
     lane.parking.add(waiting(5, 1))
     expect(await take()).toEqual(['5'])
     expect(parked()).toHaveLength(1)
+  })
+
+  test('waits while rows are in the spool: the log does not know yet which rounds there were', async () => {
+    await write([[5, Outcome.FAILED, 0]])
+    await bring({ 5: [{}] })
+    expect(await take({ isDrained: async () => false })).toEqual([])
+    expect(parked()).toEqual([])
+    expect(await take()).toEqual(['5'])
   })
 
   test('of a delivery that the log has lost is sent: that is what it is for', async () => {

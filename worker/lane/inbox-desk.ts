@@ -1,5 +1,6 @@
 import type { ClickHouseClient } from '../../runtime/clickhouse.ts'
 import type { InboxItem } from '../../runtime/lane-keys.ts'
+import type { SpoolView } from '../spool/spool-view.ts'
 import type { Lane } from './lane.ts'
 import type { Inbox, LaneState } from './lane-state.ts'
 import { newParked } from './parked.ts'
@@ -24,6 +25,7 @@ const LOST: KnownRounds = { round: -1, delivered: false, keyHash: 0 }
  *   parked in a round above the item's       | joins: nothing to do, the log counts
  *   still open in the item's round           | the item waits
  *   ended, and DELIVERED meanwhile           | counts, is not sent
+ *   ended in a round above the item's        | counts, is not sent: the batch went through its items while that row was in the spool
  *   ended                                    | parked in a new round, due at once
  *
  * Answers the inbox fields that the next checkpoint removes together with what they opened. Whatever else a field holds by then
@@ -33,6 +35,7 @@ export async function takeInbox(
   lane: Lane,
   state: LaneState,
   clickhouse: ClickHouseClient,
+  spool: Pick<SpoolView, 'isDrained'>,
   timeoutMs: number,
   nowMs: number,
 ): Promise<string[]> {
@@ -41,6 +44,8 @@ export async function takeInbox(
   if (lane.stopped) return []
   const { taken, ready } = sortInbox(lane, inbox, nowMs)
   if (ready.length === 0) return taken
+  // Rounds whose rows wait in the spool are not in the log yet, and their numbers are used.
+  if (!(await spool.isDrained())) return lane.stopped ? [] : taken
   const offsets = ready.map(([offset]) => offset)
   const known = await askLog(lane, clickhouse, offsets, timeoutMs)
   // Who has let the lane go must not say any more about it.
@@ -70,11 +75,12 @@ export function sortInbox(lane: Lane, { items, cancelled }: Inbox, nowMs: number
   return { taken, ready }
 }
 
-/** Parks each in its next round, unless it was delivered meanwhile. */
+/** Parks each in its next round, unless it was delivered meanwhile, or has ended above what was selected. */
 export function openRounds(lane: Lane, ready: Ready, known: ReadonlyMap<number, KnownRounds>, nowMs: number): void {
   for (const [offset, list] of ready) {
     const found = known.get(offset) ?? LOST
-    if (!found.delivered && lane.parking.get(offset) === undefined) open(lane, offset, list, found, nowMs)
+    const isDone = found.delivered || list.every((item) => found.round > item.round)
+    if (!isDone && lane.parking.get(offset) === undefined) open(lane, offset, list, found, nowMs)
   }
 }
 

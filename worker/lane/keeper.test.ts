@@ -5,6 +5,7 @@ import type { Logger } from '../../runtime/log.ts'
 import { connectRedis, type Redis } from '../../runtime/redis.ts'
 import { sharedStack } from '../../test/stack.ts'
 import { Partition } from '../source/partition.ts'
+import { noSpool } from '../spool/spool-view.ts'
 import { Keeper, type KeeperParts } from './keeper.ts'
 import { Load } from './load.ts'
 import { sampleRoute } from './sample-route.ts'
@@ -63,6 +64,7 @@ function newKeeper(epoch = 100, over: Partial<KeeperParts> = {}): Keeper {
     ranges: { add: (_id, _lane, _epoch, _kind, _run, owner, slot) => owner.acknowledged(slot, undefined) },
     clickhouse: { query: () => query() } as never,
     cluster: { findGroupCoordinator: async () => coordinator } as never,
+    ...{ spool: noSpool, onUnlogged: () => told.push('unlogged') },
     ...{ lookUpTimeoutMs: 1000, lookUpPatienceMs: 0, intakeRecordsMax: 10, partitionBytesMax: 1 << 20, unstoredBytesMax: 1000 },
     ready: () => told.push('ready'),
     letGo: (keeper) => told.push(`let go ${keeper.state === State.RELEASED ? 'RELEASED' : 'LOST'}`),
@@ -121,11 +123,33 @@ describe('a lane that is started', () => {
     expect(await stored('cursor', 'version')).toEqual(['9', '1'])
   })
 
-  test('goes on without a log that does not answer', async () => {
+  test('goes on without a log that does not answer, and counts it', async () => {
     await register(7)
     const keeper = newKeeper()
     await keeper.start(sampleRoute('UNORDERED'), limits, 99)
     expect(keeper.state).toBe(State.RUNNING)
+    expect(told).toEqual(['unlogged', 'ready'])
+  })
+
+  test('asks the log only when the spool is drained, or its patience is over; then it counts that', async () => {
+    await register(7)
+    const waited: number[] = []
+    query = async () => ({ json: async () => [] })
+    for (const [epoch, isDrained] of [
+      [100, true],
+      [101, false],
+    ] as const) {
+      const spool = {
+        waitDrained: async (untilMs: number) => {
+          waited.push(untilMs - performance.now())
+          return isDrained
+        },
+      }
+      const keeper = newKeeper(epoch, { lookUpPatienceMs: 60_000, spool })
+      await keeper.start(sampleRoute('UNORDERED'), limits, 99)
+    }
+    expect(waited.every((ms) => ms > 50_000 && ms <= 60_000)).toBe(true)
+    expect(told).toEqual(['ready', 'unlogged', 'ready'])
   })
 })
 

@@ -3,6 +3,7 @@ import { Outcome } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import { sharedStack } from '../../test/stack.ts'
 import { encodeAttempt, encodeLane, rowBytesMax } from '../record/encode-attempt.ts'
 import { createInsert } from '../record/log-insert.ts'
+import { attemptInserts } from '../record/log-table.ts'
 import type { FastBuffer } from '../record/row-binary.ts'
 import { createSampleLog, type SampleLog, sampleAttempt, sampleLane } from '../record/sample-log.ts'
 import { lookUp } from './look-up.ts'
@@ -25,7 +26,7 @@ async function write(token: string, rows: readonly Row[]): Promise<void> {
     const out = Buffer.alloc(rowBytesMax(lane, row)) as FastBuffer
     return out.subarray(0, encodeAttempt(out, 0, lane, row))
   })
-  await createInsert(log.clickhouse, 5000)('attempt_inserts', Buffer.concat(encoded), token)
+  await createInsert(log.clickhouse, 5000)(attemptInserts, Buffer.concat(encoded), token)
 }
 
 test('the log says what has ended from the cursor up and of what is parked, since when, and by which epochs', async () => {

@@ -57,7 +57,7 @@ interface Options {
 
 function start({ maxInFlight = 4, ordering = 'UNORDERED', maySend = () => true, windowRecords = 64, to = url }: Options = {}) {
   const route = sampleRoute(ordering, to)
-  const made = new Roster(route, { logIsOpen: () => true, maySend, onLanded: () => {} })
+  const made = new Roster(route, { logIsOpen: () => true, logIsSpooling: () => false, maySend, onLanded: () => {} })
   made.maxInFlight = maxInFlight
   roster = made
   const addLane = (partition: number): Lane => {

@@ -13,6 +13,8 @@ import type { Parked } from './parked.ts'
 export interface RosterParts {
   /** Whether the log has room for another attempt's row. */
   readonly logIsOpen: () => boolean
+  /** Whether rows go into the spool, because ClickHouse is away. */
+  readonly logIsSpooling: () => boolean
   /** Whether this worker may send, by its lease: asked before each request, with both clocks, just read. */
   readonly maySend: (now: number, nowMs: number) => boolean
   readonly onLanded: (outcome: number) => void
@@ -172,11 +174,12 @@ export class Roster {
     this.#idle.length = 0
   }
 
-  /** Why a running lane does not move: the first that applies. */
+  /** Why a running lane does not move, or what else is to be known of it: the first that applies. */
   conditionOf({ lane }: Keeper): LaneCondition {
     if (this.breaker.state !== 'CLOSED') return LaneCondition.BREAKER_OPEN
     if (lane !== undefined && lane.parking.exhausted > 0) return LaneCondition.WAITING_FOR_SUCCESS
     if (lane?.parkedFull) return LaneCondition.PARKED_FULL
-    return this.#parts.logIsOpen() ? LaneCondition.UNSPECIFIED : LaneCondition.LOG_UNAVAILABLE
+    if (!this.#parts.logIsOpen()) return LaneCondition.LOG_UNAVAILABLE
+    return this.#parts.logIsSpooling() ? LaneCondition.LOG_SPOOLING : LaneCondition.UNSPECIFIED
   }
 }

@@ -4,6 +4,7 @@ import type { Cluster } from '../../runtime/kafka.ts'
 import { type LaneId, type ParkedEntry, type Run, readGroupMetadata } from '../../runtime/lane-keys.ts'
 import type { Logger } from '../../runtime/log.ts'
 import type { Plan } from '../deliver/plan.ts'
+import type { SpoolView } from '../spool/spool-view.ts'
 import type { StoredLane } from './lane-state.ts'
 import { type LogKnowledge, type LookUpRange, lookUp } from './look-up.ts'
 
@@ -15,6 +16,9 @@ export interface TakeoverParts {
   readonly lookUpTimeoutMs: number
   /** How long a takeover waits for a log that does not answer; then it goes on and may repeat. */
   readonly lookUpPatienceMs: number
+  readonly spool: Pick<SpoolView, 'waitDrained'>
+  /** It went on without all that the log will have. */
+  readonly onUnlogged: () => void
 }
 
 /** Neither Redis nor Kafka knows where the lane is: an operator must say. */
@@ -92,7 +96,10 @@ export const lookUpRange = (id: LaneId, ordering: Plan['ordering'], base: Takeov
   fromEpoch: ordering === 'KEY' ? base.writer : 0,
 })
 
-/** What the log ended since; undefined when it need not be asked, or does not answer. */
+/**
+ * What the log ended since; undefined when it need not be asked, or does not answer. What an earlier owner's rows in the spool say
+ * is part of it as far as they are drained in time.
+ */
 export async function askLog(
   id: LaneId,
   ordering: Plan['ordering'],
@@ -102,18 +109,23 @@ export async function askLog(
   if (base.clean) return undefined
   const range = lookUpRange(id, ordering, base)
   const deadline = performance.now() + parts.lookUpPatienceMs
+  const isWhole = await parts.spool.waitDrained(deadline)
   for (;;) {
     try {
-      return await lookUp(parts.clickhouse, range, parts.lookUpTimeoutMs)
+      const knowledge = await lookUp(parts.clickhouse, range, parts.lookUpTimeoutMs)
+      if (!isWhole) goOn(id, parts, 'the spool is not drained')
+      return knowledge
     } catch (error) {
       if (performance.now() >= deadline) {
-        parts.log.warn(
-          { ...id, error: String(error) },
-          'lane: the log does not answer; the takeover goes on without it and may repeat records',
-        )
+        goOn(id, parts, `the log does not answer: ${String(error)}`)
         return undefined
       }
       await new Promise((resolve) => setTimeout(resolve, 200))
     }
   }
+}
+
+function goOn(id: LaneId, { log, onUnlogged }: TakeoverParts, why: string): void {
+  log.warn({ ...id, why }, 'lane: the takeover goes on without all that the log will have, and may repeat records')
+  onUnlogged()
 }

@@ -3,6 +3,7 @@ import { describe, expect, test, vi } from 'vitest'
 import type { Logger } from '../../runtime/log.ts'
 import { AttemptLog } from './attempt-log.ts'
 import { encodeLane } from './encode-attempt.ts'
+import { InsertQueue } from './insert-queue.ts'
 import { sampleAttempt, sampleLane } from './sample-log.ts'
 
 const silent = { info: () => {}, warn: () => {}, error: () => {} } as unknown as Logger
@@ -19,16 +20,19 @@ interface Waiting {
 function open(options: { batchBytes?: number; batchesMax?: number; insertsMax?: number } = {}) {
   const waiting: Waiting[] = []
   const heard: number[] = []
-  const log = new AttemptLog<string>(
+  const { batchBytes = 4096, batchesMax = 4, insertsMax = 2 } = options
+  const queue = new InsertQueue(
     (_table, rows, token) =>
       new Promise((resolve, reject) => {
         const bytes = rows.toString('latin1')
         waiting.push({ token, bytes, land: resolve, fail: () => reject(new Error('away')) })
       }),
-    { instance: 'i', batchBytes: 4096, batchesMax: 4, insertsMax: 2, ...options },
+    undefined,
+    { bytesMax: batchesMax * batchBytes, insertsMax, spoolAfterMs: 0, now: () => 0 },
     silent,
     () => {},
   )
+  const log = new AttemptLog<string>(queue, { instance: 'i', batchBytes })
   const owner = { acknowledged: (slot: number) => heard.push(slot) }
   const add = (slot: number, bodyBytes = 10): void =>
     log.add(lane, sampleAttempt({ offset: slot, requestBody: Buffer.alloc(bodyBytes, 'b') }), owner, slot, undefined)

@@ -1,7 +1,7 @@
 import type { RowOwner } from './attempt.ts'
 import type { FastBuffer } from './row-binary.ts'
 
-/** Rows that leave together, once frozen always as the same bytes under the same token. Its memory is used again. */
+/** Rows that leave together, once frozen always as the same bytes. Its memory is used again. */
 export class Batch<E> {
   readonly out: FastBuffer
   /** Where each row ends. Kept and overwritten, as the next three: length = 0 would give their memory back each time. */
@@ -11,9 +11,6 @@ export class Batch<E> {
   readonly entries: (E | undefined)[] = []
   rows = 0
   at = 0
-  token = ''
-  /** Durable; its rows' owners hear it when all earlier batches are durable, too. */
-  landed = false
 
   constructor(bytes: number) {
     this.out = Buffer.allocUnsafeSlow(bytes) as FastBuffer
@@ -38,6 +35,5 @@ export class Batch<E> {
     }
     this.rows = 0
     this.at = 0
-    this.landed = false
   }
 }

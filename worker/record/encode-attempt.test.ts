@@ -4,6 +4,7 @@ import { sharedStack } from '../../test/stack.ts'
 import type { Attempt } from './attempt.ts'
 import { encodeAttempt, encodeLane, rowBytesMax } from './encode-attempt.ts'
 import { createInsert } from './log-insert.ts'
+import { attemptInserts } from './log-table.ts'
 import type { FastBuffer } from './row-binary.ts'
 import { createSampleLog, type SampleLog, sampleAttempt, sampleLane } from './sample-log.ts'
 
@@ -20,7 +21,7 @@ const encode = (row: Attempt, columns = sampleLane): Buffer => {
 }
 
 const insert = (rows: readonly Buffer[], token: string): Promise<void> =>
-  createInsert(log.clickhouse, 5000)('attempt_inserts', Buffer.concat(rows), token)
+  createInsert(log.clickhouse, 5000)(attemptInserts, Buffer.concat(rows), token)
 
 describe('a row of attempt_inserts', () => {
   test('says in ClickHouse what the attempt was', async () => {

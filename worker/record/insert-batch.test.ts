@@ -3,6 +3,7 @@ import { sharedStack } from '../../test/stack.ts'
 import { encodeAttempt, encodeLane, rowBytesMax } from './encode-attempt.ts'
 import { type InsertEvents, insertBatch } from './insert-batch.ts'
 import { createInsert, type Insert, RefusedRowsError } from './log-insert.ts'
+import { attemptInserts } from './log-table.ts'
 import type { FastBuffer } from './row-binary.ts'
 import { createSampleLog, type SampleLog, sampleAttempt, sampleLane } from './sample-log.ts'
 
@@ -19,7 +20,7 @@ function freeze(uid: string, bodies: readonly string[]) {
     at = encodeAttempt(out, at, lane, row)
     ends.push(at)
   }
-  return { table: 'attempt_inserts', bytes: out.subarray(0, at), ends, rows: bodies.length, token: `${uid}-a0` }
+  return { table: attemptInserts, bytes: out.subarray(0, at), ends, rows: bodies.length, token: `${uid}-a0` }
 }
 
 describe('against a real ClickHouse', () => {
@@ -65,7 +66,7 @@ describe('against a real ClickHouse', () => {
   })
 
   test('a table that is not there is no fault of the rows', async () => {
-    const away = createInsert(log.clickhouse, 5000)('nowhere', freeze('u3', ['a']).bytes, 'u3')
+    const away = createInsert(log.clickhouse, 5000)({ ...attemptInserts, name: 'nowhere' }, freeze('u3', ['a']).bytes, 'u3')
     await expect(away).rejects.not.toBeInstanceOf(RefusedRowsError)
   })
 })
@@ -81,7 +82,7 @@ describe('what is told of an insert', () => {
       seen.set(token, text)
       calls++
       if (calls % 7 === 3) throw new Error('connection reset')
-      if (/poison[^\0]/.test(text) || calls % 11 === 5) throw new RefusedRowsError(469, 'no')
+      if (/poison[^\0]/.test(text) || calls % 11 === 5) throw new RefusedRowsError('ClickHouse', 469, 'no')
       taken.push(text)
     }
     const frozen = freeze('u4', ['a', 'poison b', 'c', 'd', 'poison e', 'f'])
@@ -96,8 +97,8 @@ describe('what is told of an insert', () => {
     const strippedTokens: string[] = []
     let stripped = 0
     const broken: Insert = async (_table, _rows, token) => {
-      if (token.endsWith('s')) strippedTokens.push(token)
-      if (++calls < 9) throw new RefusedRowsError(36, 'the table has another shape')
+      if (token.endsWith('s36')) strippedTokens.push(token)
+      if (++calls < 9) throw new RefusedRowsError('ClickHouse', 36, 'the table has another shape')
     }
     await insertBatch(broken, freeze('u5', ['a', 'b']), { ...quiet, stripped: () => stripped++ })
     expect(strippedTokens.length).toBeGreaterThan(1)

@@ -1,6 +1,6 @@
 import { backoffMs } from '../../runtime/backoff.ts'
 import { type Insert, RefusedRowsError } from './log-insert.ts'
-import { stripRow } from './strip-row.ts'
+import type { LogTable } from './log-table.ts'
 
 // A frozen batch on its way into ClickHouse, as one part at first.
 //
@@ -11,10 +11,10 @@ import { stripRow } from './strip-row.ts'
 //   is refused, of one row   | once more; then the row without its headers and bodies, marked
 //   is refused even so       | it is not this row: all of it again, after a while, from the row as it was
 //
-// A token is made of the batch's and of the rows that it stands for, so it is never used for other bytes.
+// A token is made of the batch's, of the rows that it stands for, and of why they are stripped: it is never used for other bytes.
 
 export interface FrozenRows {
-  readonly table: string
+  readonly table: LogTable
   readonly bytes: Buffer
   /** Where each of the rows ends. */
   readonly ends: readonly number[]
@@ -23,7 +23,7 @@ export interface FrozenRows {
 }
 
 export interface InsertEvents {
-  /** A try has failed, and the same is tried again after a while. */
+  /** A try has failed, and the same is tried again after a while, unless this throws: then the insert is given up with that. */
   failed(error: unknown): void
   /** A try was taken. */
   taken(): void
@@ -37,26 +37,26 @@ interface Part {
   readonly end: number
   readonly token: string
   refusals: number
-  /** The single row as it goes in when it is refused as it is: made once, since its token stands for these bytes. */
-  without: Buffer | undefined
-  isStripped: boolean
+  /** The single row as it goes in when it is refused as it is, under a token of its own. */
+  stripped: { readonly bytes: Buffer; readonly token: string } | undefined
 }
 
 const RETRY_MS = 100
 const RETRY_MS_MAX = 2000
 
-/** Resolves when every row is durable. */
+/** Resolves when every row is durable; rejects with what events.failed throws. */
 export async function insertBatch(insert: Insert, frozen: FrozenRows, events: InsertEvents): Promise<void> {
   const parts: Part[] = [newPart(0, frozen.rows, frozen.token)]
   let last: RefusedRowsError | undefined
   for (let failures = 0; parts.length > 0; ) {
     const part = parts[0]!
     try {
-      await insert(frozen.table, bytesOf(frozen, part), part.isStripped ? `${part.token}s` : part.token)
+      const { bytes, token } = part.stripped ?? { bytes: rowsOf(frozen, part), token: part.token }
+      await insert(frozen.table, bytes, token)
       parts.shift()
       failures = 0
       events.taken()
-      if (part.isStripped && last !== undefined) events.stripped(last)
+      if (part.stripped !== undefined && last !== undefined) events.stripped(last)
     } catch (error) {
       if (error instanceof RefusedRowsError && divide(frozen, parts, error)) {
         last = error
@@ -71,25 +71,23 @@ export async function insertBatch(insert: Insert, frozen: FrozenRows, events: In
 }
 
 const newPart = (first: number, end: number, token: string): Part => ({
-  ...{ first, end, token, refusals: 0 },
-  ...{ without: undefined, isStripped: false },
+  ...{ first, end, token, refusals: 0, stripped: undefined },
 })
 
 /** The first part is refused: answers whether there is another way to try at once. */
-function divide(frozen: FrozenRows, parts: Part[], error: RefusedRowsError): boolean {
+function divide(frozen: FrozenRows, parts: Part[], { by, code }: RefusedRowsError): boolean {
   const part = parts[0]!
-  if (part.isStripped) {
-    part.isStripped = false
+  if (part.stripped !== undefined) {
+    part.stripped = undefined
     part.refusals = 0
     return false
   }
   if (++part.refusals < 2) return false
   if (part.end - part.first === 1) {
-    part.without ??= stripRow(
-      rowsOf(frozen, part),
-      `ClickHouse refuses this row with its headers and bodies (code ${error.code})`,
-    )
-    part.isStripped = true
+    const { strip } = frozen.table
+    if (strip === undefined) return false
+    const mark = `${by} refuses this row with its headers and bodies (code ${code})`
+    part.stripped = { bytes: strip(rowsOf(frozen, part), mark), token: `${part.token}${by === 'Kafka' ? 'k' : 's'}${code}` }
     return true
   }
   const middle = (part.first + part.end) >> 1
@@ -97,8 +95,6 @@ function divide(frozen: FrozenRows, parts: Part[], error: RefusedRowsError): boo
   parts.splice(0, 1, half(part.first, middle), half(middle, part.end))
   return true
 }
-
-const bytesOf = (frozen: FrozenRows, part: Part): Buffer => (part.isStripped ? part.without! : rowsOf(frozen, part))
 
 const rowsOf = ({ bytes, ends }: FrozenRows, { first, end }: Part): Buffer =>
   bytes.subarray(first === 0 ? 0 : ends[first - 1]!, ends[end - 1]!)

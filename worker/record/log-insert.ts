@@ -2,19 +2,22 @@ import { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { ClickHouseError } from '@clickhouse/client'
 import type { ClickHouseClient } from '../../runtime/clickhouse.ts'
+import type { LogTable } from './log-table.ts'
 
 /**
- * Inserts frozen bytes; resolves when they are durable. Throws RefusedRowsError when ClickHouse is there and does not take these
- * rows. Whatever it throws, the same bytes with the same token may be tried again.
+ * Inserts frozen bytes; resolves when they are durable. Throws RefusedRowsError when whoever takes them is there and does not take
+ * these rows. Whatever it throws, the same bytes with the same token may be tried again.
  */
-export type Insert = (table: string, rows: Buffer, token: string) => Promise<void>
+export type Insert = (table: LogTable, rows: Buffer, token: string) => Promise<void>
 
-/** ClickHouse answered that it does not take these rows, and gave no reason that lies outside of them. */
+/** The answer was that these rows are not taken, and gave no reason that lies outside of them. */
 export class RefusedRowsError extends Error {
-  /** ClickHouse's number for the error. */
+  readonly by: 'ClickHouse' | 'Kafka'
+  /** Whose number for the error it is says `by`. */
   readonly code: number
-  constructor(code: number, message: string) {
+  constructor(by: 'ClickHouse' | 'Kafka', code: number, message: string) {
     super(message)
+    this.by = by
     this.code = code
   }
 }
@@ -35,7 +38,7 @@ export function createInsert(client: ClickHouseClient, timeoutMs: number): Inser
   return async (table, rows, token) => {
     try {
       const { stream } = await client.exec({
-        query: `INSERT INTO ${table} FORMAT RowBinary`,
+        query: `INSERT INTO ${table.name} (${table.columns}) FORMAT RowBinary`,
         values: Readable.from([rows], { objectMode: false }),
         abort_signal: AbortSignal.timeout(timeoutMs),
         clickhouse_settings: {
@@ -50,7 +53,7 @@ export function createInsert(client: ClickHouseClient, timeoutMs: number): Inser
       await finished(stream.resume())
     } catch (error) {
       if (!(error instanceof ClickHouseError) || awayCodes.has(Number(error.code))) throw error
-      throw new RefusedRowsError(Number(error.code), error.message)
+      throw new RefusedRowsError('ClickHouse', Number(error.code), error.message)
     }
   }
 }

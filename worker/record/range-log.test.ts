@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { Logger } from '../../runtime/log.ts'
 import { sharedStack } from '../../test/stack.ts'
+import { InsertQueue } from './insert-queue.ts'
 import { createInsert, type Insert } from './log-insert.ts'
 import { RangeLog } from './range-log.ts'
 import { createSampleLog, type SampleLog } from './sample-log.ts'
@@ -20,7 +21,8 @@ test('offsets without an attempt are a row for each lane and kind, and their own
     await insert(...given)
     if (failures++ === 0) throw new Error('socket hang up')
   }
-  const ranges = new RangeLog<string>(losing, 'instance', silent)
+  const options = { bytesMax: 1 << 20, insertsMax: 2, spoolAfterMs: 0, now: () => 0 }
+  const ranges = new RangeLog<string>(new InsertQueue(losing, undefined, options, silent, () => {}), 'instance')
   const heard: string[] = []
   const add = (partition: number, kind: 'TOMBSTONE' | 'COMPACTED' | 'RETENTION', first: number, last: number): void => {
     const owner = owners[partition]!

@@ -1,8 +1,7 @@
-import { backoffMs } from '../../runtime/backoff.ts'
 import type { LaneId, Run } from '../../runtime/lane-keys.ts'
-import type { Logger } from '../../runtime/log.ts'
 import type { RowOwner } from './attempt.ts'
-import type { Insert } from './log-insert.ts'
+import type { InsertQueue } from './insert-queue.ts'
+import { rangesTable } from './log-table.ts'
 import { copy, type FastBuffer, textBytes, u32, u64, varint } from './row-binary.ts'
 
 /** Numbers of the table's Enum. */
@@ -19,19 +18,20 @@ interface Pending<E> {
   readonly slots: number[]
 }
 
+/** A few rows count as so much. */
+const SIZE_MIN = 64 * 1024
+
 /** Offsets without an attempt: one row per lane, kind and flush. One insert at a time, each under a token of its own. */
 export class RangeLog<E> {
-  readonly #insert: Insert
+  readonly #queue: InsertQueue
   readonly #instance: string
-  readonly #log: Logger
   #pending = new Map<string, Pending<E>>()
   #counter = 0
   #inserting = false
 
-  constructor(insert: Insert, instance: string, log: Logger) {
-    this.#insert = insert
+  constructor(queue: InsertQueue, instance: string) {
+    this.#queue = queue
     this.#instance = instance
-    this.#log = log
   }
 
   /** Runs of one lane, epoch and kind must be added in rising order, all by one owner. */
@@ -54,28 +54,21 @@ export class RangeLog<E> {
 
   flush(): void {
     if (this.#inserting || this.#pending.size === 0) return
-    const rows = [...this.#pending.values()]
+    const pending = [...this.#pending.values()]
     this.#pending = new Map()
     this.#inserting = true
-    void this.#send(rows).finally(() => {
-      this.#inserting = false
+    const rows = pending.map((row) => encodeRange(row, this.#instance, Date.now()))
+    const bytes = Buffer.concat(rows)
+    const ends: number[] = []
+    for (const row of rows) ends.push((ends.at(-1) ?? 0) + row.length)
+    this.#queue.push({
+      ...{ table: rangesTable, bytes, ends, rows: rows.length, token: `${this.#instance}-r${this.#counter++}` },
+      size: Math.max(bytes.length, SIZE_MIN),
+      acknowledge: () => {
+        this.#inserting = false
+        for (const { owner, slots } of pending) for (const slot of slots) owner.acknowledged(slot, undefined)
+      },
     })
-  }
-
-  async #send(rows: readonly Pending<E>[]): Promise<void> {
-    const bytes = Buffer.concat(rows.map((row) => encodeRange(row, this.#instance, Date.now())))
-    const token = `${this.#instance}-r${this.#counter++}`
-    for (let failures = 0; ; failures++) {
-      try {
-        await this.#insert('ranges', bytes, token)
-        break
-      } catch (error) {
-        if (failures === 0)
-          this.#log.warn({ error: String(error).slice(0, 500) }, 'range log: ClickHouse did not take a batch, trying again')
-        await new Promise((resolve) => setTimeout(resolve, 50 + backoffMs(failures, 100, 2000, Math.random())))
-      }
-    }
-    for (const { owner, slots } of rows) for (const slot of slots) owner.acknowledged(slot, undefined)
   }
 }
 

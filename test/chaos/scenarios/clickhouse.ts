@@ -1,0 +1,198 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { LaneCondition } from '../../../proto/gen/ferry/v1/lane_pb.ts'
+import type { FleetOptions } from '../../harness/fleet.ts'
+import { metricOf } from '../../harness/metric.ts'
+import { waitUntil } from '../../harness/wait-until.ts'
+import { type Chaos, scenario } from '../scenario.ts'
+
+const away = "ClickHouse away longer than the buffer and than a worker's life; refuses one row; loses its unsynced tail"
+/** Spools soon, and looks often whether it can drain. */
+const hasty = { FERRY_SPOOL_AFTER: '1s', FERRY_SPOOL_LOOK: '300ms' }
+const own: FleetOptions = { ownClickhouse: true, workerEnv: hasty }
+const linked: FleetOptions = { ...own, links: ['worker-clickhouse'] }
+const exitMsMax = 20_000
+
+/** Until workers write into the spool, so many inserts in all. */
+async function spools({ fleet }: Chaos, inserts: number): Promise<void> {
+  await waitUntil('rows go into the spool', 30_000, async () => {
+    const alive = fleet.workers.filter((each) => each.exit === undefined)
+    const counts = await Promise.all(alive.map((worker) => metricOf(worker, 'ferry_spooled_inserts_total')))
+    return counts.reduce((sum, count) => sum + count, 0) >= inserts
+  })
+}
+
+scenario(
+  'ClickHouse is away for less than the buffer holds',
+  { fault: away, repeats: 'NONE', fleet: { ownClickhouse: true } },
+  async ({ fleet, random, delivers, flows }) => {
+    for (let round = 0; round < 3; round++) {
+      await fleet.own.clickhouse.kill()
+      const before = flows[0]!.endpoint.successes
+      await sleep(random.int(500, 3500))
+      if (flows[0]!.endpoint.successes === before) throw new Error('delivery stands while ClickHouse is away')
+      await fleet.own.clickhouse.start()
+      await delivers(100)
+    }
+  },
+)
+
+scenario(
+  'ClickHouse is away for longer than the buffer holds',
+  { fault: away, repeats: 'NONE', fleet: own, fast: true },
+  async (chaos) => {
+    const { fleet, delivers, flows } = chaos
+    await fleet.own.clickhouse.kill()
+    await spools(chaos, 10)
+    await delivers(1000)
+    for (const { useCase } of flows) {
+      await waitUntil(`the lanes of ${useCase.name} say that their rows are in the spool`, 10_000, async () => {
+        const { lanes } = await fleet.client.fleet.listLanes({ useCase: useCase.name })
+        return lanes.every((lane) => lane.condition === LaneCondition.LOG_SPOOLING)
+      })
+    }
+    await fleet.own.clickhouse.start()
+    await delivers(300)
+  },
+)
+
+scenario(
+  'a worker with a small buffer spools long before its time',
+  {
+    fault: away,
+    repeats: 'NONE',
+    fleet: { ...own, workerEnv: { FERRY_SPOOL_AFTER: '1h', FERRY_LOG_BATCHES_MAX: '2', FERRY_LOG_BATCH_BYTES: '64KiB' } },
+  },
+  async (chaos) => {
+    await chaos.fleet.own.clickhouse.kill()
+    await spools(chaos, 20)
+    await chaos.delivers(1000)
+    await chaos.fleet.own.clickhouse.start()
+    await chaos.delivers(300)
+  },
+)
+
+scenario(
+  'workers are stopped and replaced while ClickHouse is away',
+  { fault: away, repeats: 'NONE', fleet: own },
+  async (chaos) => {
+    const { fleet, delivers } = chaos
+    await fleet.own.clickhouse.kill()
+    await spools(chaos, 5)
+    for (const worker of [...fleet.workers]) {
+      await fleet.startWorker()
+      worker.kill('SIGTERM')
+      const exit = await worker.waitExit(exitMsMax)
+      if (exit.code !== 0) throw new Error(`${worker.describeEnd()}: it should have exited with 0`)
+      await delivers(50)
+    }
+    await fleet.own.clickhouse.start()
+    await delivers(300)
+  },
+)
+
+scenario(
+  'a worker is killed while ClickHouse is away, which is back before the takeover loses patience',
+  { fault: away, repeats: 'UNLOGGED', fleet: { ...own, workerEnv: { ...hasty, FERRY_LOOK_UP_PATIENCE: '60s' } } },
+  async (chaos) => {
+    const { fleet, random, delivers } = chaos
+    await fleet.own.clickhouse.kill()
+    await spools(chaos, 5)
+    random.pick(fleet.workers).kill('SIGKILL')
+    await sleep(random.int(0, 8000))
+    await fleet.own.clickhouse.start()
+    await delivers(500)
+  },
+)
+
+scenario(
+  'all workers are killed while ClickHouse is away, and others drain what they spooled',
+  { fault: away, repeats: 'UNLOGGED', fleet: { ...own, workerEnv: { ...hasty, FERRY_LOOK_UP_PATIENCE: '60s' } } },
+  async (chaos) => {
+    const { fleet, random, delivers } = chaos
+    await fleet.own.clickhouse.kill()
+    await spools(chaos, 5)
+    for (const worker of fleet.workers) worker.kill('SIGKILL')
+    await Promise.all([fleet.startWorker(), fleet.startWorker()])
+    await sleep(random.int(0, 4000))
+    await fleet.own.clickhouse.start()
+    await delivers(500)
+  },
+)
+
+scenario(
+  'a worker is killed while ClickHouse is away for longer than takeovers wait',
+  { fault: away, repeats: 'COUNTED', fleet: { ...own, workerEnv: { ...hasty, FERRY_LOOK_UP_PATIENCE: '500ms' } } },
+  async (chaos) => {
+    const { fleet, random, delivers } = chaos
+    await fleet.own.clickhouse.kill()
+    await spools(chaos, 5)
+    random.pick(fleet.workers).kill('SIGKILL')
+    await waitUntil('a takeover goes on without the log, and is counted', 30_000, async () => {
+      const alive = fleet.workers.filter((each) => each.exit === undefined)
+      const counts = await Promise.all(alive.map((worker) => metricOf(worker, 'ferry_takeovers_without_log_total')))
+      return counts.some((count) => count > 0)
+    })
+    await delivers(300)
+    await fleet.own.clickhouse.start()
+    await delivers(300)
+  },
+)
+
+scenario('packets to ClickHouse get lost', { fault: away, repeats: 'NONE', fleet: linked }, async (chaos) => {
+  const { fleet, delivers } = chaos
+  fleet.link('worker-clickhouse').state = 'STALL'
+  await spools(chaos, 10)
+  await delivers(1000)
+  fleet.link('worker-clickhouse').state = 'PASS'
+  await delivers(300)
+})
+
+scenario(
+  'ClickHouse carries inserts out and its answers are lost',
+  { fault: away, repeats: 'NONE', fleet: linked },
+  async (chaos) => {
+    const { fleet, random, delivers } = chaos
+    const link = fleet.link('worker-clickhouse')
+    for (let round = 0; round < 6; round++) {
+      link.state = 'STALL_ANSWERS'
+      // Short ones are tried again, long ones go into the spool although ClickHouse has them.
+      await sleep(round % 2 === 0 ? random.int(50, 800) : random.int(2500, 4000))
+      link.cut()
+      link.state = 'PASS'
+      await delivers(100)
+    }
+    if (random.int(0, 1) === 0) await spools(chaos, 1)
+  },
+)
+
+scenario(
+  'ClickHouse refuses a row now and then, also of what waited in the spool',
+  { fault: away, repeats: 'NONE', fleet: own },
+  async (chaos) => {
+    const { fleet, delivers } = chaos
+    await fleet.sql.run(`ALTER TABLE attempts ADD CONSTRAINT no_seven CHECK request_body NOT LIKE '%77"}'`)
+    await delivers(500)
+    await fleet.own.clickhouse.kill()
+    await spools(chaos, 10)
+    await delivers(500)
+    await fleet.own.clickhouse.start()
+    await delivers(300)
+  },
+)
+
+scenario(
+  'ClickHouse and Kafka are away together',
+  { fault: away, repeats: 'NONE', fleet: { ...own, ownKafka: true }, settleMsMax: 90_000 },
+  async (chaos) => {
+    const { fleet, random, delivers } = chaos
+    await fleet.own.clickhouse.kill()
+    if (random.int(0, 1) === 0) await spools(chaos, 3)
+    await fleet.own.kafka.kill()
+    await sleep(random.int(3000, 8000))
+    const [first, second] = random.int(0, 1) === 0 ? (['kafka', 'clickhouse'] as const) : (['clickhouse', 'kafka'] as const)
+    await fleet.own[first].start()
+    await sleep(random.int(0, 4000))
+    await fleet.own[second].start()
+    await delivers(300)
+  },
+)
