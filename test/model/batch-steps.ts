@@ -75,7 +75,8 @@ function pageSteps({ on }: Context, s: State, n: number, { sel, lap }: Batch, se
     go(`batch ${n}: pages to ${next}`, (turn) => {
       turn.s.bt[n]!.page = next
     })
-  else if (absent.some((offset) => !isDone(s, offset, sel[offset]!)))
+  // While its delivery is still parked, another lap would find the same.
+  else if (absent.some((offset) => R.parked[offset] === undefined && !isDone(s, offset, sel[offset]!)))
     go(`batch ${n}: goes through its items once more`, (turn) => {
       turn.s.bt[n]!.lap++
     })
@@ -93,9 +94,9 @@ function enqueueItem({ s, context }: Turn, n: number, offset: number, lap: numbe
 }
 
 /** The owner reads its inbox and asks the log. */
-function inboxStep({ owners }: Context, s: State, i: number, go: Go): void {
+function inboxStep({ owners, on }: Context, s: State, i: number, go: Go): void {
   const { k } = s.W[i]!
-  if (s.R === 0 || k === 0 || owners.view(k.node).hasTaken) return
+  if (s.R === 0 || k === 0 || owners.view(k.node).hasTaken || (on.spoolInbox && s.sp.length > 0)) return
   const { cursor } = owners.view(k.node)
   const places: InboxPlace[] = Object.entries(s.R.inbox)
     .filter(([field]) => Number(field) < cursor)

@@ -1,4 +1,4 @@
-import { faults } from './bounds.ts'
+import { type Fault, faults } from './bounds.ts'
 import type { Turn } from './context.ts'
 import { bit, has, type Keeper, left } from './state.ts'
 import { isKnown } from './take-over.ts'
@@ -6,10 +6,20 @@ import { isKnown } from './take-over.ts'
 /** Since a lost expel there may be two owners for a while: that is promised to nobody. */
 export const isExpelLost = ({ s, context }: Turn): boolean => left(s, 'unexpel') < context.b.unexpel
 
+/** They excuse no request that is sent again. */
+const calm: readonly Fault[] = [
+  'move',
+  'lostReply',
+  'lostBeat',
+  'lostInsertReply',
+  'spool',
+  'tick',
+  'coordinatorDies',
+  'leaderDies',
+]
+
 const isCalm = ({ s, context }: Turn): boolean =>
-  faults.every(
-    (fault) => fault === 'move' || fault === 'lostReply' || fault === 'lostBeat' || left(s, fault) === context.b[fault],
-  )
+  faults.every((fault) => calm.includes(fault) || left(s, fault) === context.b[fault])
 
 /** What a request that is sent may be accused of. */
 export function blameSend(turn: Turn, k: Keeper, [offset, round, attempt]: readonly [number, number, number]): void {

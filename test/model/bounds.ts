@@ -16,6 +16,7 @@ export const faults = [
   'hang', // a request takes too long and is let pass
   'leaderDies', // another replica leads
   'tick', // more time passes than the look-up's margin
+  'spool', // an insert goes into the spool while the log is away
   'expire', // rows of an earlier time are gone from the log
   'takeWithoutExpel', // only with a safeguard off
 ] as const

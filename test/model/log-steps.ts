@@ -12,9 +12,14 @@ export function addRows(turn: Turn, rows: readonly Row[]): void {
   for (const row of rows) {
     if (s.log.some((known) => known.join() === row.join())) continue
     s.log.push(row)
-    if (isEnd(row)) s.had |= bit(row[0])
   }
+  note(turn, rows)
   s.log.sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2] || a[3] - b[3] || a[4] - b[4])
+}
+
+/** They are durable, in the log or in the spool. */
+function note({ s }: Turn, rows: readonly Row[]): void {
+  for (const row of rows) if (isEnd(row)) s.had |= bit(row[0])
 }
 
 /** A worker's rows on their way into the log, and what is left of the dead ones'. */
@@ -30,6 +35,7 @@ export function logSteps(context: Context, s: State, go: Go): void {
       turn.s.orph.splice(j, 1)
     })
   }
+  if (s.sp.length > 0) go(`log: gets [${offsetsOf(s.sp[0]!)}] out of the spool`, (turn) => addRows(turn, turn.s.sp.shift()!))
   if (s.log.some((row) => row[5] < s.era))
     go(
       'log: old rows expire',
@@ -67,6 +73,17 @@ function workerLogSteps({ b, on }: Context, w: Worker, i: number, go: Go): void 
       here.landed = true
       if (isActive) acknowledge(turn, i)
     })
+    go(
+      `spool: takes ${w.id}'s insert [${offsetsOf(insert.rows)}]`,
+      (turn) => {
+        const here = turn.s.W[i]!.in[j]!
+        turn.s.sp.push(here.rows)
+        note(turn, here.rows)
+        here.landed = true
+        if (isActive) acknowledge(turn, i)
+      },
+      'spool',
+    )
     if (isActive && !insert.twice)
       go(
         `log: w${i}'s insert lands [${offsetsOf(insert.rows)}], the answer is lost`,

@@ -114,9 +114,9 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'RELEASED by epoch',
     off: ['releasedByEpoch'],
-    in: bounds({ keys: A, move: 1, lapse: 1, lostBeat: 1 }),
-    finds: 'I5',
-    isSlow: true,
+    in: bounds({ keys: A, move: 1, lostBeat: 1 }),
+    finds: undefined,
+    why: 'the reply that gives a lane again acknowledges what was let go before',
   },
   { name: 'a new epoch after a refusal', off: ['newEpoch'], in: bounds({ keys: A, rollback: 1, tracksIds: true }), finds: 'I6' },
   {
@@ -171,6 +171,6 @@ export const mutations: readonly Mutation[] = [
     name: 'a round is stored before it is used',
     off: ['savedRound'],
     in: bounds({ keys: A, batches: 1, crash: 1, tracksIds: true, replies: [poison] }),
-    finds: 'I6',
+    finds: 'I7',
   },
 ]

@@ -101,13 +101,29 @@ export class Owners {
     return owner
   }
 
+  /** A lane that has this memory, and to which all this has happened then. */
+  replayFrom(node: number, events: readonly LaneEvent[], nowMs: number): OwnerLane {
+    const owner = this.replay(node)
+    for (const event of events) owner.apply(event, nowMs)
+    return owner
+  }
+
+  /** The number of a lane's memory; `like` is one that began as it did. -1: none. */
+  numberOf(owner: OwnerLane, like: number): number {
+    return this.#byText.get(this.#textOf(owner, this.#nodes[like]!.start)) ?? -1
+  }
+
   #enter(owner: OwnerLane, start: number, from: number, event: string): number {
-    const text = `${this.#needsStart(owner, start) ? start : ''}|${fingerprint(owner)}`
+    const text = this.#textOf(owner, start)
     const known = this.#byText.get(text)
     if (known !== undefined) return known
     const node = this.#nodes.push({ from, event, start, view: viewOf(owner), steps: new Map() }) - 1
     this.#byText.set(text, node)
     return node
+  }
+
+  #textOf(owner: OwnerLane, start: number): string {
+    return `${this.#needsStart(owner, start) ? start : ''}|${fingerprint(owner)}`
   }
 
   /** Until it has read all that others knew, and written its first checkpoint, what it was told at its start decides with the rest. */

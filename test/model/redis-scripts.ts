@@ -148,7 +148,7 @@ function bring(
     inbox[offset] = writeInboxItem({ ...item, batch })
     return 1
   }
-  if (readInbox(waiting).some((each) => each.batch === batch && each.round === round)) return 0
+  if (readInbox(waiting).some((each) => each.batch === batch)) return 0
   inbox[offset] = `${waiting},${writeInboxItem({ ...item, batch })}`
   return 1
 }

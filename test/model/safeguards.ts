@@ -21,6 +21,8 @@ export const safeguards = {
   leaseMargin: true, // a worker stops by its own clock before it can be expelled
   missingLease: true, // a lease that is over and gone is not made anew
   insertMargin: true, // a dead worker's insert has landed, or never will, before the look-up
+  spoolDrained: true, // a takeover waits until the spool is in the log
+  spoolInbox: true, // what retry batches bring waits until the spool is in the log
   token: true, // an insert's token is never used for other rows
   drain: true, // a lane is released only when its rows are durable
   checkpointFirst: true, // a checkpoint before the first request of a new owner

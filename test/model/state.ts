@@ -113,6 +113,8 @@ export interface State {
   /** The group's offset and metadata. */
   G: string
   log: Row[]
+  /** Inserts in the spool, oldest first: durable, and not in the log yet. */
+  sp: Row[][]
   /** Inserts of the dead; late: their owner had lost the lane before. */
   orph: { rows: Row[]; late: boolean }[]
   wire: Request[]
@@ -151,6 +153,7 @@ export const firstOf = (b: Bounds): State => ({
   ...{
     G: '0 1;0;',
     log: [],
+    sp: [],
     orph: [],
     wire: [],
     era: 0,

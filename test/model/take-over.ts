@@ -77,9 +77,11 @@ function weaken({ ended, attempts }: LogKnowledge, on: Context['on']): LogKnowle
  * What ought to be known to have ended from here on, said by the promise and not by the code: nothing of it may be sent again.
  * KEY: only what nothing of its key comes before that is sent again.
  */
-function knownTo({ log }: State, { b, on }: Context, base: TakeoverBase, skips: boolean): number {
+function knownTo({ log, sp }: State, { b, on }: Context, base: TakeoverBase, skips: boolean): number {
   let known = 0
-  const rowsOf = (offset: number): Row[] => (skips ? [] : log.filter((row) => row[0] === offset))
+  // Where a takeover may go on without the spool, what is in it is not known.
+  const durable = b.skipLookUp > 0 ? log : [...log, ...sp.flat()]
+  const rowsOf = (offset: number): Row[] => (skips ? [] : durable.filter((row) => row[0] === offset))
   const told = (offset: number): boolean =>
     !base.parked.has(offset) && (offset < base.cursor || base.ended.some((run) => run.first <= offset && offset <= run.last))
   const newest = new Map<string, number>()

@@ -143,7 +143,9 @@ function takeoverSteps({ on }: Context, s: State, i: number, k: Keeper, go: Go):
     return
   }
   if (on.insertMargin && s.orph.some(({ late }) => !late)) return
-  go(`${name}: takes over`, (turn) => takeOver(turn, turn.s.W[i]!.k as Keeper, false))
+  if (!on.spoolDrained || s.sp.length === 0) go(`${name}: takes over`, (turn) => takeOver(turn, turn.s.W[i]!.k as Keeper, false))
+  if (s.sp.length > 0)
+    go(`${name}: takes over, the spool is not drained`, (turn) => takeOver(turn, turn.s.W[i]!.k as Keeper, false), 'skipLookUp')
   if (left(s, 'skipLookUp') > 0)
     go(`${name}: takes over, the log does not answer`, (turn) => takeOver(turn, turn.s.W[i]!.k as Keeper, true), 'skipLookUp')
 }
