@@ -6,6 +6,7 @@ import type { Stack } from '../../deploy/local/stack.ts'
 import { privateStack, sharedStack } from '../stack.ts'
 import { keepLogs, logDir } from './keep-logs.ts'
 import { Link } from './link.ts'
+import { RedisCluster } from './redis-cluster.ts'
 import { Sql } from './sql.ts'
 
 type Env = Readonly<Record<string, string>>
@@ -27,6 +28,8 @@ export interface FleetOptions {
   readonly links?: readonly LinkName[]
   /** Each control plane reaches Redis by a link of its own: see redisLinkOf. */
   readonly ownRedisLinks?: boolean
+  /** Everything is kept in a Redis Cluster instead; links to Redis lead nowhere then. */
+  readonly redisCluster?: boolean
 }
 
 export type LinkName =
@@ -73,6 +76,7 @@ export class Fleet implements AsyncDisposable {
   readonly #links: ReadonlyMap<LinkName, Link>
   /** By the gRPC port of their control plane. */
   readonly #redisLinks = new Map<number, Link>()
+  #cluster: RedisCluster | undefined
   #started = 0
   #balanced = 0
   #redisPort: number | undefined
@@ -101,7 +105,10 @@ export class Fleet implements AsyncDisposable {
     })
     const clickhouseUrl = ownClickhouse ? own.clickhouseUrl : shared.clickhouseUrl
     const kafkaBrokers = ownKafka ? own.kafkaBrokers : shared.kafkaBrokers
-    const fleet = new Fleet({ kafkaBrokers, redisUrl: own.redisUrl, clickhouseUrl }, own, options, links)
+    const cluster = options.redisCluster ? await RedisCluster.start() : undefined
+    const redisUrl = cluster?.url ?? own.redisUrl
+    const fleet = new Fleet({ kafkaBrokers, redisUrl, clickhouseUrl }, own, options, links)
+    fleet.#cluster = cluster
     const clickhousePort = Number(new URL(clickhouseUrl).port)
     ports = new Map<LinkName, () => number>([
       ['worker-redis', () => fleet.redisPort],
@@ -130,6 +137,11 @@ export class Fleet implements AsyncDisposable {
   /** One control plane's way to Redis, over all its lives; only with ownRedisLinks. */
   redisLinkOf({ ports }: ControlPlane): Link {
     return this.#redisLinks.get(ports.grpc)!
+  }
+
+  /** Only with redisCluster. */
+  get redisCluster(): RedisCluster {
+    return this.#cluster!
   }
 
   /** Where the links to Redis lead, and the test's own questions go. */
@@ -221,6 +233,7 @@ export class Fleet implements AsyncDisposable {
     await Promise.all([...this.workers, ...this.controlPlanes].map((each) => each.waitExit(stopMsMax)))
     for (const link of [...this.#links.values(), ...this.#redisLinks.values()]) await link[Symbol.asyncDispose]()
     if (this.#options.ownClickhouse !== true) await this.sql.dropDatabase()
+    await this.#cluster?.[Symbol.asyncDispose]()
     await (this.own as Stack & AsyncDisposable)[Symbol.asyncDispose]()
   }
 }

@@ -3,9 +3,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Fleet } from '../../harness/fleet.ts'
 import { askRedisAt } from '../../harness/redis.ts'
-import { waitForLanes } from '../../harness/use-case.ts'
+import { keepsItsLanes } from '../redis/keeps-its-lanes.ts'
 import { Replica } from '../redis/replica.ts'
-import { type Chaos, scenario } from '../scenario.ts'
+import { scenario } from '../scenario.ts'
 
 const full = 'a full Redis'
 const readOnly = 'a read-only replica in the place of Redis'
@@ -119,16 +119,4 @@ async function visit(fleet: Fleet, replica: Replica, ms: number): Promise<void> 
   fleet.leadRedisTo(replica.port)
   await sleep(ms)
   fleet.leadRedisTo(undefined)
-}
-
-/** Every lane stays with its owner: nothing was lost, so no checkpoint may have been refused. */
-async function keepsItsLanes({ fleet, flows }: Chaos, fault: () => Promise<void>): Promise<void> {
-  const epochs = async () => {
-    const lanes = await Promise.all(flows.map(({ useCase, topic }) => waitForLanes(fleet, useCase, topic.partitions)))
-    return lanes.flatMap((of) => [...of].sort(([a], [b]) => a - b).map(([, { epoch }]) => epoch))
-  }
-  const before = await epochs()
-  await fault()
-  const moved = (await epochs()).filter((epoch, at) => epoch !== before[at]).length
-  if (moved > 0) throw new Error(`${moved} of ${before.length} lanes had to be taken anew`)
 }
