@@ -7,9 +7,10 @@ import { StoreError } from './store-error.ts'
 
 /**
  * Puts one definition back unless what is there is as new, or another use case of the name.
- * KEYS useCases uids  ARGV name, uid, revision, definition (empty: it was removed)
+ * KEYS useCases uids changes  ARGV name, uid, revision, definition (empty: it was removed), last change id that it holds for (or any)
  */
 const restoreOneScript = defineScript(`
+if ARGV[5] ~= 'any' and (redis.call('HGET', KEYS[3], 'last') or '') ~= ARGV[5] then return 'CHANGED' end
 local current = redis.call('HGET', KEYS[1], ARGV[1])
 if current then
   local stored = cjson.decode(current)
@@ -17,6 +18,7 @@ if current then
   if tonumber(stored.revision) >= tonumber(ARGV[3]) and ARGV[4] ~= '' then return 'AS_NEW' end
 end
 if ARGV[4] == '' then
+  if not current then return 'AS_NEW' end
   redis.call('HDEL', KEYS[1], ARGV[1])
   redis.call('HDEL', KEYS[2], ARGV[2])
 else
@@ -60,26 +62,33 @@ export async function restore(options: RestoreOptions, term: number): Promise<nu
   if (drainedText !== null && (await redis.xrange(keys.outbox, `${highest}-0`, `${highest}-0`)).length > 0) return 0
   const lost = await auditLog.latestSince(drained)
   let restored = 0
-  for (const change of lost) if (await restoreOne(options, change)) restored++
-  const marked = String(await runMark(redis, keys, highest, term))
-  if (marked === 'DEPOSED') throw new StoreError('STATE_UNAVAILABLE', 'another replica leads')
+  for (const change of lost) if ((await restoreOne(options, change)) === 'RESTORED' && change.after !== '') restored++
+  await mark(options, highest, term)
   if (restored > 0) log.warn({ restored, highest, drained }, 'store: Redis had lost definitions; restored from the audit')
   return restored
 }
 
-const runMark = (redis: Redis, keys: ControlKeys, highest: number, term: number): Promise<unknown> =>
-  markScript(redis, [keys.changes], [highest, term])
+/** Redis is as the audit has it up to a change id. */
+export async function mark({ redis, keys }: RestoreOptions, changeId: number, term: number): Promise<void> {
+  const marked = String(await markScript(redis, [keys.changes], [changeId, term]))
+  if (marked === 'DEPOSED') throw new StoreError('STATE_UNAVAILABLE', 'another replica leads')
+}
 
-async function restoreOne({ redis, keys, auditLog, log }: RestoreOptions, change: LatestChange): Promise<boolean> {
+/** `last`: only while this is the last change id that Redis has given, so that nothing newer is put back in time. */
+export async function restoreOne(options: RestoreOptions, change: LatestChange, last = 'any'): Promise<RestoredOne> {
+  const { redis, keys, auditLog, log } = options
   const sha256 = change.after === '' ? undefined : descriptorSetOf(readUseCase(change.after))
   if (sha256 && (await redis.hexists(keys.descriptorSets, sha256)) === 0) {
     const bytes = await auditLog.readDescriptorSet(sha256)
     if (bytes) await redis.hset(keys.descriptorSets, sha256, Buffer.from(bytes))
     else log.error({ useCase: change.name, sha256 }, 'store: the audit has no such descriptor set; give it again with an update')
   }
-  const args = [change.name, change.uid, String(change.revision), change.after]
-  const done = String(await restoreOneScript(redis, [keys.useCases, keys.uids], args))
+  const args = [change.name, change.uid, String(change.revision), change.after, last]
+  const done = String(await restoreOneScript(redis, [keys.useCases, keys.uids, keys.changes], args)) as RestoredOne
   if (done === 'OTHER')
     log.error({ useCase: change.name, uid: change.uid }, 'store: lost, and its name was given to another since')
-  return done === 'RESTORED' && change.after !== ''
+  return done
 }
+
+/** OTHER: the name is another use case's by now. CHANGED: a change came in between. */
+type RestoredOne = 'RESTORED' | 'AS_NEW' | 'OTHER' | 'CHANGED'
