@@ -139,6 +139,12 @@ export class Fleet implements AsyncDisposable {
     return this.#redisLinks.get(ports.grpc)!
   }
 
+  /** Where a command beside the control planes finds what they have. */
+  get addresses(): Env {
+    const { redisUrl, clickhouseUrl } = this.stack
+    return { FERRY_REDIS_URL: redisUrl, FERRY_CLICKHOUSE_URL: clickhouseUrl, FERRY_CLICKHOUSE_DATABASE: this.#database }
+  }
+
   /** Only with redisCluster. */
   get redisCluster(): RedisCluster {
     return this.#cluster!

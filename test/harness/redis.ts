@@ -37,6 +37,10 @@ export async function loseEverything(fleet: Fleet): Promise<void> {
   })
 }
 
+/** Definitions alone are gone, and nothing else tells of it. */
+export const loseDefinitions = (fleet: Fleet): Promise<unknown> =>
+  ask(fleet, (redis) => redis.del('ferry:{control}:use-cases', 'ferry:{control}:uids'))
+
 /** A lane's state, as Redis has it (docs/state.md). */
 export const storedLane = (fleet: Fleet, { uid, cluster, topic, partition }: LaneId): Promise<Record<string, string>> =>
   ask(fleet, (redis) => redis.hgetall(`ferry:{${uid}/${cluster}/${topic}/${partition}}:lane`))

@@ -1,10 +1,14 @@
 // Redis loses state: nothing may be lost with it, and what is repeated is counted.
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { Ordering } from '../../../proto/gen/ferry/v1/use_case_pb.ts'
-import { loseEverything } from '../../harness/redis.ts'
+import { loseDefinitions, loseEverything } from '../../harness/redis.ts'
 import { waitUntil } from '../../harness/wait-until.ts'
 import { move } from '../leaders.ts'
 import { keepState, loseLast } from '../redis/append-only.ts'
+import { keepsItsLanes } from '../redis/keeps-its-lanes.ts'
 import { Replica } from '../redis/replica.ts'
 import { type Chaos, scenario } from '../scenario.ts'
 
@@ -109,6 +113,29 @@ scenario('Redis goes back behind a use case that was registered', { fault: older
     await flow.delivers(300)
   }
 })
+
+const restoreProgram = join(import.meta.dirname, '../../../control-plane/restore.ts')
+
+scenario(
+  'definitions are gone from Redis, and one command brings them back',
+  { fault: 'definitions restored by a command', repeats: 'NONE' },
+  async (chaos) => {
+    const { fleet, flows, random } = chaos
+    await audited(chaos)
+    await keepsItsLanes(chaos, async () => {
+      await loseDefinitions(fleet)
+      await sleep(random.int(0, 2000))
+      const env = { ...process.env, ...fleet.addresses }
+      const { stdout } = await promisify(execFile)(process.execPath, [restoreProgram], { env, timeout: 20_000 })
+      for (const { useCase } of flows) {
+        const { useCase: restored } = await fleet.client.useCases.getUseCase({ name: useCase.name })
+        if (restored?.uid !== useCase.uid || !stdout.includes(useCase.name))
+          throw new Error(`${useCase.name} is not restored:\n${stdout}`)
+      }
+      await chaos.delivers(300)
+    })
+  },
+)
 
 const linked = { links: ['worker-redis', 'control-plane-redis'] } as const
 
