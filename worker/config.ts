@@ -62,7 +62,8 @@ export const workerSettings = {
     default: '10s',
     minMs: 0,
     maxMs: 3_600_000,
-    description: 'How long a takeover waits for a log that does not answer, before it goes on and may repeat records.',
+    description:
+      'How long a takeover waits for a log that does not answer, or that the spool is not drained into, before it goes on and may repeat records.',
   }),
   logFlushMs: duration('FERRY_LOG_FLUSH', {
     default: '500ms',

@@ -64,13 +64,15 @@ describe('a worker that is told to stop', () => {
       all.keepers[0]!.state = State.LOST
       all.logIsBusy = true
     })
-    expect(await drain(parts, options)).toEqual(['ClickHouse has not taken the last rows of lanes that were lost'])
+    expect(await drain(parts, options)).toEqual([
+      'neither ClickHouse nor the spool has taken the last rows of lanes that were lost',
+    ])
   })
 
   test('gives up after its time, and says what keeps each lane', async () => {
     const rows = worker(() => {}, { lane: { inFlight: 1, rowsOut: 30 } })
     expect(await drain(rows.parts, options)).toEqual([
-      'u1/default/t/0: 1 requests are on the way; ClickHouse has not taken 30 rows',
+      'u1/default/t/0: 1 requests are on the way; neither ClickHouse nor the spool has taken 30 rows',
     ])
     const redis = worker(() => {}, { troubles: { first: { message: 'Redis: Error: Command timed out' } } })
     expect(await drain(redis.parts, options)).toEqual(['u1/default/t/0: Redis: Error: Command timed out'])

@@ -7,7 +7,8 @@ import type { Session } from './session/session.ts'
 //
 //   nothing is away           | each lane is released by a clean checkpoint, the control plane hears of it
 //   the control plane is away | the same; nobody hears of it, so the worker does not wait long: the lease that it gives back says enough
-//   ClickHouse is away        | rows are not durable, so lanes are not released: it waits for as long as it may, then gives up
+//   ClickHouse is away        | rows go into the spool soon, and the same; without a spool, or with Kafka away, they are not durable and
+//                             | lanes are not released: it waits for as long as it may, then gives up
 //   Redis is away             | no checkpoint is accepted: the same
 //
 // Giving up is a crash, as far as the lanes are concerned, and ends with exit code 1: the lease runs out, and the next owners
@@ -41,7 +42,8 @@ export async function drain(parts: DrainParts, options: DrainOptions): Promise<s
   }
   // Rows of lanes that were lost.
   while (logs.some((log) => log.busy)) {
-    if (performance.now() - start > options.timeoutMs) return ['ClickHouse has not taken the last rows of lanes that were lost']
+    if (performance.now() - start > options.timeoutMs)
+      return ['neither ClickHouse nor the spool has taken the last rows of lanes that were lost']
     await look()
   }
   // LOST lanes need no word: their epochs are over.
@@ -58,7 +60,7 @@ function whyHeld(keeper: Keeper): string {
   const { message } = keeper.troubles.first
   const reasons = [
     ...(lane !== undefined && lane.inFlight > 0 ? [`${lane.inFlight} requests are on the way`] : []),
-    ...(lane !== undefined && lane.rowsOut > 0 ? [`ClickHouse has not taken ${lane.rowsOut} rows`] : []),
+    ...(lane !== undefined && lane.rowsOut > 0 ? [`neither ClickHouse nor the spool has taken ${lane.rowsOut} rows`] : []),
     ...(message === '' ? [] : [message]),
   ]
   return `${key}: ${reasons.length === 0 ? 'Redis has not taken its last checkpoint' : reasons.join('; ')}`
