@@ -17,7 +17,7 @@ interface Handed {
 
 const variable = 'CHAOS_REQUEST'
 
-/** The environment that hands a request on; `only`: a part of the names of those that are to run. */
+/** The environment that hands a request on. `only`: a part of the names of those that are to run, or = and a whole name. */
 export const handOn = (request: Handed): Readonly<Record<string, string>> => ({ [variable]: JSON.stringify(request) })
 
 /** Undefined in `npm test`, which runs the fast ones. */
@@ -27,5 +27,7 @@ export function readRequest(): ChaosRequest | undefined {
   const { only, ...rest } = JSON.parse(text) as Handed
   // Random runs are registered only when they are asked for, and then alone.
   const isAsked = (scenario: string): boolean => rest.minutes === 0 || scenario.startsWith('random')
-  return { ...rest, asksFor: (scenario) => isAsked(scenario) && scenario.toLowerCase().includes(only.toLowerCase()) }
+  const isNamed = (scenario: string): boolean =>
+    only.startsWith('=') ? scenario === only.slice(1) : scenario.toLowerCase().includes(only.toLowerCase())
+  return { ...rest, asksFor: (scenario) => isAsked(scenario) && isNamed(scenario) }
 }

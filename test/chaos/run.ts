@@ -1,11 +1,12 @@
 // `npm run chaos`: every scenario of the failure matrix against real processes, one after the other, and a table of what the judge
 // has counted. The last line on standard output is the count of scenarios.
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { runCommand, signalCommands } from '../run-command.ts'
+import { runMutations } from './mutate.ts'
 import { handOn } from './request.ts'
-import type { Result } from './result.ts'
+import { resultsIn } from './results-in.ts'
 import { drawTable } from './table.ts'
 
 const usage = `usage: npm run chaos -- [options]
@@ -13,6 +14,7 @@ const usage = `usage: npm run chaos -- [options]
   --seed N        the moments and choices of a run, so that it can be repeated (default: by the clock)
   --random        mixes faults and changes at random, in rounds of a minute and a half each, instead of the named scenarios
   --minutes N     so long (default: 10)
+  --mutations     switches safeguards off, one at a time in a copy of the sources: a scenario must notice each (--only: of safeguards)
   --json FILE     writes the results there, too`
 
 const resultDir = resolve(import.meta.dirname, '../../.local/chaos')
@@ -22,13 +24,17 @@ process.chdir(resolve(import.meta.dirname, '../..'))
 for (const name of Object.keys(process.env)) if (name.startsWith('FERRY_')) delete process.env[name]
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => signalCommands(signal))
 
-const { only, seed, json, minutes } = readArguments()
+const { only, seed, json, minutes, isMutations } = readArguments()
 rmSync(resultDir, { recursive: true, force: true })
+if (isMutations) {
+  const unnoticed = await runMutations(process.cwd(), resultDir, only, seed)
+  process.exit(unnoticed === 0 ? 0 : 1)
+}
 Object.assign(process.env, handOn({ seed, resultDir, only, minutes }))
 const startedMs = performance.now()
 const { exitCode } = await runCommand('vitest', ['run', '--project', 'end-to-end', 'test/chaos/chaos.test.ts'], runMsMax, true)
 const took = ((performance.now() - startedMs) / 60_000).toFixed(1)
-const results = readResults()
+const results = resultsIn(resultDir)
 for (const { scenario, problems } of results) for (const problem of problems) console.log(`${scenario}: ${problem}`)
 console.log(`\n${drawTable(results)}\n\nseed ${seed}, ${took} minutes`)
 if (json !== undefined) {
@@ -46,7 +52,7 @@ function readArguments() {
     const { values } = parseArgs({
       options: {
         ...{ only: { type: 'string' }, seed: { type: 'string' }, json: { type: 'string' }, help: { type: 'boolean' } },
-        ...{ random: { type: 'boolean' }, minutes: { type: 'string' } },
+        ...{ random: { type: 'boolean' }, minutes: { type: 'string' }, mutations: { type: 'boolean' } },
       },
     } as const)
     if (values.help) {
@@ -56,7 +62,7 @@ function readArguments() {
     if (values.minutes !== undefined && !values.random) throw new Error('--minutes is for --random')
     const minutes = values.random ? wholeNumber('--minutes', values.minutes ?? '10') : 0
     const seed = wholeNumber('--seed', values.seed ?? String(Date.now() % 1_000_000))
-    return { only: values.only ?? '', seed, json: values.json, minutes }
+    return { only: values.only ?? '', seed, json: values.json, minutes, isMutations: values.mutations ?? false }
   } catch (error) {
     console.error(`${(error as Error).message}\n${usage}`)
     process.exit(2)
@@ -66,15 +72,4 @@ function readArguments() {
 function wholeNumber(option: string, text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new Error(`${option} must be a whole number, not ${text}`)
   return Number(text)
-}
-
-/** In the order in which they ended. */
-function readResults(): Result[] {
-  try {
-    return readdirSync(resultDir)
-      .map((file) => JSON.parse(readFileSync(join(resultDir, file), 'utf8')) as Result)
-      .sort((a, b) => a.endedMs - b.endedMs)
-  } catch {
-    return []
-  }
 }

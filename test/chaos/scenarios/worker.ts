@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Worker } from '../../../deploy/local/fleet.ts'
 import { StartPosition } from '../../../proto/gen/ferry/v1/use_case_pb.ts'
+import { Link } from '../../harness/link.ts'
 import { storedLane } from '../../harness/redis.ts'
 import { waitForLanes } from '../../harness/use-case.ts'
 import { waitUntil } from '../../harness/wait-until.ts'
@@ -105,6 +106,21 @@ async function twoFreeze({ fleet, random, flows, delivers }: Chaos): Promise<voi
   successor.kill('SIGCONT')
   await delivers(300)
 }
+
+scenario(
+  'one worker does not reach the control plane',
+  { fault: 'worker silent, its lease alive', repeats: 'NONE' },
+  async ({ fleet, delivers }) => {
+    await using link = await Link.open(() => fleet.controlPlanes[0]!.ports.grpc)
+    const silent = await fleet.startWorker({ FERRY_CONTROL_PLANE: `127.0.0.1:${link.port}` })
+    await delivers(500)
+    link.state = 'STALL'
+    await sleep(movedMs)
+    link.state = 'PASS'
+    await delivers(300)
+    await leaves(silent)
+  },
+)
 
 scenario(
   'the lanes of a use case that starts at the end lose their worker before their first checkpoint',

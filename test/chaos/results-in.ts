@@ -1,0 +1,14 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Result } from './result.ts'
+
+/** What the scenarios of a run have left, in the order in which they ended. */
+export function resultsIn(resultDir: string): Result[] {
+  try {
+    return readdirSync(resultDir)
+      .map((file) => JSON.parse(readFileSync(join(resultDir, file), 'utf8')) as Result)
+      .sort((a, b) => a.endedMs - b.endedMs)
+  } catch {
+    return []
+  }
+}
