@@ -56,6 +56,28 @@ test('what ended after the batch was made does not join it', async () => {
   expect((await batches.api.get(name)).selected).toBe(1n)
 })
 
+test('while rows wait in the spool a batch hands over nothing and does not end: what failed may be among them', async () => {
+  const batches = await openTestBatches(log)
+  await batches.fail([1])
+  const { name } = await batches.create()
+  batches.logIsWhole = false
+  const runner = batches.runner()
+  await runner.step()
+  expect(await batches.inboxOffsets()).toEqual([])
+  // It had failed before the batch was made, and its row comes now.
+  await batches.fail([0])
+  batches.logIsWhole = true
+  await runner.step()
+  expect(await batches.inboxOffsets()).toEqual([0, 1])
+  await batches.work(delivers)
+  batches.logIsWhole = false
+  await runner.step()
+  expect((await batches.api.get(name)).state).toBe(RetryBatchState.RUNNING)
+  batches.logIsWhole = true
+  await runner.step()
+  expect(await batches.api.get(name)).toMatchObject({ state: RetryBatchState.DONE, selected: 2n, delivered: 2n })
+})
+
 test('what was delivered meanwhile, or ended in a higher round, is not sent again and counts', async () => {
   const batches = await openTestBatches(log)
   await batches.fail([1, 2, 3, 4])
