@@ -1,7 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LaneCondition } from '../../../proto/gen/ferry/v1/lane_pb.ts'
+import { Ordering } from '../../../proto/gen/ferry/v1/use_case_pb.ts'
 import type { FleetOptions } from '../../harness/fleet.ts'
 import { metricOf } from '../../harness/metric.ts'
+import type { Behaviour } from '../../harness/received.ts'
+import { createBatch, waitForBatch } from '../../harness/retry-batch.ts'
 import { waitUntil } from '../../harness/wait-until.ts'
 import { type Chaos, scenario } from '../scenario.ts'
 
@@ -42,16 +45,16 @@ scenario(
   async (chaos) => {
     const { fleet, delivers, flows } = chaos
     await fleet.own.clickhouse.kill()
-    await spools(chaos, 10)
-    await delivers(1000)
+    await spools(chaos, 5)
     for (const { useCase } of flows) {
       await waitUntil(`the lanes of ${useCase.name} say that their rows are in the spool`, 10_000, async () => {
         const { lanes } = await fleet.client.fleet.listLanes({ useCase: useCase.name })
         return lanes.every((lane) => lane.condition === LaneCondition.LOG_SPOOLING)
       })
     }
-    await fleet.own.clickhouse.start()
     await delivers(300)
+    await fleet.own.clickhouse.start()
+    await delivers(100)
   },
 )
 
@@ -194,5 +197,36 @@ scenario(
     await sleep(random.int(0, 4000))
     await fleet.own[second].start()
     await delivers(300)
+  },
+)
+
+const isPoison = ({ offset }: { readonly offset: number }): boolean => offset % 4 === 0
+const refusing: Behaviour = (request) => (isPoison(request) ? { status: 422 } : { delayMs: 5 })
+
+scenario(
+  'retry batches are made while what failed waits in the spool',
+  {
+    fault: away,
+    repeats: 'NONE',
+    fleet: linked,
+    flows: [{ behaviour: refusing }, { behaviour: refusing, ordering: Ordering.KEY }],
+  },
+  async (chaos) => {
+    const { fleet, flows, delivers, random } = chaos
+    fleet.link('worker-clickhouse').state = 'REFUSE'
+    await spools(chaos, 10)
+    await delivers(300)
+    const refused = flows.map(({ endpoint }) => endpoint.requests.filter(({ status }) => status === 422).length)
+    for (const { endpoint } of flows) endpoint.behaviour = () => ({ delayMs: 5 })
+    const batches = await Promise.all(flows.map(({ useCase }) => createBatch(fleet, useCase)))
+    await sleep(random.int(2500, 6000))
+    fleet.link('worker-clickhouse').state = 'PASS'
+    for (const [at, { name }] of batches.entries()) {
+      const { selected, delivered, superseded, failedAgain } = await waitForBatch(fleet, name, 60_000)
+      if (selected < refused[at]! || delivered + superseded !== selected || failedAgain > 0n)
+        throw new Error(
+          `${name}: ${refused[at]} had failed, ${selected} selected, ${delivered} delivered, ${superseded} superseded`,
+        )
+    }
   },
 )
