@@ -146,6 +146,12 @@ export const controlPlaneSettings = {
     max: 1_000_000,
     description: 'Use cases that may exist in one namespace.',
   }),
+  descriptorSetsMax: wholeNumber('FERRY_DESCRIPTOR_SETS_MAX', {
+    default: '1000',
+    min: 1,
+    max: 100_000,
+    description: 'Different descriptor sets that may be kept, of at most 1 MiB each; use cases with the same one share it.',
+  }),
   outboxEntriesMax: wholeNumber('FERRY_OUTBOX_ENTRIES_MAX', {
     default: '10000',
     min: 1,

@@ -75,7 +75,7 @@ function openUseCases(config: ControlPlaneConfig, { redis, clickhouse, source }:
   const { useCasesMax, useCasesPerNamespaceMax, outboxEntriesMax } = config
   const limits = { useCasesMax, useCasesPerNamespaceMax, outboxEntriesMax }
   const records = new Records({ redis, keys, ...limits, preparedTimeoutMs: 5000 })
-  const descriptorSets = new DescriptorSets(redis, keys)
+  const descriptorSets = new DescriptorSets(redis, keys, config.descriptorSetsMax)
   const registry = new Registry({
     records,
     descriptorSets,

@@ -4,6 +4,9 @@ import { type LagSources, sampleLag } from './lag.ts'
 import { subjectOf } from './subject.ts'
 import type { TopicOffsets } from './topic-offsets.ts'
 
+/** One after the other, ten thousand would take longer than the round's interval. */
+const useCasesAtOnce = 32
+
 /**
  * One round of remembering how far every use case is behind; the leader makes one every 10 s. Kafka is asked once per topic.
  * A use case that cannot be sampled is logged, and does not keep the others from it.
@@ -15,11 +18,12 @@ export async function sampleAllLags(
   log: Logger,
 ): Promise<void> {
   const offsets = askOnce(sources.offsets)
-  for (const useCase of useCases) {
-    await sampleLag({ ...sources, offsets }, subjectOf(useCase), now()).catch((error: unknown) =>
+  const one = (useCase: UseCase): Promise<void> =>
+    sampleLag({ ...sources, offsets }, subjectOf(useCase), now()).catch((error: unknown) =>
       log.debug({ useCase: useCase.name, error: String(error) }, 'lag: not sampled'),
     )
-  }
+  const all = [...useCases]
+  for (let at = 0; at < all.length; at += useCasesAtOnce) await Promise.all(all.slice(at, at + useCasesAtOnce).map(one))
 }
 
 function askOnce(offsets: TopicOffsets): TopicOffsets {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { defineScript, type Redis } from '../../runtime/redis.ts'
 import { askRedis } from './ask-redis.ts'
 import type { ControlKeys } from './control-keys.ts'
+import { StoreError } from './store-error.ts'
 
 /**
  * Removes the sets that no definition names. Not while changes wait for ClickHouse: they may name one.
@@ -20,20 +21,31 @@ end
 return removed
 `)
 
+/** KEYS descriptorSets  ARGV SHA-256, bytes, most sets. Answers 0 when there are as many as may be. */
+const storeScript = defineScript(`
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then return 1 end
+if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[3]) then return 0 end
+return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+`)
+
 /** Serialized FileDescriptorSets by content hash. A definition names its set; the script that writes it checks that it is here. */
 export class DescriptorSets {
   readonly #redis: Redis
   readonly #keys: ControlKeys
+  readonly #setsMax: number
 
-  constructor(redis: Redis, keys: ControlKeys) {
+  constructor(redis: Redis, keys: ControlKeys, setsMax: number) {
     this.#redis = redis
     this.#keys = keys
+    this.#setsMax = setsMax
   }
 
-  /** Done before a definition names the set. */
+  /** Done before a definition names the set. Throws LIMIT_EXCEEDED. */
   async store(bytes: Uint8Array): Promise<void> {
-    const sha256 = hashDescriptorSet(bytes)
-    await askRedis(() => this.#redis.hsetnx(this.#keys.descriptorSets, sha256, Buffer.from(bytes)))
+    const args = [hashDescriptorSet(bytes), Buffer.from(bytes), this.#setsMax]
+    if (Number(await askRedis(() => storeScript(this.#redis, [this.#keys.descriptorSets], args))) > 0) return
+    const message = `there are ${this.#setsMax} descriptor sets, as many as may be: name one that Ferry has, or call again in some minutes, when those that nobody names are gone`
+    throw new StoreError('LIMIT_EXCEEDED', message)
   }
 
   async read(sha256: string): Promise<Uint8Array | undefined> {

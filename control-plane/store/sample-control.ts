@@ -21,6 +21,7 @@ export const silentLog = pino({ level: 'silent' })
 export interface SampleLimits {
   readonly useCasesMax?: number
   readonly useCasesPerNamespaceMax?: number
+  readonly descriptorSetsMax?: number
   readonly outboxEntriesMax?: number
   readonly preparedTimeoutMs?: number
 }
@@ -42,7 +43,7 @@ export function openSampleControl(redisUrl: string, limits: SampleLimits = {}): 
     redis,
     keys,
     records: replica(),
-    descriptorSets: new DescriptorSets(redis, keys),
+    descriptorSets: new DescriptorSets(redis, keys, limits.descriptorSetsMax ?? 100),
     replica,
     async close() {
       await redis.del(...Object.values(keys))

@@ -169,3 +169,13 @@ test('a namespace that is full takes no more use cases, and keeps no other from 
   // What is there can still be changed.
   expect((await sample.update(sampleUseCase(nameIn('full', 1), { description: 'x' }))).revision).toBe(2n)
 })
+
+test('another descriptor set is refused when as many are kept as may; one that is there can still be named', async () => {
+  await sample.close()
+  sample = await SampleRegistry.open(redisUrl, { descriptorSetsMax: 1 })
+  const decode = protobufDecode(sampleDescriptorSet())
+  for (const id of [1, 2]) await sample.create(sampleUseCase(`${name}-${id}`, { decode }))
+  // The same schema in other bytes.
+  const other = protobufDecode(Buffer.concat([sampleDescriptorSet(), Buffer.from([0x78, 0x01])]))
+  await expect(sample.create(sampleUseCase(`${name}-3`, { decode: other }))).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' })
+})
