@@ -246,3 +246,26 @@ export const readControlPlaneConfig = (env: Record<string, string | undefined>) 
           `FERRY_HEARTBEAT_INTERVAL (${values.heartbeatIntervalMs} ms) must be at most half of FERRY_HEARTBEAT_TIMEOUT (${values.heartbeatTimeoutMs} ms)`,
         ],
   )
+
+export const fleetTimings = (config: ControlPlaneConfig) => ({
+  heartbeatIntervalMs: config.heartbeatIntervalMs,
+  heartbeatTimeoutMs: config.heartbeatTimeoutMs,
+  hurryIntervalMs: Math.min(200, config.heartbeatIntervalMs),
+  gatherMs: config.gatherMs,
+  movesMax: config.movesMax,
+  workersMax: config.workersMax,
+  lanesPerWorkerMax: config.lanesPerWorkerMax,
+  expelledForMs: 3_600_000,
+  stepIntervalMs: 500,
+  useCasesIntervalMs: config.useCasesIntervalMs,
+  partitionsIntervalMs: config.partitionsIntervalMs,
+  vanishedGraceMs: config.vanishedGraceMs,
+})
+
+export const serveLimits = (config: ControlPlaneConfig) => ({
+  requestBytesMax: config.requestBytesMax,
+  connectionsMax: config.connectionsMax,
+  callsPerConnectionMax: config.callsPerConnectionMax,
+  callsPerServiceMax: config.callsPerServiceMax,
+  callTimeoutMs: config.callTimeoutMs,
+})

@@ -22,7 +22,7 @@ import { sampleAllLags } from './attempts/lag-sampler.ts'
 import { LeaderLoop } from './attempts/leader-loop.ts'
 import { LogReader } from './attempts/log-reader.ts'
 import { checkRedisSettings } from './check-redis.ts'
-import { type ControlPlaneConfig, readControlPlaneConfig } from './config.ts'
+import { type ControlPlaneConfig, fleetTimings, readControlPlaneConfig, serveLimits } from './config.ts'
 import { awaitLanes } from './fleet/await-lanes.ts'
 import { Fleet } from './fleet/fleet.ts'
 import { fleetKeys } from './fleet/fleet-keys.ts'
@@ -113,18 +113,7 @@ function openFleet(
       resumeExpired: () => lifecycle.resumeExpired(),
       finishDelete: (uid) => lifecycle.finishDelete(uid),
     },
-    timings: {
-      heartbeatIntervalMs: config.heartbeatIntervalMs,
-      heartbeatTimeoutMs: config.heartbeatTimeoutMs,
-      hurryIntervalMs: Math.min(200, config.heartbeatIntervalMs),
-      gatherMs: config.gatherMs,
-      ...{ movesMax: config.movesMax, workersMax: config.workersMax, lanesPerWorkerMax: config.lanesPerWorkerMax },
-      expelledForMs: 3_600_000,
-      stepIntervalMs: 500,
-      useCasesIntervalMs: config.useCasesIntervalMs,
-      partitionsIntervalMs: config.partitionsIntervalMs,
-      vanishedGraceMs: config.vanishedGraceMs,
-    },
+    timings: fleetTimings(config),
     monotonicMs: () => performance.now(),
     wallMs: Date.now,
     listTimeoutMs: 3000,
@@ -253,11 +242,6 @@ async function listen(config: ControlPlaneConfig, parts: Parts, log: Logger): Pr
     ...{ registry, log },
   })
 }
-
-const serveLimits = (config: ControlPlaneConfig) => ({
-  ...{ requestBytesMax: config.requestBytesMax, connectionsMax: config.connectionsMax, callTimeoutMs: config.callTimeoutMs },
-  ...{ callsPerConnectionMax: config.callsPerConnectionMax, callsPerServiceMax: config.callsPerServiceMax },
-})
 
 async function stop(config: ControlPlaneConfig, parts: Parts, server: ServeHandle, log: Logger): Promise<void> {
   const { connections, fleet, leader, loops, outbox, steps } = parts
