@@ -215,7 +215,10 @@ export class OwnerLane {
 
   #takeInbox(places: readonly InboxPlace[], nowMs: number): void {
     const { lane, checkpointer } = this
-    const items = new Map(places.map(([offset, list]) => [offset, list]))
+    // An item that selected the last round cannot be done by it.
+    const selected = (list: readonly InboxItem[], round: number): InboxItem[] =>
+      list.map((item) => ({ ...item, round: this.#setting.on.doneByRound ? item.round : Math.max(item.round, round) }))
+    const items = new Map(places.map(([offset, list, round]) => [offset, selected(list, round ?? -1)]))
     const { taken, ready } = sortInbox(lane, { items, cancelled: [] }, nowMs)
     const isOrdered = lane.window.order !== undefined
     const known = new Map<number, { round: number; delivered: boolean; keyHash: number }>()
@@ -246,6 +249,6 @@ export class OwnerLane {
 
   get group(): string {
     const { floor, metadata } = groupPosition(this.lane, 4096)
-    return `${floor} ${this.#setting.on.groupMetadata ? metadata : ''}`
+    return `${floor} ${metadata}`
   }
 }

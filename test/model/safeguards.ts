@@ -34,6 +34,7 @@ export const safeguards = {
   groupMetadata: true, // the group commit tells the cursor and what has not ended below it
   watermark: true, // a page of a retry batch that comes late is dropped
   pageSkipsEnded: true, // a page leaves out what has ended since
+  doneByRound: true, // an item whose delivery has ended in a later round is not sent
   joinNewerRound: true, // an item joins only a delivery of a later round than its own
   takeAll: true, // what is taken from the inbox goes with all that its offset holds by then
   savedRound: true, // a new round is sent only when Redis knows it

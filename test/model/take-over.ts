@@ -17,7 +17,7 @@ function baseOf(s: State, k: Keeper, { on }: Context): TakeoverBase | undefined 
   if (base !== undefined) return base
   if (s.G === '') return undefined
   const [floor, metadata] = s.G.split(' ')
-  return baseOfGroup(Number(floor), metadata!)
+  return baseOfGroup(Number(floor), on.groupMetadata ? metadata! : '')
 }
 
 /** The query of look-up.ts, on these rows. */
@@ -57,9 +57,10 @@ export function takeOver(turn: Turn, k: Keeper, skips: boolean): void {
     )
   }
   k.node = owners.start(on.endedRuns ? base : { ...base, ended: [] }, knowledge)
+  const whole = { ...context, on: { ...on, groupMetadata: true } }
+  k.known = knownTo(s, context, baseOf(s, k, whole)!, skips)
   k.base = 0
   k.q = false
-  k.known = knownTo(s, context, base, skips)
   const { cursor } = base
   if (cursor < b.keys.length) k.node = owners.step(k.node, ['FEED', cursor, b.keys.length], msOf(s.era)).node
   if (!on.checkpointFirst) k.st = LaneState.RUNNING
