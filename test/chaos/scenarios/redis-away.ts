@@ -82,7 +82,7 @@ scenario(
 
 scenario(
   'the replies to checkpoints are lost',
-  { fault: lostReply, repeats: 'NONE', fleet: { links: ['worker-redis'] }, fast: true },
+  { fault: lostReply, repeats: 'NONE', fleet: { links: ['worker-redis'] } },
   (chaos) =>
     keepsItsLanes(chaos, async () => {
       const link = chaos.fleet.link('worker-redis')

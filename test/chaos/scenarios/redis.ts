@@ -27,7 +27,7 @@ const audited = ({ fleet, flows }: Chaos): Promise<unknown> =>
     return known >= flows.length
   })
 
-scenario('Redis loses everything under load', { fault: everything, repeats, fast: true }, async (chaos) => {
+scenario('Redis loses everything under load', { fault: everything, repeats }, async (chaos) => {
   await audited(chaos)
   await loseEverything(chaos.fleet)
   await chaos.delivers(500)
