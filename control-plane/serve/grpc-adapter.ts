@@ -1,4 +1,12 @@
-import { type DescMessage, type DescMethod, type DescService, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf'
+import {
+  create,
+  type DescMessage,
+  type DescMethod,
+  type DescService,
+  fromBinary,
+  type MessageShape,
+  toBinary,
+} from '@bufbuild/protobuf'
 import {
   Code,
   ConnectError,
@@ -19,7 +27,7 @@ import type {
   sendUnaryData,
 } from '@grpc/grpc-js'
 import { Metadata, type MethodDefinition, type ServerErrorResponse, type UntypedServiceImplementation } from '@grpc/grpc-js'
-import { internalError } from './errors.ts'
+import { ferryError, internalError } from './errors.ts'
 
 type Message = MessageShape<DescMessage>
 type Call = ServerUnaryCall<Message, Message> | ServerDuplexStream<Message, Message>
@@ -49,7 +57,11 @@ export function addService<S extends DescService>(
 function serveUnary(spec: UnarySpec, interceptors: Interceptor[]): handleUnaryCall<Message, Message> {
   return (call, callback: sendUnaryData<Message>) => {
     const context = toContext(spec.method, call)
-    invokeUnaryImplementation(spec, context, call.request, interceptors)
+    const invoke = async () => {
+      refuseUndecodable(spec.method, call.request)
+      return invokeUnaryImplementation(spec, context, call.request, interceptors)
+    }
+    invoke()
       .then((response) => {
         sendHeader(call, context)
         callback(null, response, toMetadata(context.responseTrailer))
@@ -63,17 +75,21 @@ function serveUnary(spec: UnarySpec, interceptors: Interceptor[]): handleUnaryCa
 function serveStream(spec: MethodSpec, interceptors: Interceptor[]): handleBidiStreamingCall<Message, Message> {
   return (call) => {
     const context = toContext(spec.method, call)
-    sendAll(call, context, transformInvokeImplementation(spec, context, interceptors)(requestsOf(call)))
+    sendAll(call, context, transformInvokeImplementation(spec, context, interceptors)(requestsOf(spec.method, call)))
       .catch((reason: unknown) => call.emit('error', toServiceError(reason, context)))
       .finally(() => context.abort())
   }
 }
 
 /** A handler may stop reading requests and go on answering: its iterator must not destroy the call, which is both directions. */
-async function* requestsOf(call: ServerDuplexStream<Message, Message>): AsyncGenerator<Message> {
+async function* requestsOf(method: DescMethod, call: ServerDuplexStream<Message, Message>): AsyncGenerator<Message> {
   try {
-    yield* call.iterator({ destroyOnReturn: false })
-  } catch {
+    for await (const message of call.iterator({ destroyOnReturn: false })) {
+      refuseUndecodable(method, message)
+      yield message
+    }
+  } catch (error) {
+    if (error instanceof ConnectError) throw error
     throw new ConnectError('the client ended the call in the middle of its requests', Code.Canceled)
   }
 }
@@ -94,6 +110,24 @@ async function sendAll(
   call.end(toMetadata(context.responseTrailer))
 }
 
+/** In the place of a request that is no message: what grpc-js makes of a decoder's error is INTERNAL, as if the server were broken. */
+const undecodable = new WeakSet<Message>()
+
+function decode(method: DescMethod, bytes: Buffer): Message {
+  try {
+    return fromBinary(method.input, bytes)
+  } catch {
+    const message = create(method.input)
+    undecodable.add(message)
+    return message
+  }
+}
+
+function refuseUndecodable(method: DescMethod, message: Message): void {
+  if (!undecodable.has(message)) return
+  throw ferryError(Code.InvalidArgument, 'INVALID_REQUEST', `the request is no ${method.input.typeName} in binary form`)
+}
+
 function toMethodDefinition(method: DescMethod): MethodDefinition<Message, Message> {
   const stream = method.methodKind !== 'unary'
   return {
@@ -102,7 +136,7 @@ function toMethodDefinition(method: DescMethod): MethodDefinition<Message, Messa
     requestStream: stream,
     responseStream: stream,
     requestSerialize: (message) => asBuffer(toBinary(method.input, message)),
-    requestDeserialize: (bytes) => fromBinary(method.input, bytes),
+    requestDeserialize: (bytes) => decode(method, bytes),
     responseSerialize: (message) => asBuffer(toBinary(method.output, message)),
     responseDeserialize: (bytes) => fromBinary(method.output, bytes),
   }

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createContextValues, type Interceptor } from '@connectrpc/connect'
-import { connectNodeAdapter } from '@connectrpc/connect-node'
+import { connectHandler } from './connect-handler.ts'
 import type { Listener } from './grpc-listener.ts'
 import { answerJson, answerProbe, type Probes } from './http-answers.ts'
 import { ListenError } from './listen-error.ts'
@@ -57,7 +57,7 @@ function createHandler(options: HttpListenerOptions): (request: IncomingMessage,
   const { services, interceptors, limits, log } = options
   const methods = services.flatMap(({ service }) => service.methods.map((method) => `/${service.typeName}/${method.name}`))
   const paths = new Set(methods)
-  const rpc = connectNodeAdapter({
+  const rpc = connectHandler({
     routes: (router) => {
       for (const { service, implementation } of services) router.service(service, implementation)
     },
@@ -69,24 +69,20 @@ function createHandler(options: HttpListenerOptions): (request: IncomingMessage,
     // A misspelt field would otherwise be dropped, and its writer told that all is well; and whoever reads the answer by eye
     // sees that a count is 0, not that it is missing.
     jsonOptions: { ignoreUnknownFields: false, alwaysEmitImplicit: true },
-    contextValues: (request) => {
-      const values = createContextValues()
-      reached.set(request as IncomingMessage, trackLogged(values))
-      return values
-    },
   })
-  const reached = new WeakMap<IncomingMessage, () => boolean>()
   return (request, response) => {
     const path = (request.url ?? '').split('?', 1)[0] ?? ''
     if (answerProbe(options, path, request, response)) return
     if (!paths.has(path)) return answerUnknown(path, services, methods, response)
     if (!acceptsRpc(path, request, response)) return
+    const values = createContextValues()
+    const hasReached = trackLogged(values)
     response.once('finish', () => {
-      if (response.statusCode < 400 || reached.get(request)?.()) return
+      if (response.statusCode < 400 || hasReached()) return
       log.info({ call: path.slice(1), status: response.statusCode }, 'call refused before it reached a handler')
     })
     try {
-      rpc(request, response)
+      rpc(request, response, path, values, hasReached)
     } catch {
       // The adapter makes a URL of the Host header and throws, out of the listener, when that is missing or is none.
       answerJson(response, 400, { code: 'invalid_argument', message: 'the header host is missing or is no host name' })
