@@ -1,0 +1,197 @@
+import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ControlPlane } from '../../../deploy/local/fleet.ts'
+import { Endpoint } from '../../harness/endpoint.ts'
+import { Topic } from '../../harness/topic.ts'
+import { specOf } from '../../harness/use-case.ts'
+import { leader } from '../leaders.ts'
+import { sendMalformed } from '../malformed-calls.ts'
+import { type Chaos, scenario } from '../scenario.ts'
+
+const repeats = 'NONE'
+const rateShareMin = 0.9
+const calmMs = 10_000
+
+const successes = ({ flows }: Chaos): number => flows.reduce((sum, flow) => sum + flow.endpoint.successes, 0)
+
+/** Records a second while something else happens. */
+async function rateDuring(chaos: Chaos, work: () => Promise<unknown>): Promise<number> {
+  const before = successes(chaos)
+  const startedMs = performance.now()
+  await work()
+  return ((successes(chaos) - before) * 1000) / (performance.now() - startedMs)
+}
+
+/** Resident now, in MB, as the kernel has it (VmRSS). */
+function memoryMb(pid: number): number {
+  const [, kib] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+  return Math.round(Number(kib) / 1024)
+}
+
+function refuse(problems: readonly (string | false)[]): void {
+  const those = problems.filter((each) => each !== false)
+  if (those.length > 0) throw new Error(those.join('\n'))
+}
+
+const callsAtOnce = 16
+const calls = 10_000
+const warmUpCalls = 2000
+const grownMbMax = 80
+
+scenario(
+  'ten thousand malformed calls',
+  { fault: 'malformed, oversized and random calls to both ports', repeats, timeoutMs: 420_000, flows: [{ perSecond: 100 }] },
+  async (chaos) => {
+    const { fleet, random, notes } = chaos
+    // What a process needs to serve such calls at all is there after the first of them.
+    await sendMalformed(fleet.controlPlanes, random, warmUpCalls, callsAtOnce)
+    const calm = await rateDuring(chaos, () => sleep(calmMs))
+    const before = fleet.controlPlanes.map(({ pid }) => memoryMb(pid))
+    let codes = new Map<string, number>()
+    const rate = await rateDuring(chaos, async () => {
+      codes = await sendMalformed(fleet.controlPlanes, random, calls, callsAtOnce)
+    })
+    await sleep(2000)
+    const grown = fleet.controlPlanes.map(({ pid }, at) => memoryMb(pid) - before[at]!)
+    const counts = [...codes].map(([code, count]) => `${count} ${code}`).join(', ')
+    console.log(
+      `malformed calls: ${counts}; ${calm.toFixed(0)} then ${rate.toFixed(0)} records/s; grown by ${grown.join(' and ')} MB`,
+    )
+    notes.push(counts)
+    const { useCases } = await fleet.client.useCases.listUseCases({})
+    const { workers } = await fleet.client.fleet.listWorkers({})
+    refuse([
+      rate < rateShareMin * calm && `${rate.toFixed(0)} records/s during the calls, ${calm.toFixed(0)} before`,
+      ...[...codes].map(([code, count]) => /internal|unknown|not answered|^200$/.test(code) && `${count} x ${code}`),
+      useCases.length !== 1 && `there are ${useCases.length} use cases`,
+      workers.length !== fleet.workers.length && `there are ${workers.length} workers`,
+      ...grown.map((mb) => mb > grownMbMax && `a control plane has grown by ${mb} MB`),
+      ...[...fleet.controlPlanes, ...fleet.workers].map((each) => each.exit !== undefined && each.describeEnd()),
+    ])
+  },
+)
+
+const useCaseCount = 10_000
+const namespaces = 20
+const createsAtOnce = 16
+const lanesPerWorkerMax = 300
+/** Of the leader, with 10,000 use cases that do nothing. */
+const cpuShareMax = 0.5
+const leaderMbMax = 700
+
+scenario(
+  'ten thousand use cases',
+  {
+    ...{ fault: 'as many use cases as may be', repeats, timeoutMs: 590_000, flows: [{ perSecond: 100 }] },
+    fleet: {
+      workers: 2,
+      controlPlaneEnv: {
+        ...{ FERRY_CREATE_TIMEOUT: '0s', FERRY_USE_CASES_MAX: String(useCaseCount + 1) },
+        ...{
+          FERRY_LANES_PER_WORKER_MAX: String(lanesPerWorkerMax),
+          FERRY_USE_CASES_INTERVAL: '1s',
+          FERRY_PARTITIONS_INTERVAL: '5s',
+        },
+      },
+    },
+  },
+  manyUseCases,
+)
+
+async function manyUseCases(chaos: Chaos): Promise<void> {
+  const { fleet } = chaos
+  await using endpoint = await Endpoint.start()
+  await using topic = await Topic.create(fleet.stack.kafkaBrokers, 1)
+  const leads = await leader(fleet)
+  const calm = await rateDuring(chaos, () => sleep(calmMs))
+  const emptyMb = memoryMb(leads.pid)
+  const emptyCpu = await cpuShare(leads)
+  const startedMs = performance.now()
+  const busy = await rateDuring(chaos, () => registerAll(chaos, topic, endpoint))
+  const registeredSeconds = (performance.now() - startedMs) / 1000
+  const refused = await fleet.client.useCases
+    .createUseCase(useCaseOf(useCaseCount, topic, endpoint))
+    .catch((error: Error) => error)
+  const useCases = await countPages(
+    (pageToken) => fleet.client.useCases.listUseCases({ pageSize: 1000, pageToken }),
+    ({ useCases }) => useCases,
+  )
+  const foundSeconds = await untilFound(chaos, startedMs)
+  const cpu = await cpuShare(leads)
+  const rate = await rateDuring(chaos, () => sleep(calmMs))
+  const listMs = performance.now()
+  await fleet.client.fleet.listWorkers({})
+  const answerMs = performance.now() - listMs
+  const mb = memoryMb(leads.pid)
+  console.log(
+    [
+      `${useCaseCount} use cases registered in ${registeredSeconds.toFixed(0)} s, their lanes found after ${foundSeconds.toFixed(0)} s`,
+      `leader ${emptyMb} -> ${mb} MB, CPU ${percent(emptyCpu)} -> ${percent(cpu)}, answers in ${answerMs.toFixed(0)} ms`,
+      `workers with ${lanesPerWorkerMax} lanes: ${fleet.workers.map(({ pid }) => memoryMb(pid)).join(' and ')} MB`,
+      `${calm.toFixed(0)} records/s before, ${busy.toFixed(0)} while registering, ${rate.toFixed(0)} with all of them`,
+    ].join('\n'),
+  )
+  refuse([
+    useCases !== useCaseCount + 1 && `pages hold ${useCases} use cases`,
+    !(refused instanceof Error && refused.message.includes('as many as may be')) && `one more was not refused`,
+    busy < rateShareMin * calm && `${busy.toFixed(0)} records/s while they were registered, ${calm.toFixed(0)} before`,
+    rate < rateShareMin * calm && `${rate.toFixed(0)} records/s with all of them, ${calm.toFixed(0)} before`,
+    cpu > cpuShareMax && `the leader takes ${percent(cpu)} of a core`,
+    mb > leaderMbMax && `the leader has ${mb} MB`,
+  ])
+}
+
+const percent = (share: number): string => `${Math.round(share * 100)} %`
+
+const useCaseOf = (at: number, topic: Topic, endpoint: Endpoint) => ({
+  useCase: { name: `namespaces/n-${at % namespaces}/useCases/u-${at}`, spec: specOf(topic, endpoint) },
+})
+
+async function registerAll({ fleet }: Chaos, topic: Topic, endpoint: Endpoint): Promise<void> {
+  let next = 0
+  const some = async (): Promise<void> => {
+    while (next < useCaseCount) {
+      const at = next++
+      const client = fleet.clientOf(fleet.controlPlanes[at % fleet.controlPlanes.length]!)
+      await client.useCases.createUseCase(useCaseOf(at, topic, endpoint))
+    }
+  }
+  await Promise.all(Array.from({ length: createsAtOnce }, some))
+}
+
+/** Until the leader knows a lane of each; answers the seconds since startedMs. */
+async function untilFound({ fleet, flows }: Chaos, startedMs: number): Promise<number> {
+  for (;;) {
+    const lanes = await countPages(
+      (pageToken) => fleet.client.fleet.listLanes({ pageSize: 10_000, pageToken }),
+      (page) => page.lanes,
+    )
+    if (lanes >= useCaseCount + flows[0]!.topic.partitions) return (performance.now() - startedMs) / 1000
+    await sleep(5000)
+  }
+}
+
+async function countPages<P extends { readonly nextPageToken: string }>(
+  read: (token: string) => Promise<P>,
+  items: (page: P) => readonly unknown[],
+): Promise<number> {
+  let count = 0
+  for (let token = ''; ; ) {
+    const page = await read(token)
+    count += items(page).length
+    token = page.nextPageToken
+    if (token === '') return count
+  }
+}
+
+/** Of one core, over some seconds. */
+async function cpuShare({ pid }: ControlPlane): Promise<number> {
+  const ticks = (): number => {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    return Number(fields[11]) + Number(fields[12])
+  }
+  const before = ticks()
+  await sleep(calmMs)
+  return ((ticks() - before) * 10) / calmMs
+}
