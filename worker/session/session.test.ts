@@ -196,6 +196,27 @@ describe('heartbeats', () => {
     await vi.waitFor(() => expect(heard.length).toBeGreaterThanOrEqual(4))
   })
 
+  test('stop while there is no lease, so that others may be given the lanes, and come at once when there is one again', async () => {
+    const { session, heard, control } = open()
+    control.lease = 'AWAY'
+    session.start()
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(heard).toHaveLength(0)
+    control.lease = 'HELD'
+    await vi.waitFor(() => expect(heard.length).toBeGreaterThan(1))
+    control.lease = 'AWAY'
+    control.isValid = false
+    session.check()
+    await vi.waitFor(() => expect(mayNow(session)).toBe(false))
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    const before = heard.length
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(heard).toHaveLength(before)
+    control.lease = 'HELD'
+    control.isValid = true
+    await vi.waitFor(() => expect(heard.length).toBeGreaterThan(before))
+  })
+
   test('say that the worker leaves', async () => {
     const { session, heard } = open()
     session.start()
@@ -204,7 +225,8 @@ describe('heartbeats', () => {
   })
 
   test('of a stopped session end soon, whatever the interval', async () => {
-    const { session, heard } = open(60_000)
+    const { session, heard, control } = open(60_000)
+    control.answer = () => reply({ nextInterval: durationFromMs(60_000) })
     session.start()
     await vi.waitFor(() => expect(heard).toHaveLength(1))
     const before = performance.now()

@@ -138,6 +138,7 @@ export class Session {
         else if (this.#suspended && this.#lease.isValid(performance.now(), Date.now())) {
           this.#suspended = false
           this.#holdings.resume()
+          this.#beatAlarm.ring()
         }
       } catch (error) {
         this.#log.debug({ error: String(error) }, 'session: Redis did not take the touch')
@@ -166,6 +167,11 @@ export class Session {
   async #heartbeatLoop(): Promise<void> {
     for (let failures = 0; !this.#stopped; ) {
       let waitMs = this.#options.intervalMs
+      // Without a lease it can do nothing for its lanes; only when it is silent may the leader give them to another.
+      if (this.#suspended) {
+        await this.#beatAlarm.sleep(waitMs)
+        continue
+      }
       this.#hurried = false
       try {
         waitMs = await this.#heartbeat()

@@ -1,6 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Worker } from '../../../deploy/local/fleet.ts'
+import { LaneState } from '../../../proto/gen/ferry/v1/lane_pb.ts'
+import type { Fleet } from '../../harness/fleet.ts'
+import { Link } from '../../harness/link.ts'
 import { waitForLanes } from '../../harness/use-case.ts'
 import { waitUntil } from '../../harness/wait-until.ts'
+import type { Flow } from '../flow.ts'
 import { anotherLeads, call, expectPhase, leader, move, type Phase, replaceLeader } from '../leaders.ts'
 import { type Chaos, scenario } from '../scenario.ts'
 
@@ -233,3 +238,29 @@ scenario(
     }
   },
 )
+
+scenario(
+  'one worker is without Redis, and others get its lanes',
+  { fault: splitViews, repeats: 'UNLOGGED', fleet: { controlPlanes: 3, workers: 2 } },
+  async ({ fleet: parts, flows, random, delivers }) => {
+    await using link = await Link.open(() => parts.own.redis.port)
+    const lost = await parts.startWorker({ FERRY_REDIS_URL: `redis://127.0.0.1:${link.port}` })
+    const instance = await waitUntil('it has lanes', 20_000, () => instanceWithLanes(parts, flows, lost))
+    link.state = random.pick(['STALL', 'STALL_ANSWERS', 'REFUSE'] as const)
+    await waitUntil('it has none', 30_000, async () => {
+      const { lanes } = await parts.client.fleet.listLanes({})
+      return lanes.every((lane) => lane.worker !== instance && lane.state === LaneState.RUNNING)
+    })
+    await delivers(300)
+    link.cut()
+    link.state = 'PASS'
+    await delivers(300)
+  },
+)
+
+/** By the worker's description, which ends with its process id. */
+async function instanceWithLanes(parts: Fleet, flows: readonly Flow[], { pid }: Worker): Promise<string | undefined> {
+  const { workers } = await parts.client.fleet.listWorkers({})
+  const worker = workers.find(({ description }) => description.endsWith(` ${pid}`))
+  return worker !== undefined && worker.lanes >= flows.length ? worker.instance : undefined
+}
