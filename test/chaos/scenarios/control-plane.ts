@@ -27,21 +27,17 @@ const exitMsMax = 20_000
 const phases: readonly Phase[] = ['a worker is told to drain', 'a lane drains', 'a lane is released', 'a lane has started']
 
 for (const phase of phases) {
-  scenario(
-    `the leader is killed when ${phase}`,
-    { fault: leaderKilled, repeats, fleet, fast: phase === 'a lane is released' },
-    async (chaos) => {
-      for (const how of ['JOIN', 'LEAVE'] as const) {
-        const victim = await leader(chaos.fleet)
-        const seen = await expectPhase(chaos, phase)
-        const moved = move(chaos, how)
-        await seen()
-        await replaceLeader(chaos.fleet, victim)
-        await moved()
-        await chaos.delivers(200)
-      }
-    },
-  )
+  scenario(`the leader is killed when ${phase}`, { fault: leaderKilled, repeats, fleet }, async (chaos) => {
+    for (const how of ['JOIN', 'LEAVE'] as const) {
+      const victim = await leader(chaos.fleet)
+      const seen = await expectPhase(chaos, phase)
+      const moved = move(chaos, how)
+      await seen()
+      await replaceLeader(chaos.fleet, victim)
+      await moved()
+      await chaos.delivers(200)
+    }
+  })
 }
 
 scenario('the leader is killed at random moments of moves', { fault: leaderKilled, repeats, fleet }, async (chaos) => {
