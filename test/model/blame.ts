@@ -16,6 +16,7 @@ const calm: readonly Fault[] = [
   'tick',
   'coordinatorDies',
   'leaderDies',
+  'leaderFreezes',
 ]
 
 const isCalm = ({ s, context }: Turn): boolean =>

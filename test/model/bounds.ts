@@ -15,6 +15,7 @@ export const faults = [
   'lostInsertReply', // the log has taken rows, and the answer does not arrive
   'hang', // a request takes too long and is let pass
   'leaderDies', // another replica leads
+  'leaderFreezes', // another replica leads, and the old one goes on
   'tick', // more time passes than the look-up's margin
   'spool', // an insert goes into the spool while the log is away
   'expire', // rows of an earlier time are gone from the log

@@ -1,19 +1,20 @@
+import { Outcome } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import { LaneState } from '../../proto/gen/ferry/v1/lane_pb.ts'
 import { type Run, readGroupMetadata, readParked, readRuns } from '../../runtime/lane-keys.ts'
 import { isDone, outcomeOf, roundsOf } from './batch-steps.ts'
-import { faults } from './bounds.ts'
+import { repliesOf } from './bounds.ts'
 import type { Context } from './context.ts'
 import { has, left, type State } from './state.ts'
 
 // What must hold, said without the product's code. I1 nothing is lost; I2 nothing is stuck; I3 nothing is sent again that is known to
 // have ended; I4 nothing of an older owner is accepted; I5 order; I6 no identity is used twice, and every delivery has an outcome;
-// I7 retry batches; I8 the owner and Redis agree on what is parked. I3, I5 and I6 are looked at when something is sent (blame.ts).
+// I7 retry batches; I8 the owner and Redis agree on what is parked; I9 giving up is paid for. I3, I5 and I6 are looked at when something is sent (blame.ts).
 
 const holds = (runs: readonly Run[], offset: number): boolean => runs.some((run) => run.first <= offset && offset <= run.last)
 
 /** In every state. */
 export function always(s: State, context: Context): string {
-  return lostInRedis(s, context) || lostInGroup(s, context) || disagreement(s, context)
+  return lostInRedis(s, context) || lostInGroup(s, context) || disagreement(s, context) || overspent(s, context)
 }
 
 function lostInRedis({ R, had }: State, { b }: Context): string {
@@ -49,6 +50,18 @@ function disagreement({ R, W }: State, { owners }: Context): string {
     if (stored !== parked) return `I8: Redis has parked ${parked || 'nothing'}, its owner believes ${stored || 'nothing'}`
   }
   return ''
+}
+
+/** Every fault may give back what was spent since the last checkpoint, once. */
+const refunds = ['crash', 'freeze', 'lapse', 'rollback', 'flush', 'leaderDies'] as const
+
+function overspent({ log, ...s }: State, { b }: Context): string {
+  const failed = new Set(log.filter((row) => row[4] === Outcome.FAILED).map(([offset, round]) => `${offset} ${round}`))
+  const costs = [...failed].map((each) => (repliesOf(b, Number(each.split(' ')[0])).includes('BAD') ? 1 : 10))
+  const spent = costs.reduce((sum, each) => sum + each, 0)
+  const earned = 10 * log.filter((row) => row[4] === Outcome.DELIVERED).length
+  const times = 1 + refunds.reduce((sum, fault) => sum + b[fault] - left(s as State, fault), 0)
+  return spent > b.creditMax * times + earned ? `I9: giving up has cost ${spent}, of ${b.creditMax} and ${earned} earned` : ''
 }
 
 /** When nothing happens any more by itself. */
@@ -88,5 +101,3 @@ function batchesAtRest(s: State, { b }: Context): string {
   }
   return ''
 }
-
-export const faultsLeft = (s: State): string => faults.filter((fault) => left(s, fault) > 0).join()

@@ -1,4 +1,4 @@
-import { Ordering } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { GiveUp, Ordering } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { defaultDecodeLimits } from '../../worker/decode/decode-limits.ts'
 import { compileRoute, type Route } from '../../worker/deliver/route.ts'
 import type { LaneLimits } from '../../worker/lane/lane-limits.ts'
@@ -18,6 +18,7 @@ export function laneSettingOf({ keys, ordering, attemptsMax, creditMax }: Bounds
   const useCase = sampleUseCase(ordering)
   useCase.spec!.delivery!.ordering = Ordering[ordering]
   useCase.spec!.retry!.maxRetries = attemptsMax - 1
+  if (!on.credit) useCase.spec!.retry!.giveUp = GiveUp.UNFUNDED
   return {
     ...{ keys, on, route: compileRoute(useCase, defaultDecodeLimits) },
     // Nothing is full here: bytes stay in Kafka.

@@ -10,7 +10,7 @@ import { leaderSteps } from './leader-steps.ts'
 import { logSteps } from './log-steps.ts'
 import { Owners } from './owners.ts'
 import type { Safeguards } from './safeguards.ts'
-import { firstOf, left, type State } from './state.ts'
+import { firstOf, type Leader, left, type State } from './state.ts'
 import { storeSteps } from './store-steps.ts'
 import { workerSteps } from './worker-steps.ts'
 
@@ -68,10 +68,15 @@ function remember(after: State, before: State, { rollbackDepth }: Bounds, isRoll
 }
 
 /** Versions of lists are compared only: they are kept small, so that equal states are equal. */
-function number({ L, W }: State): void {
-  const since = L.h.state === 'LEAVING' ? L.h.sinceVersion : 0
-  const versions = [...new Set([0, L.v, since, ...W.map(({ ap }) => ap)])].sort((a, b) => a - b)
-  L.v = versions.indexOf(L.v)
-  if (L.h.state === 'LEAVING') L.h = { ...L.h, sinceVersion: versions.indexOf(since) }
+function number({ L, Z, W }: State): void {
+  const leaders = Z === 0 ? [L] : [L, Z]
+  const since = ({ h }: Leader): number => (h.state === 'LEAVING' ? h.sinceVersion : 0)
+  const versions = [...new Set([0, ...leaders.flatMap((each) => [each.v, since(each)]), ...W.map(({ ap }) => ap)])].sort(
+    (a, b) => a - b,
+  )
+  for (const leader of leaders) {
+    leader.v = versions.indexOf(leader.v)
+    if (leader.h.state === 'LEAVING') leader.h = { ...leader.h, sinceVersion: versions.indexOf(since(leader)) }
+  }
   for (const w of W) w.ap = versions.indexOf(w.ap)
 }

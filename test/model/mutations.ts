@@ -7,7 +7,7 @@ export interface Mutation {
   readonly off: readonly Safeguard[]
   readonly in: Bounds
   /** What is found; undefined: nothing, and why that is so. */
-  readonly finds: 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'I8' | undefined
+  readonly finds: 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'I8' | 'I9' | undefined
   readonly why?: string
   /** Too slow for every run of the tests. */
   readonly isSlow?: true
@@ -158,6 +158,14 @@ export const mutations: readonly Mutation[] = [
     isSlow: true,
   },
   { name: 'assignments are written down', off: ['grants'], in: bounds({ keys: A, leaderDies: 1 }), finds: 'I5' },
+  { name: "a former leader's clock", off: ['leaderClock'], in: bounds({ keys: A, leaderFreezes: 1 }), finds: 'I5', isSlow: true },
+  {
+    name: "a former leader's term",
+    off: ['term'],
+    in: bounds({ keys: A, leaderFreezes: 1 }),
+    finds: undefined,
+    why: 'it tells nobody of its assignment: its clock says that it no longer leads',
+  },
   {
     name: 'lanes prove themselves after Redis was away',
     off: ['proves'],
@@ -229,5 +237,17 @@ export const mutations: readonly Mutation[] = [
     in: bounds({ keys: A, workers: 1, batches: 1, crash: 1, tracksIds: true, replies: [poison] }),
     finds: undefined,
     why: 'the log tells that the round has ended; what it did not see is sent again with another epoch',
+  },
+  {
+    name: 'credit',
+    off: ['credit'],
+    in: bounds({ keys: AA, workers: 1, creditMax: 10, attemptsMax: 1, replies: [['BUSY'], ['BUSY']] }),
+    finds: 'I9',
+  },
+  {
+    name: 'credit outlives an owner',
+    off: ['creditSaved'],
+    in: bounds({ keys: AA, move: 1, creditMax: 10, attemptsMax: 1, replies: [['BUSY'], ['BUSY']] }),
+    finds: 'I9',
   },
 ]

@@ -27,9 +27,13 @@ export const safeguards = {
   drain: true, // a lane is released only when its rows are durable
   checkpointFirst: true, // a checkpoint before the first request of a new owner
   proves: true, // after Redis was away, every lane writes a checkpoint
+  credit: true, // giving up is paid for
+  creditSaved: true, // what is left to pay with outlives an owner
   epochClock: true, // a new epoch is above the clock, so also above what was forgotten
   newEpoch: true, // a refused worker gets the lane back with a new epoch only
   releasedByEpoch: true, // RELEASED of another epoch changes nothing
+  term: true, // what a leader writes is refused when another term has begun
+  leaderClock: true, // a leader that was frozen sees by its clock that it no longer leads
   grants: true, // an assignment is written down before it is told
   groupMetadata: true, // the group commit tells the cursor and what has not ended below it
   watermark: true, // a page of a retry batch that comes late is dropped

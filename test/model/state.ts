@@ -104,6 +104,8 @@ export interface Batch {
 export interface State {
   W: Worker[]
   L: Leader
+  /** One that was frozen while another was elected. */
+  Z: Leader | 0
   /** The clock as epochs see it. */
   ck: number
   R: LaneHashes | 0
@@ -150,6 +152,7 @@ export const newWorker = (id: string): Worker => ({
 export const firstOf = (b: Bounds): State => ({
   ...{ W: Array.from({ length: b.workers }, (_, i) => newWorker(`w${i}`)), ck: 1, R: firstState(0), H: [], gr: 0 },
   L: { up: true, h: { state: 'FREE', releasedVersion: firstVersion }, v: 1, hi: 0, gw: 0, isBlind: false },
+  Z: 0,
   ...{
     G: '0 1;0;',
     log: [],

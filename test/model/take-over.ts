@@ -20,9 +20,11 @@ function baseOf(s: State, k: Keeper, { on }: Context): TakeoverBase | undefined 
   return baseOfGroup(Number(floor), on.groupMetadata ? metadata! : '')
 }
 
-/** The query of look-up.ts, on these rows. */
-function ask(log: readonly Row[], range: LookUpRange, era: (ms: number) => boolean): LogKnowledge {
-  const within = log.filter((row) => (row[0] >= range.fromOffset || range.parked.includes(row[0])) && era(msOf(row[5])))
+/** What the queries of look-up.ts answer, of these rows; look-up.test.ts asks a real ClickHouse the same. */
+export function ask(log: readonly Row[], range: LookUpRange): LogKnowledge {
+  const within = log.filter(
+    (row) => (row[0] >= range.fromOffset || range.parked.includes(row[0])) && msOf(row[5]) >= range.sinceMs,
+  )
   const offsets = [...new Set(within.map((row) => row[0]))]
   const ends: number[][] = []
   const tries: number[][] = []
@@ -51,12 +53,10 @@ export function takeOver(turn: Turn, k: Keeper, skips: boolean): void {
   if (!base.clean && !skips && on.lookUp) {
     const whole = lookUpRange(id, b.ordering, base)
     const range = { ...whole, fromEpoch: on.lookUpByWriter ? whole.fromEpoch : 0, parked: on.lookUpParked ? whole.parked : [] }
-    knowledge = weaken(
-      ask(s.log, range, (ms) => ms >= range.sinceMs),
-      on,
-    )
+    knowledge = weaken(ask(s.log, range), on)
   }
-  k.node = owners.start(on.endedRuns ? base : { ...base, ended: [] }, knowledge)
+  const weak = { ...base, ended: on.endedRuns ? base.ended : [], credit: on.creditSaved ? base.credit : undefined }
+  k.node = owners.start(weak, knowledge)
   const whole = { ...context, on: { ...on, groupMetadata: true } }
   k.known = knownTo(s, context, baseOf(s, k, whole)!, skips)
   k.base = 0
