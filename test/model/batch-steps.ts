@@ -8,7 +8,7 @@ import type { Context, Go, Turn } from './context.ts'
 import { isEnd } from './log-steps.ts'
 import type { InboxPlace } from './owner-lane.ts'
 import { enqueue } from './redis-scripts.ts'
-import { type Batch, has, msOf, type Row, type State } from './state.ts'
+import { type Batch, msOf, type Row, type State } from './state.ts'
 import { happen } from './worker-steps.ts'
 
 const rankOf = ([, round, epoch, attempt]: Row) => ({ round, epoch, attempt })
@@ -117,5 +117,3 @@ export const roundsOf = (s: State, offset: number, above: number): Set<number> =
       .filter((row) => row[1] > above)
       .map((row) => row[1]),
   )
-
-export const hasEnded = (s: State, offset: number): boolean => has(s.had, offset)

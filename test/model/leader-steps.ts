@@ -30,13 +30,14 @@ export function leaderSteps(context: Context, s: State, go: Go): void {
     'leaderFreezes',
   )
   expelSteps(context, s, L, 'leader', 'L', go)
-  for (let i = 0; i < s.W.length; i++) laneSteps(s, i, go)
+  for (let i = 0; i < s.W.length; i++) laneSteps(context, s, i, go)
 }
 
-function laneSteps(s: State, i: number, go: Go): void {
+function laneSteps({ on }: Context, s: State, i: number, go: Go): void {
   const { L } = s
   const w = s.W[i]!
-  if (w.up && !w.fz) {
+  // Without a lease a worker is silent.
+  if (w.up && !w.fz && (w.ls === 'H' || !on.leaseMargin)) {
     go(`${w.id}: heartbeat`, (turn) => beat(turn, i, true, 'L'))
     go(`${w.id}: heartbeat, the reply is lost`, (turn) => beat(turn, i, false, 'L'), 'lostBeat')
   }
