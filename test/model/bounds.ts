@@ -35,6 +35,8 @@ export interface Bounds extends Readonly<Record<Fault, number>> {
   /** After so many attempts BUSY gives up, if credit pays. */
   readonly attemptsMax: number
   readonly creditMax: number
+  /** Parked deliveries, and removals, of one checkpoint. */
+  readonly entriesMax: number
   /** Writes of Redis that a rollback may undo. */
   readonly rollbackDepth: number
   readonly batches: number
@@ -49,7 +51,7 @@ const noFaults = Object.fromEntries(faults.map((fault) => [fault, 0])) as Record
 
 export const bounds = (of: Partial<Bounds>): Bounds => ({
   ...noFaults,
-  ...{ keys: 'AB', ordering: 'KEY', workers: 2, replies: [], attemptsMax: 2, creditMax: 100, rollbackDepth: 2 },
+  ...{ keys: 'AB', ordering: 'KEY', workers: 2, replies: [], attemptsMax: 2, creditMax: 100, rollbackDepth: 2, entriesMax: 100 },
   ...{ batches: 0, inserts: 1, groupCommits: false, tracksIds: false },
   ...of,
 })

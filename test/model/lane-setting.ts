@@ -12,15 +12,17 @@ export interface LaneSetting {
   readonly route: Route
   readonly limits: LaneLimits
   readonly on: Safeguards
+  /** Parked deliveries, and removals, of one checkpoint. */
+  readonly entriesMax: number
 }
 
-export function laneSettingOf({ keys, ordering, attemptsMax, creditMax }: Bounds, on: Safeguards): LaneSetting {
+export function laneSettingOf({ keys, ordering, attemptsMax, creditMax, entriesMax }: Bounds, on: Safeguards): LaneSetting {
   const useCase = sampleUseCase(ordering)
   useCase.spec!.delivery!.ordering = Ordering[ordering]
   useCase.spec!.retry!.maxRetries = attemptsMax - 1
   if (!on.credit) useCase.spec!.retry!.giveUp = GiveUp.UNFUNDED
   return {
-    ...{ keys, on, route: compileRoute(useCase, defaultDecodeLimits) },
+    ...{ keys, on, entriesMax, route: compileRoute(useCase, defaultDecodeLimits) },
     // Nothing is full here: bytes stay in Kafka.
     limits: { parkedMax: 1000, parkedBytesMax: 0, creditMax, bufferBytesMax: 1_000_000 },
   }

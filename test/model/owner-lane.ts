@@ -65,7 +65,7 @@ const timeless = (text: string): string =>
 /** The product's own lane and checkpointer, driven by events instead of timers, sockets and connections. */
 export class OwnerLane {
   readonly lane: Lane
-  readonly checkpointer = new Checkpointer({ checkpoint: () => Promise.reject(new Error('nothing is sent here')) })
+  readonly checkpointer: Checkpointer
   readonly flights: Load[] = []
   readonly rowsOut: OutRow[] = []
   /** The checkpoint that is not answered yet. */
@@ -81,6 +81,11 @@ export class OwnerLane {
   constructor(setting: LaneSetting, base: TakeoverBase, knowledge: LogKnowledge | undefined) {
     this.#setting = setting
     const { route, limits } = setting
+    const { entriesMax } = setting
+    this.checkpointer = new Checkpointer(
+      { checkpoint: () => Promise.reject(new Error('nothing is sent here')) },
+      { bytesMax: 1, entriesMax, removalsMax: entriesMax },
+    )
     const start = startLane(base, knowledge, route.plan.ordering, limits.creditMax, 1)
     this.lane = new Lane(id, 1, route, limits, start, {
       attempts: {

@@ -3,10 +3,15 @@ import type { Lane } from './lane.ts'
 import type { Checkpoint } from './lane-state.ts'
 import type { Parked } from './parked.ts'
 
-/** Bytes of parked records that one checkpoint may carry, and how many entries and removals. */
-const BYTES_MAX = 1 << 20
-const ENTRIES_MAX = 2000
-const REMOVALS_MAX = 10_000
+/** What one checkpoint may carry. */
+export interface DraftLimits {
+  /** Bytes of parked records; a single one may have more. */
+  readonly bytesMax: number
+  readonly entriesMax: number
+  readonly removalsMax: number
+}
+
+export const draftLimits: DraftLimits = { bytesMax: 1 << 20, entriesMax: 2000, removalsMax: 10_000 }
 
 /** What Redis has of a lane's position. */
 export interface SavedPosition {
@@ -35,21 +40,22 @@ export function draftCheckpoint(
   taken: readonly string[],
   options: { readonly clean: boolean; readonly forced: boolean },
   nowMs: number,
+  { bytesMax, entriesMax, removalsMax } = draftLimits,
 ): Draft | undefined {
   const { parking, window, known } = lane
   const dirty = [...parking.dirty].filter(mayEnter)
-  if (dirty.length > ENTRIES_MAX) dirty.sort((a, b) => a.offset - b.offset)
+  if (dirty.length > entriesMax) dirty.sort((a, b) => a.offset - b.offset)
   const included: { entry: Parked; generation: number }[] = []
   let bytes = 0
   for (const entry of dirty) {
     const size = carriesBytes(entry) ? entry.bytes : 0
-    if (included.length >= ENTRIES_MAX || (bytes > 0 && bytes + size > BYTES_MAX)) break
+    if (included.length >= entriesMax || (bytes > 0 && bytes + size > bytesMax)) break
     included.push({ entry, generation: entry.generation })
     bytes += size
   }
   const removed: number[] = []
   for (const offset of parking.removals) {
-    if (removed.length >= REMOVALS_MAX) break
+    if (removed.length >= removalsMax) break
     removed.push(offset)
   }
   const whole = included.length === dirty.length && removed.length === parking.removals.size

@@ -1,5 +1,5 @@
 import { writeRuns } from '../../runtime/lane-keys.ts'
-import { type Draft, draftCheckpoint, type SavedPosition } from './checkpoint-draft.ts'
+import { type Draft, type DraftLimits, draftCheckpoint, draftLimits, type SavedPosition } from './checkpoint-draft.ts'
 import type { Lane } from './lane.ts'
 import type { LaneState } from './lane-state.ts'
 
@@ -15,14 +15,16 @@ export class Checkpointer {
   /** Inbox fields that the next checkpoint removes. */
   taken: string[] = []
   readonly #state: Pick<LaneState, 'checkpoint'>
+  readonly #limits: DraftLimits
   #saved: SavedPosition | undefined
   #pending: Draft | undefined
   #writing = false
   #forced = false
   #behind = false
 
-  constructor(state: Pick<LaneState, 'checkpoint'>) {
+  constructor(state: Pick<LaneState, 'checkpoint'>, limits: DraftLimits = draftLimits) {
     this.#state = state
+    this.#limits = limits
   }
 
   /** Redis may have lost writes: the next checkpoint is written although nothing has changed, and will be refused then. */
@@ -70,7 +72,7 @@ export class Checkpointer {
     const saved = this.#saved ?? takenOver(lane)
     const forced = this.#forced || this.#saved === undefined
     const clean = isFinished && this.#saved !== undefined
-    const draft = draftCheckpoint(lane, saved, this.taken, { clean, forced }, nowMs)
+    const draft = draftCheckpoint(lane, saved, this.taken, { clean, forced }, nowMs, this.#limits)
     if (draft === undefined) return undefined
     this.#forced = false
     if (draft.whole) this.taken = []
