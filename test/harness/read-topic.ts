@@ -18,7 +18,11 @@ export async function readTopic(topic: Topic): Promise<TopicRecord[]> {
   const open = new Set([...ends].filter(([, end]) => end > 0).map(([partition]) => partition))
   const records: TopicRecord[] = []
   if (open.size === 0) return records
-  const consumer = topic.kafka.consumer({ groupId: `judge-${randomBytes(5).toString('hex')}`, sessionTimeout: 30_000 })
+  const consumer = topic.kafka.consumer({
+    ...{ groupId: `judge-${randomBytes(5).toString('hex')}`, sessionTimeout: 30_000 },
+    // A batch that compaction has emptied hides, from this client, what comes after it and does not fit into the rest.
+    ...{ maxBytesPerPartition: 8 << 20, maxBytes: 32 << 20 },
+  })
   await consumer.connect()
   try {
     await consumer.subscribe({ topic: topic.name, fromBeginning: true })

@@ -47,6 +47,8 @@ const FAILURES_TOLD = 3
 const RETRY_MS_MAX = 1000
 /** So often metadata has no leader for it before its sink hears of it: about two seconds. */
 const MISSES_TOLD = 5
+/** So often a broker says the same end, below the position: just after its start it may say a lower one than it has. */
+const CUTS_BELIEVED = 3
 /** What does not get better by asking again is asked for so seldom that it costs nothing. */
 const BAD_RETRY_MS = 5000
 /** Answers in a row that another topic has the name: a single broker may be behind. */
@@ -76,6 +78,8 @@ export class Partition {
   missed = 0
   #failures = 0
   #strange = 0
+  #end = -1
+  #cuts = 0
   #judged: TopicMetadata | undefined
   /** Its sink has been told of a trouble. */
   #isTroubled = false
@@ -123,6 +127,13 @@ export class Partition {
   isBad(message: string, nowMs: number): void {
     this.notBefore = nowMs + BAD_RETRY_MS
     this.trouble(message)
+  }
+
+  /** Kafka ends below the position; answers whether that is to be believed. */
+  isCutAt(end: number): boolean {
+    this.#cuts = end === this.#end ? this.#cuts + 1 : 1
+    this.#end = end
+    return this.#cuts >= CUTS_BELIEVED
   }
 
   /** Whether the topic of this name is the one that the position belongs to. One answer that it is not is not believed. */

@@ -7,6 +7,7 @@ import { type FetchedPartition, fetchPartitions } from './fetch.ts'
 import { offsetRange } from './offset-range.ts'
 import type { Partition } from './partition.ts'
 import { readBatches } from './record-batch.ts'
+import { Sleepers } from './sleepers.ts'
 import { takeResponse } from './take-response.ts'
 
 // Why a partition is not asked for:
@@ -28,6 +29,8 @@ export interface ReaderOptions {
 const STUCK_BYTES_MAX = 64 << 20
 const RETRY_MS_MAX = 500
 const IDLE_MS = 1000
+/** A partition that was out of range is asked for again so much later. */
+const AGAIN_MS = 300
 /** So many fetches of a broker fail before a sink hears of it. */
 const FAILURES_TOLD = 3
 /** A topic may be away for days. */
@@ -50,9 +53,9 @@ export class Reader {
   readonly #log: Logger
   readonly #partitions = new Map<string, Partition>()
   readonly #loops = new Map<number, Promise<void>>()
-  readonly #idlers = new Set<() => void>()
-  readonly #sleepers = new Set<() => void>()
-  readonly #refreshers = new Set<() => void>()
+  readonly #idlers = new Sleepers()
+  readonly #sleepers = new Sleepers()
+  readonly #refreshers = new Sleepers()
   #refreshing = false
   #stopped = false
 
@@ -88,7 +91,7 @@ export class Reader {
 
   /** Something may be read again. */
   wake(): void {
-    for (const wake of this.#idlers) wake()
+    this.#idlers.wake()
   }
 
   /** Nothing can be read. */
@@ -98,7 +101,7 @@ export class Reader {
 
   async stop(): Promise<void> {
     this.#stopped = true
-    for (const wake of [...this.#idlers, ...this.#sleepers, ...this.#refreshers]) wake()
+    for (const each of [this.#idlers, this.#sleepers, this.#refreshers]) each.close()
     await Promise.all(this.#loops.values())
   }
 
@@ -154,14 +157,14 @@ export class Reader {
   /** Asks for metadata until every partition has a leader: soon for one that has lost it just now, seldom for what is away. */
   async #refresh(): Promise<void> {
     if (this.#refreshing) {
-      for (const wake of this.#refreshers) wake()
+      this.#refreshers.wake()
       return
     }
     this.#refreshing = true
     for (;;) {
-      await this.#sleep(backOffMs(0, RETRY_MS_MAX), this.#sleepers)
+      await this.#sleepers.sleep(backOffMs(0, RETRY_MS_MAX))
       const soonest = Math.min(...this.#leaderless().map((each) => each.missed))
-      if (soonest > 0) await this.#sleep(backOffMs(soonest, LEADERLESS_MS_MAX), this.#refreshers)
+      if (soonest > 0) await this.#refreshers.sleep(backOffMs(soonest, LEADERLESS_MS_MAX))
       if (this.#stopped || this.#leaderless().length === 0) break
       let problem: string | undefined
       try {
@@ -180,19 +183,6 @@ export class Reader {
     return [...this.#partitions.values()].filter((each) => each.leader < 0)
   }
 
-  #sleep(ms: number, among: Set<() => void>): Promise<void> {
-    if (this.#stopped) return Promise.resolve()
-    return new Promise((resolve) => {
-      const wake = (): void => {
-        clearTimeout(timer)
-        among.delete(wake)
-        resolve()
-      }
-      const timer = setTimeout(wake, ms)
-      among.add(wake)
-    })
-  }
-
   async #loop(id: number): Promise<void> {
     let failures = 0
     let stalled = 0
@@ -202,7 +192,7 @@ export class Reader {
       const due = mine.filter((each) => each.notBefore <= now)
       if (due.length === 0) {
         const next = mine.reduce((soonest, each) => Math.min(soonest, each.notBefore), now + IDLE_MS)
-        await this.#sleep(next - now, this.#idlers)
+        await this.#idlers.sleep(next - now)
         continue
       }
       due.push(...due.splice(0, turn % due.length)) // the broker fills the response in the order of the request
@@ -211,7 +201,7 @@ export class Reader {
         failures = 0
         // Something at the log's end may answer at once for ever: do not spin.
         stalled = hasMoved || performance.now() - now > 50 ? 0 : stalled + 1
-        if (stalled > 2) await this.#sleep(Math.min(20 * stalled, 250), this.#sleepers)
+        if (stalled > 2) await this.#sleepers.sleep(Math.min(20 * stalled, 250))
       } catch (error) {
         await this.#failed(id, due, ++failures, error as Error)
       }
@@ -223,7 +213,7 @@ export class Reader {
     if (this.#stopped) return
     this.#log.debug({ broker: id, error: String(error) }, 'source: fetch failed')
     if (failures % FAILURES_TOLD === 0) for (const each of partitions) each.trouble(`Kafka: ${error.message}`)
-    await this.#sleep(backOffMs(failures, RETRY_MS_MAX), this.#sleepers)
+    await this.#sleepers.sleep(backOffMs(failures, RETRY_MS_MAX))
     try {
       await this.#cluster.refreshMetadata()
       this.#route()
@@ -281,15 +271,19 @@ export class Reader {
     try {
       const { earliest, latest } = await offsetRange(this.#cluster, topic, partition.partition)
       if (partition.closed || partition.position !== position) return
-      // Between the two questions the range has moved over the position: asking again will do.
-      const next = position >= earliest && position <= latest ? position : partition.sink.outOfRange(position, earliest, latest)
+      // Where the range has moved over the position between the two questions, asking again will do.
+      const isInRange = position >= earliest && position <= latest
+      if (isInRange || (position > latest && !partition.isCutAt(latest))) {
+        partition.notBefore = performance.now() + AGAIN_MS
+        return
+      }
+      const next = partition.sink.outOfRange(position, earliest, latest)
       if (next === undefined) this.remove(partition)
       else partition.position = next
     } catch (error) {
       const problem = `Kafka: offset ${position} of ${partition.key} is out of range, and the range is not known: ${String(error)}`
       partition.failed(problem, performance.now())
     } finally {
-      partition.notBefore = Math.max(partition.notBefore, performance.now() + 50)
       partition.isBusy = false
       this.wake()
     }
