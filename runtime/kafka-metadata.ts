@@ -6,7 +6,7 @@ import type { WireReader } from './kafka-wire.ts'
 /** A topic as a broker described it. The field names are those that kafkajs reads. */
 export interface TopicMetadata {
   readonly topic: string
-  /** Another one when the topic is deleted and created again; '' from brokers before 2.8. */
+  /** Another one when the topic is deleted and created again; '' from brokers before Kafka 3.1. */
   readonly topicId: string
   /** 0: it is there. */
   readonly topicErrorCode: number

@@ -17,7 +17,7 @@ return {'BOUND', ARGV[3]}
  * when the lane is another's.
  */
 export async function bindTopic(redis: Redis, id: LaneId, epoch: number, owner: string, topicId: string): Promise<string> {
-  // A broker before 2.8 knows no ids.
+  // A broker before Kafka 3.1 says no ids.
   if (topicId === '') return ''
   requireConnection(redis)
   const [kind, text] = (await bindScript(redis, [laneKeys(id).lane], [epoch, owner, topicId])) as Buffer[]
