@@ -25,7 +25,7 @@ export interface FleetTimings {
 export interface Heard {
   /** Lanes that the worker may forget. */
   readonly acknowledged: readonly Release[]
-  /** Whether what it said calls for a step. */
+  /** Whether what it said calls for a step. Until one is taken nobody is told a list. */
   readonly calls: boolean
 }
 
@@ -136,7 +136,9 @@ export class FleetCore {
   reply(instance: string, ownVersion: number, acknowledged: readonly Release[]): HeartbeatReply {
     const worker = this.workers.get(instance)
     if (worker === undefined) return this.#nothingNew(ownVersion)
-    const isReady = worker.isComplete && !this.#holdsUnread(worker)
+    // Until a step has seen what was said last, lists may leave out what a worker rightly holds: it would let it go.
+    const isStepped = this.#steppedAt === this.table.changes
+    const isReady = isStepped && worker.isComplete && !this.#holdsUnread(worker)
     const { isMissing, isLeaving } = this.#openLanes(worker)
     const hurries = !isReady || worker.hasGap || isMissing || isLeaving || this.#expecting.has(instance)
     return {

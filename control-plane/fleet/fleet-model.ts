@@ -217,7 +217,8 @@ export class ModelLeader {
 
   hear(beat: Heartbeat, nowMs: number): HeartbeatReply {
     const heard = this.core.hear(beat, nowMs, epochStartMs + nowMs)
-    if (heard?.calls) this.step(nowMs)
+    // A leader that is busy takes a step for several heartbeats together.
+    if (heard?.calls && beat.sequence % 3 !== 0) this.step(nowMs)
     return this.core.reply(heard === undefined ? '' : beat.instance, beat.assignmentVersion, heard?.acknowledged ?? [])
   }
 }

@@ -18,6 +18,9 @@ import { UseCaseViews, type ViewedUseCase } from './use-case-view.ts'
 /** Lists of one leader have versions above those of all before: its term is at least the clock, in ms. */
 const versionsPerMs = 1000
 
+/** After a step so many times its length belongs to others, heartbeats among them. */
+const restFactor = 3
+
 /** A first start, and an empty Redis, take a moment: only what lasts longer is said. */
 const quietFailures = 5
 
@@ -43,6 +46,9 @@ export class Session {
   #isReady = false
   #problem = 'it has just been elected'
   #failures = 0
+  /** The next step that a heartbeat calls for comes no sooner. */
+  #restsUntilMs = 0
+  #deciding: NodeJS.Timeout | undefined
   #wake: () => void = () => {}
   #isAwake = false
 
@@ -94,6 +100,7 @@ export class Session {
       }
       await this.#rest()
     }
+    clearTimeout(this.#deciding)
     await Promise.all([this.#writing, this.surveys.idle(), this.#deletions.idle()])
   }
 
@@ -129,7 +136,7 @@ export class Session {
     }
     this.#addStrangers(beat)
     const heard = this.core.hear(beat, monotonicMs(), wallMs())
-    if (heard?.calls) this.#decide()
+    if (heard?.calls) this.#decideSoon()
     return this.core.reply(heard === undefined ? '' : beat.instance, beat.assignmentVersion, heard?.acknowledged ?? [])
   }
 
@@ -204,9 +211,24 @@ export class Session {
     this.core.resolve(key, { ...holder, releasedVersion: isFirst ? firstVersion : 0, notBeforeMs })
   }
 
+  /** At once, as long as that leaves most of the time to others: with thousands of lanes a step takes tens of milliseconds. */
+  #decideSoon(): void {
+    const restMs = this.#restsUntilMs - this.#parts.monotonicMs()
+    if (restMs <= 0) this.#decide()
+    else if (this.#deciding === undefined) {
+      this.#deciding = setTimeout(() => {
+        this.#deciding = undefined
+        if (this.#isLeading()) this.#decide()
+      }, restMs)
+    }
+  }
+
   #decide(): void {
     const { monotonicMs, wallMs } = this.#parts
-    this.#unwritten.push(...this.core.step(monotonicMs(), wallMs()))
+    const startedMs = monotonicMs()
+    this.#unwritten.push(...this.core.step(startedMs, wallMs()))
+    const endedMs = monotonicMs()
+    this.#restsUntilMs = endedMs + restFactor * (endedMs - startedMs)
     if (this.#unwritten.length === 0 || this.#writing !== undefined) return
     this.#writing = this.#writeGrants().finally(() => {
       this.#writing = undefined
