@@ -7,7 +7,7 @@ import type { LogTable } from './log-table.ts'
 //   the insert of a part     | then
 //   is taken                 | the next part
 //   fails for another reason | the same part again, after a while, for as long as it takes
-//   is refused               | once more; then two halves, each under a token of its own
+//   is refused               | once more, unless it is a half; then two halves, each under a token of its own
 //   is refused, of one row   | once more; then the row without its headers and bodies, marked
 //   is refused even so       | it is not this row: all of it again, after a while, from the row as it was
 //
@@ -91,7 +91,11 @@ function divide(frozen: FrozenRows, parts: Part[], { by, code }: RefusedRowsErro
     return true
   }
   const middle = (part.first + part.end) >> 1
-  const half = (first: number, end: number): Part => newPart(first, end, `${frozen.token}.${first}-${end}`)
+  // It was asked twice for all of them: of a half once will do, and a row that goes without its bodies is asked for twice again.
+  const half = (first: number, end: number): Part => ({
+    ...newPart(first, end, `${frozen.token}.${first}-${end}`),
+    refusals: end - first === 1 ? 0 : 1,
+  })
   parts.splice(0, 1, half(part.first, middle), half(middle, part.end))
   return true
 }

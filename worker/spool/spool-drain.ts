@@ -17,7 +17,7 @@ import { fromMessage } from './spooled-insert.ts'
 //
 //   ClickHouse does not answer        | nothing; the next look is later
 //   another worker drains a partition | the next partition
-//   nobody does                       | its messages one after the other: insert, commit the offset after it, delete what is below
+//   nobody does                       | its messages, a few at once: insert, commit the offset after them, delete what is below
 //   an insert is not taken            | lets go of the partition, so that a worker that reaches ClickHouse may try
 //
 // A message is committed only when its insert is durable. One that is inserted again, because its drainer died in between or because
@@ -39,7 +39,7 @@ export interface SpoolDrainOptions {
   readonly insertTimeoutMs: number
 }
 
-/** Messages that are in memory at once. */
+/** Messages of a partition that are in memory, and on their way to ClickHouse, at once. */
 const MESSAGES_MAX = 4
 const DELETE_TIMEOUT_MS = 5000
 /** More than halving the largest batch takes to find a row. */
@@ -126,12 +126,12 @@ export class SpoolDrain {
       const { from, end } = position
       log.info({ partition, from, end }, 'spool: draining')
       for (let at = from; at < end; ) {
-        for (const record of await this.#read(partition, at, Math.min(end, at + MESSAGES_MAX))) {
-          if (this.#stopping.signal.aborted || !(await lock.hold())) return
-          await this.#insert(record)
-          at = Number(record.offset) + 1
-        }
-        await this.#settle(partition, at)
+        const next = Math.min(end, at + MESSAGES_MAX)
+        const records = await this.#read(partition, at, next)
+        if (this.#stopping.signal.aborted || !(await lock.hold())) return
+        await this.#insertAll(records)
+        await this.#settle(partition, next)
+        at = next
       }
       log.info({ partition, from, end }, 'spool: drained')
     } finally {
@@ -150,6 +150,12 @@ export class SpoolDrain {
         `Kafka gives ${records.length} of the ${offsets.length} messages from offset ${from} of ${topic}/${partition}`,
       )
     return records
+  }
+
+  /** At once: none is committed before all are durable. */
+  async #insertAll(records: readonly KafkaRecord[]): Promise<void> {
+    const ended = await Promise.allSettled(records.map((record) => this.#insert(record)))
+    for (const each of ended) if (each.status === 'rejected') throw each.reason
   }
 
   async #insert(record: KafkaRecord): Promise<void> {
