@@ -19,10 +19,11 @@ const withoutAnswer = new Set(['ABORTED', 'TIMEOUT', 'CONNECTION_RESET', 'CONNEC
 
 /**
  * The endpoint's record against the log's: every request is in the log exactly once, with the status that it was answered with, and
- * the log has none that the endpoint answered otherwise. Only a crash loses rows, and only of records that are sent again.
+ * the log has none that the endpoint answered otherwise. Only a crash loses rows, and only of records that are sent again; when
+ * ClickHouse dies in the same insert, too, the attempt may be there and its outcome not.
  */
 export function judgeRequests(requests: readonly Received[], log: Log, crashed: boolean, problems: Problems): RequestCounts {
-  const rows = indexRows(log, problems)
+  const { rows, ended } = indexRows(log, problems)
   const received = new Map<string, Received>()
   const lastEpoch = new Map<string, number>()
   for (const request of requests) {
@@ -40,10 +41,15 @@ export function judgeRequests(requests: readonly Received[], log: Log, crashed: 
     else problems.add('requests that the log does not have', `${name} answered ${request.status}`)
   }
   for (const [name, row] of rows) {
+    const isEnded = row.outcome === 'RETRY' || ended.has(endName(row))
+    if (!isEnded && !(crashed && (lastEpoch.get(recordName(row)) ?? 0) > row.epoch))
+      problems.add('attempts without their outcome', name)
     if (row.status !== 0 && !received.has(name)) problems.add('answers in the log that nobody gave', `${name} ${row.status}`)
   }
-  return { ...countRepeats(requests, rows), lostRows }
+  return { ...countRepeats(requests, ended), lostRows }
 }
+
+const endName = (row: LoggedAttempt): string => `${requestName(row)} ${row.outcome}`
 
 /** One owner at a time: once a lane's newer epoch sends, nothing of an older one is sent. What was on its way may still arrive. */
 function judgeOwners(requests: readonly Received[], problems: Problems): void {
@@ -59,7 +65,7 @@ function judgeOwners(requests: readonly Received[], problems: Problems): void {
   }
 }
 
-function indexRows(log: Log, problems: Problems): Map<string, LoggedAttempt> {
+function indexRows(log: Log, problems: Problems) {
   const rows = new Map<string, LoggedAttempt>()
   for (const row of log.attempts) {
     const name = requestName(row)
@@ -68,15 +74,12 @@ function indexRows(log: Log, problems: Problems): Map<string, LoggedAttempt> {
   }
   const ended = new Set<string>()
   for (const row of log.outcomes) {
-    const name = `${requestName(row)} ${row.outcome}`
+    const name = endName(row)
     if (ended.has(name)) problems.add('outcomes that the log has twice', name)
     ended.add(name)
     if (rows.get(requestName(row))?.outcome !== row.outcome) problems.add('outcomes without their attempt', name)
   }
-  for (const [name, { outcome }] of rows) {
-    if (outcome !== 'RETRY' && !ended.has(`${name} ${outcome}`)) problems.add('attempts without their outcome', name)
-  }
-  return rows
+  return { rows, ended }
 }
 
 function judgeRow(row: LoggedAttempt, request: Received, problems: Problems): void {
@@ -89,7 +92,7 @@ function judgeRow(row: LoggedAttempt, request: Received, problems: Problems): vo
   problems.add('answers that the log has otherwise', `${name} was ${request.status}, log ${row.status} ${row.reason}`)
 }
 
-function countRepeats(requests: readonly Received[], rows: ReadonlyMap<string, LoggedAttempt>) {
+function countRepeats(requests: readonly Received[], ended: ReadonlySet<string>) {
   const successes = new Map<string, Received[]>()
   for (const request of requests.filter(isSuccess)) {
     const name = recordName(request)
@@ -100,7 +103,7 @@ function countRepeats(requests: readonly Received[], rows: ReadonlyMap<string, L
   for (const all of successes.values()) {
     const inOrder = all.sort((a, b) => a.answerOrder - b.answerOrder)
     repeats += inOrder.length - 1
-    repeatsOfLogged += inOrder.slice(0, -1).filter((each) => rows.get(requestName(each))?.outcome === 'DELIVERED').length
+    repeatsOfLogged += inOrder.slice(0, -1).filter((each) => ended.has(`${requestName(each)} DELIVERED`)).length
   }
   return { repeats, repeatsOfLogged }
 }

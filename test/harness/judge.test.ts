@@ -137,6 +137,18 @@ test('after a crash a lost row is no problem when its record was sent again by t
   expect(judgeEvidence(crash).problems).toEqual(['1 x requests that the log does not have: 0/3 10.0.1 answered 200'])
 })
 
+test('after a crash an attempt without its outcome is no problem when its record was sent again by the next owner', () => {
+  const again = { epoch: 11 }
+  const log = { ...good.log, attempts: [...attempts, row(3, 1, 200, again)] }
+  const outcomes = [...attempts.slice(0, -1).filter((each) => each.outcome !== 'RETRY'), row(3, 1, 200, again)]
+  const evidence = { ...good, requests: [...good.requests, request(3, 1, 200, 5, again)], log: { ...log, outcomes } }
+  expect(judgeEvidence(evidence).problems).toEqual(['1 x attempts without their outcome: 0/3 10.0.1'])
+  const judged = judgeEvidence({ ...evidence, crashed: true })
+  expect(judged).toMatchObject({ problems: [], repeats: 1, repeatsOfLogged: 0 })
+  const notAgain = { ...good, crashed: true, log: { ...good.log, outcomes: good.log.outcomes.slice(0, -1) } }
+  expect(judgeEvidence(notAgain).problems).toContain('1 x attempts without their outcome: 0/3 10.0.1')
+})
+
 test('a record that is sent again although the log had its success is counted apart', () => {
   const twice = withLog([...attempts, row(3, 1, 200, { epoch: 11 })])
   const evidence = { ...twice, requests: [...good.requests, request(3, 1, 200, 5, { epoch: 11 })], crashed: true }
