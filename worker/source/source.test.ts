@@ -163,6 +163,10 @@ describe('a partition of a real Kafka', () => {
       found.set(offset, String(record.value)),
     )
     expect([...found].sort(([a], [b]) => a - b)).toEqual([10, 150, 299].map((at) => [at, `${at}`.repeat(20)]))
+    // As from a broker that knows no topic ids.
+    const byName: number[] = []
+    await fetchRecords(side.cluster, { ...place, topicId: '' }, [150, 9], (_record, offset) => byName.push(offset))
+    expect(byName).toEqual([150])
   })
 
   test('a topic that is deleted and created again is another one: nothing of it is read at the old position', async () => {
