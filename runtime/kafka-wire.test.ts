@@ -32,6 +32,12 @@ test('tagged fields that are not known are skipped, and nothing is read beyond t
   const reader = new WireReader(Buffer.from([2, 0, 1, 9, 200, 1, 2, 7, 7, 5]), true)
   reader.tags()
   expect(reader.int8()).toBe(5)
+  const told: number[] = []
+  const known = new WireReader(Buffer.from([2, 0, 1, 9, 3, 2, 7, 7, 5]), true)
+  known.tags((tag) => {
+    if (tag === 0) told.push(known.int8())
+  })
+  expect([told, known.int8()]).toEqual([[9], 5])
   expect(() => new WireReader(Buffer.from([9, 1]), true).string()).toThrow(/7 bytes too soon/)
 })
 

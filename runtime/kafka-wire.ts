@@ -148,12 +148,16 @@ export class WireReader {
     return items
   }
 
-  /** The end of a structure: skips its tagged fields. */
-  tags(): void {
+  /** The end of a structure: skips its tagged fields, but for what `read` reads of the one it is called for. */
+  tags(read?: (tag: number) => void): void {
     if (!this.#isFlexible) return
     for (let count = this.#varint(); count > 0; count--) {
-      this.#varint()
-      this.#take(this.#varint())
+      const tag = this.#varint()
+      const length = this.#varint()
+      const start = this.#at
+      read?.(tag)
+      this.#at = start
+      this.#take(length)
     }
   }
 

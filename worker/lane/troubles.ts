@@ -31,10 +31,10 @@ export class Troubles {
 
 const wayOut = 'What waits is still delivered. To read what is there now, delete this use case and create it again'
 
-/** Kafka has fewer records than the lane has passed. */
+/** Kafka has lost records that the lane has passed. */
 export const describeCut = ({ topic, partition }: LaneId, position: number, end: number): string =>
-  `the log of ${topic}/${partition} was cut: it ends at offset ${end}, below the lane's position ${position}, and what is appended ` +
-  `gets offsets again that were delivered before. ${wayOut}`
+  `the log of ${topic}/${partition} was cut at offset ${end}, below the lane's position ${position}: what is appended gets offsets ` +
+  `again that were delivered before. ${wayOut}`
 
 /** Another topic has the name. */
 export const describeRecreated = ({ topic }: LaneId, was: string, is: string): string =>

@@ -50,7 +50,7 @@ export async function fetchRecords(
 async function fetchFrom(cluster: Cluster, place: RecordPlace, offset: number): Promise<readonly RecordBatch[] | 'GONE'> {
   const { topic, topicId, partition } = place
   try {
-    const target = { topic, topicId, partition, offset, bytesMax: FETCH_BYTES }
+    const target = { topic, topicId, partition, offset, epoch: -1, bytesMax: FETCH_BYTES }
     const limits = { waitMs: FETCH_WAIT_MS, bytesMax: FETCH_BYTES, readCommitted: false }
     const [answer] = await fetchPartitions(await leaderOf(cluster, place), [target], limits)
     if (answer === undefined) throw new Error(`Kafka's answer has nothing about ${topic}/${partition}`)

@@ -9,6 +9,8 @@ export interface FetchTarget {
   readonly topicId: string
   readonly partition: number
   readonly offset: number
+  /** Leader epoch of what lies before the offset: a log that has other records there says so. -1: not known. */
+  readonly epoch: number
   readonly bytesMax: number
 }
 
@@ -22,6 +24,8 @@ export interface FetchedPartition {
   /** Where the oldest open transaction begins. */
   readonly lastStableOffset: number
   readonly abortedTransactions: readonly AbortedTransaction[]
+  /** From here on the log is another one than that which was read; undefined: it is the same. */
+  readonly divergesAt: number | undefined
   /** Record batches; the last one may be cut. */
   readonly bytes: Buffer
 }
@@ -43,6 +47,8 @@ const BY_ID = 13
 const BY_NAME = 11
 const CONSUMER = -1
 const NO_EPOCH = -1
+/** The tag of an epoch and the offset where it ends. */
+const DIVERGING_EPOCH = 0
 
 /**
  * Asks a broker for what follows in each partition, in this order: it fills the answer in it. kafkajs' own fetch fails as a whole
@@ -106,9 +112,9 @@ function writeTopic(body: WireWriter, list: readonly FetchTarget[], byId: boolea
   if (byId) body.uuid(list[0]!.topicId)
   else body.string(list[0]!.topic)
   body.array(list.length)
-  for (const { partition, offset, bytesMax } of list) {
+  for (const { partition, offset, epoch, bytesMax } of list) {
     body.int32(partition).int32(NO_EPOCH).int64(offset)
-    if (byId) body.int32(NO_EPOCH)
+    if (byId) body.int32(epoch)
     body.int64(-1).int32(bytesMax).tags()
   }
   body.tags()
@@ -139,6 +145,11 @@ function readPartition(answer: WireReader): FetchedPartition {
   })
   answer.int32()
   const bytes = answer.bytes()
-  answer.tags()
-  return { partition, errorCode, highWatermark, lastStableOffset, abortedTransactions, bytes }
+  let divergesAt: number | undefined
+  answer.tags((tag) => {
+    if (tag !== DIVERGING_EPOCH) return
+    answer.int32()
+    divergesAt = answer.int64()
+  })
+  return { partition, errorCode, highWatermark, lastStableOffset, abortedTransactions, divergesAt, bytes }
 }

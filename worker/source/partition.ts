@@ -45,6 +45,8 @@ export interface PartitionSink {
 /** Failures of a partition alone before its sink hears of it: a leader that moves is no trouble. */
 const FAILURES_TOLD = 3
 const RETRY_MS_MAX = 1000
+/** So much is asked for at most while nothing whole comes. */
+const STUCK_BYTES_MAX = 64 << 20
 /** So often metadata has no leader for it before its sink hears of it: about two seconds. */
 const MISSES_TOLD = 5
 /** So often a broker says the same end, below the position: just after its start it may say a lower one than it has. */
@@ -64,6 +66,8 @@ export class Partition {
   topicId: string | undefined
   bytesMax: number
   position: number
+  /** Leader epoch of the batch before the position; -1: not known. */
+  epoch = -1
   paused = false
   closed = false
   /** -1: nobody, as far as is known. */
@@ -95,6 +99,12 @@ export class Partition {
 
   get key(): string {
     return `${this.topic}/${this.partition}`
+  }
+
+  /** So much of it the next fetch is to bring: more and more while the next batch does not fit. */
+  get bytesWanted(): number {
+    const { bytesMax, stuck } = this
+    return Math.min(bytesMax * 2 ** Math.min(Math.max(0, stuck - 2), 30), Math.max(bytesMax, STUCK_BYTES_MAX))
   }
 
   /** Tells the sink what is wrong, or, undefined, that it is over. */

@@ -26,7 +26,6 @@ export interface ReaderOptions {
   readonly fetchBytesMax: number
 }
 
-const STUCK_BYTES_MAX = 64 << 20
 const RETRY_MS_MAX = 500
 const IDLE_MS = 1000
 /** A partition that was out of range is asked for again so much later. */
@@ -224,13 +223,13 @@ export class Reader {
 
   async #fetch(id: number, partitions: readonly Partition[]): Promise<boolean> {
     const targets = partitions.map((each) => {
-      const { topic, topicId, partition, position } = each
-      return { of: each, topic, topicId: topicId ?? '', partition, offset: position, bytesMax: bytesOf(each) }
+      const { topic, topicId, partition, position, epoch } = each
+      return { of: each, topic, topicId: topicId ?? '', partition, offset: position, epoch, bytesMax: each.bytesWanted }
     })
     const broker = await this.#cluster.findBroker({ nodeId: String(id) })
     const answers = await fetchPartitions(broker, targets, {
       waitMs: this.#options.fetchWaitMs,
-      bytesMax: Math.max(this.#options.fetchBytesMax, ...partitions.map(bytesOf)),
+      bytesMax: Math.max(this.#options.fetchBytesMax, ...partitions.map((each) => each.bytesWanted)),
       readCommitted: this.#readCommitted,
     })
     let hasMoved = false
@@ -244,6 +243,10 @@ export class Reader {
     if (isStale()) return false
     if (fetched.errorCode !== 0) {
       this.#refused(partition, fetched.errorCode)
+      return false
+    }
+    if (fetched.divergesAt !== undefined) {
+      this.#diverged(partition, fetched.divergesAt)
       return false
     }
     const read = await readBatches(fetched.bytes)
@@ -265,9 +268,17 @@ export class Reader {
     void this.#refresh()
   }
 
+  /** The log was cut, and goes on with other records. */
+  #diverged(partition: Partition, offset: number): void {
+    partition.epoch = -1
+    if (offset >= partition.position) return
+    if (partition.sink.outOfRange(partition.position, 0, offset) === undefined) this.remove(partition)
+  }
+
   async #outOfRange(partition: Partition): Promise<void> {
     const { position, topic } = partition
     partition.isBusy = true
+    partition.epoch = -1
     try {
       const { earliest, latest } = await offsetRange(this.#cluster, topic, partition.partition)
       if (partition.closed || partition.position !== position) return
@@ -289,6 +300,3 @@ export class Reader {
     }
   }
 }
-
-const bytesOf = ({ bytesMax, stuck }: Partition): number =>
-  Math.min(bytesMax * 2 ** Math.min(Math.max(0, stuck - 2), 30), Math.max(bytesMax, STUCK_BYTES_MAX))

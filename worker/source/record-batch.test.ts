@@ -83,8 +83,8 @@ describe('the record batches of a fetch', () => {
       { first: 10, records: [{ offset: 10, key: 'abcd' }], producerId: 9, attributes: 0x30 },
     )
     expect(batches).toEqual([
-      { firstOffset: 3, lastOffset: 9, producerId: 9, isTransactional: true, isControl: false, records: [] },
-      { firstOffset: 10, lastOffset: 10, producerId: 9, isTransactional: true, isControl: true, records: [] },
+      { firstOffset: 3, lastOffset: 9, leaderEpoch: 0, producerId: 9, isTransactional: true, isControl: false, records: [] },
+      { firstOffset: 10, lastOffset: 10, leaderEpoch: 0, producerId: 9, isTransactional: true, isControl: true, records: [] },
     ])
   })
 

@@ -18,6 +18,8 @@ import type { KafkaRecord } from './kafka-record.ts'
 export interface RecordBatch {
   readonly firstOffset: number
   readonly lastOffset: number
+  /** Which leader has appended it: a number that grows with each. */
+  readonly leaderEpoch: number
   readonly producerId: number
   readonly isTransactional: boolean
   /** A transaction's marker: nothing to deliver. */
@@ -89,7 +91,10 @@ async function readBatch(batch: Buffer): Promise<RecordBatch> {
   const firstOffset = int64(batch, 0)
   const lastOffset = firstOffset + batch.readInt32BE(23)
   const isControl = (attributes & CONTROL) !== 0
-  const common = { firstOffset, lastOffset, producerId: int64(batch, 43), isTransactional: (attributes & TRANSACTIONAL) !== 0 }
+  const common = {
+    ...{ firstOffset, lastOffset, leaderEpoch: batch.readInt32BE(12), producerId: int64(batch, 43) },
+    isTransactional: (attributes & TRANSACTIONAL) !== 0,
+  }
   const count = batch.readInt32BE(COUNT_AT)
   if (isControl || count === 0) return { ...common, isControl, records: [] }
   const codec = attributes & CODEC

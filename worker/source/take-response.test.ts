@@ -16,7 +16,7 @@ interface BatchSpec {
 }
 
 const batch = ({ first, delta, offsets, producerId, marker }: BatchSpec): RecordBatch => ({
-  ...{ firstOffset: first, lastOffset: first + delta, producerId: producerId ?? -1 },
+  ...{ firstOffset: first, lastOffset: first + delta, leaderEpoch: 4, producerId: producerId ?? -1 },
   ...{ isTransactional: producerId !== undefined, isControl: marker === true },
   records: marker
     ? []
@@ -45,7 +45,7 @@ function read(position: number, batches: readonly BatchSpec[], { bad, ...over }:
   const partition = new Partition('t', 0, position, { readCommitted, bytesMax: 1 << 20 }, sink)
   const fetched: FetchedPartition = {
     ...{ partition: 0, errorCode: 0, highWatermark: 1000, lastStableOffset: 1000, abortedTransactions: [] },
-    ...{ bytes: Buffer.alloc(0), ...over },
+    ...{ divergesAt: undefined, bytes: Buffer.alloc(0), ...over },
   }
   const moved = takeResponse(partition, fetched, { batches: batches.map(batch), bad })
   return { partition, chunks, told, moved, plain: chunks.map(plain) }
@@ -61,7 +61,7 @@ describe('a fetch of one partition', () => {
     const { plain, told, partition, moved } = read(5, [{ first: 4, delta: 3, offsets: [4, 5, 6, 7] }])
     expect(plain).toEqual([['', [5, 6, 7]]])
     expect(told).toEqual([{ next: 8, endOffset: 1000 }])
-    expect([partition.position, moved]).toEqual([8, true])
+    expect([partition.position, partition.epoch, moved]).toEqual([8, 4, true])
   })
 
   test('makes holes of what compaction has removed: before, between, and at the tail of a batch', () => {

@@ -21,6 +21,7 @@ export function takeResponse(partition: Partition, fetched: FetchedPartition, { 
   partition.stuck = 0
   const chunks = toChunks(batches, from, next, partition.readCommitted ? fetched.abortedTransactions : [])
   partition.position = next
+  partition.epoch = batches.at(-1)!.leaderEpoch
   partition.sink.read(chunks, next, endOffset)
   return true
 }
