@@ -9,7 +9,7 @@ import { Leader, type LeaderOptions } from './leader.ts'
 import type { Holding } from './reconcile.ts'
 import { Session } from './session.ts'
 import type { SessionParts } from './session-parts.ts'
-import { fillFigures } from './stored-figures.ts'
+import { askEndsOnce, fillFigures } from './stored-figures.ts'
 import type { Worker } from './workers.ts'
 
 export interface FleetOptions extends SessionParts, Omit<LeaderOptions, 'onChange'> {
@@ -92,11 +92,10 @@ export class Fleet {
     }
     const nowMs = monotonicMs()
     const { parts, nextPageToken } = pageOfLanes(useCases, (each) => viewLanes(session, each, nowMs), pageSize, pageToken)
+    const figures = { ...this.#options, source: askEndsOnce(this.#options.source), timeoutMs: listTimeoutMs }
     const lanes: LaneView[] = []
     for (let at = 0; at < parts.length; at += useCasesAtOnce) {
-      const filled = parts
-        .slice(at, at + useCasesAtOnce)
-        .map((part) => fillFigures(part.useCase, part.lanes, { ...this.#options, timeoutMs: listTimeoutMs }))
+      const filled = parts.slice(at, at + useCasesAtOnce).map((part) => fillFigures(part.useCase, part.lanes, figures))
       lanes.push(...(await Promise.all(filled)).flat())
     }
     return { lanes, nextPageToken }

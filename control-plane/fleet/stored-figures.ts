@@ -4,9 +4,11 @@ import type { TopicSource } from './topic-source.ts'
 import type { ViewedUseCase } from './use-case-view.ts'
 import { within } from './within.ts'
 
+export type FiguresSource = Pick<TopicSource, 'endOffsets' | 'groupOffsets'>
+
 export interface StoredFiguresParts {
   readonly store: LaneStore
-  readonly source: TopicSource
+  readonly source: FiguresSource
   readonly timeoutMs: number
   readonly wallMs: () => number
 }
@@ -36,6 +38,20 @@ export async function fillFigures(
       stored === undefined && lane.message === '' ? 'its state could not be read: cursor and parked are not known' : ''
     return { ...lane, figures, message: lane.message || notKnown }
   })
+}
+
+/** Asks Kafka once for the ends of a topic, however many use cases of a page read it. */
+export function askEndsOnce(source: FiguresSource): FiguresSource {
+  const answers = new Map<string, ReturnType<FiguresSource['endOffsets']>>()
+  return {
+    groupOffsets: (...asked) => source.groupOffsets(...asked),
+    endOffsets: (cluster, topic) => {
+      const key = `${cluster}/${topic}`
+      const answer = answers.get(key) ?? source.endOffsets(cluster, topic)
+      answers.set(key, answer)
+      return answer
+    },
+  }
 }
 
 type Position = { readonly cursor: number; readonly floor: number; readonly parked: number }
