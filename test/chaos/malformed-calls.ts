@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process'
 import { type ClientHttp2Session, connect as http2Connect } from 'node:http2'
 import { connect as tcpConnect } from 'node:net'
+import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import type { DescField, DescMessage, DescMethod, DescService } from '@bufbuild/protobuf'
 import { ScalarType } from '@bufbuild/protobuf'
@@ -10,16 +12,19 @@ import { FleetService } from '../../proto/gen/ferry/v1/fleet_service_pb.ts'
 import { RetryBatchService } from '../../proto/gen/ferry/v1/retry_batch_service_pb.ts'
 import { UseCaseService } from '../../proto/gen/ferry/v1/use_case_service_pb.ts'
 import { WorkerService } from '../../proto/gen/ferry/v1/worker_service_pb.ts'
-import type { Random } from './random.ts'
+import { Random } from './random.ts'
 
 const services: readonly DescService[] = [UseCaseService, DeliveryService, RetryBatchService, FleetService, WorkerService]
 const methods: readonly DescMethod[] = services.flatMap((service) => service.methods)
 const callMsMax = 30_000
+const sendMsMax = 300_000
 /** Above what a request may have. */
 const oversizedBytes = 17 << 20
 
+type Target = Pick<ControlPlane, 'ports' | 'httpUrl'>
+
 /** One call; answers its code, in the words of the wire. */
-type Call = (random: Random, target: ControlPlane) => Promise<string>
+type Call = (random: Random, target: Target) => Promise<string>
 
 const pathOf = (method: DescMethod): string => `/${method.parent.typeName}/${method.name}`
 const bytesOf = (random: Random, length: number): Buffer => Buffer.from(Array.from({ length }, () => random.int(0, 255)))
@@ -82,13 +87,7 @@ function anyValue(message: DescMessage | undefined, scalar: ScalarType | undefin
 
 const arbitraries = new Map(methods.map((method) => [method, anyMessage(method.input, 0)]))
 
-async function post(
-  target: ControlPlane,
-  path: string,
-  type: string,
-  body: string | Buffer,
-  encoding = 'identity',
-): Promise<string> {
+async function post(target: Target, path: string, type: string, body: string | Buffer, encoding = 'identity'): Promise<string> {
   const answer = await fetch(`${target.httpUrl}${path}`, {
     ...{
       method: 'POST',
@@ -181,7 +180,7 @@ const bomb: Call = (random, target) => {
 
 const sessions = new Map<number, ClientHttp2Session>()
 
-function sessionOf({ ports }: ControlPlane): ClientHttp2Session {
+function sessionOf({ ports }: Target): ClientHttp2Session {
   const known = sessions.get(ports.grpc)
   if (known !== undefined && !known.closed && !known.destroyed) return known
   // Its default is 10 MB of what is on the way, which is less than an oversized call.
@@ -191,7 +190,7 @@ function sessionOf({ ports }: ControlPlane): ClientHttp2Session {
   return session
 }
 
-function grpc(target: ControlPlane, method: DescMethod, body: Buffer, type: string, encoding = 'identity'): Promise<string> {
+function grpc(target: Target, method: DescMethod, body: Buffer, type: string, encoding = 'identity'): Promise<string> {
   return new Promise((resolve) => {
     const head = { ':method': 'POST', ':path': pathOf(method), 'content-type': type, te: 'trailers', 'grpc-encoding': encoding }
     const stream = sessionOf(target).request(head)
@@ -229,25 +228,50 @@ const kinds: readonly (readonly [weight: number, call: Call])[] = [
 const bag = kinds.flatMap(([weight, call]) => Array.from({ length: weight }, () => call))
 const oversizedShare = 500
 
-/** Sends so many calls, some at once, and answers how often each code was the answer. */
+interface Order {
+  readonly targets: readonly Target[]
+  readonly seed: number
+  readonly calls: number
+  readonly atOnce: number
+}
+
+/** How often each code was the answer. */
+export type Codes = Readonly<Record<string, number>>
+
+/** Sends so many calls, some at once, from a process of its own: load and endpoints of this one are not to feel them. */
 export async function sendMalformed(
   targets: readonly ControlPlane[],
   random: Random,
   calls: number,
   atOnce: number,
-): Promise<Map<string, number>> {
-  const codes = new Map<string, number>()
+): Promise<Codes> {
+  const order: Order = {
+    targets: targets.map(({ ports, httpUrl }) => ({ ports, httpUrl })),
+    seed: random.int(0, 2 ** 30),
+    calls,
+    atOnce,
+  }
+  const { stdout } = await promisify(execFile)(process.execPath, [import.meta.filename, JSON.stringify(order)], {
+    timeout: sendMsMax,
+  })
+  return JSON.parse(stdout) as Codes
+}
+
+async function carryOut({ targets, seed, calls, atOnce }: Order): Promise<Codes> {
+  const random = new Random(seed)
+  const codes: Record<string, number> = {}
   let left = calls
   const one = async (): Promise<void> => {
     while (left > 0) {
       const call = left-- % oversizedShare === 0 ? oversized : random.pick(bag)
       const code = await call(random, random.pick(targets)).catch((error: Error) => `not answered: ${error.message}`)
-      const name = `${call === oversized ? 'oversized' : ''}${code}`
-      codes.set(name, (codes.get(name) ?? 0) + 1)
+      const name = `${call === oversized ? 'oversized ' : ''}${code}`
+      codes[name] = (codes[name] ?? 0) + 1
     }
   }
   await Promise.all(Array.from({ length: atOnce }, one))
   for (const session of sessions.values()) session.close()
-  sessions.clear()
   return codes
 }
+
+if (process.argv[1] === import.meta.filename) console.log(JSON.stringify(await carryOut(JSON.parse(process.argv[2]!) as Order)))
