@@ -144,13 +144,12 @@ export class Reader {
     partition.isBusy = true
     try {
       partition.topicId = await partition.sink.bind(topicId)
-      partition.isBusy = false
-      this.#route()
     } catch (error) {
       // Asked again with the next metadata.
       this.#log.debug({ partition: partition.key, error: String(error) }, 'source: the topic cannot be bound now')
-      partition.isBusy = false
     }
+    partition.isBusy = false
+    if (partition.topicId !== undefined) this.#route()
   }
 
   /** Asks for metadata until every partition has a leader: soon for one that has lost it just now, seldom for what is away. */
@@ -240,13 +239,11 @@ export class Reader {
   /** Answers whether the partition has moved. */
   async #take(partition: Partition, position: number, fetched: FetchedPartition): Promise<boolean> {
     const isStale = (): boolean => partition.closed || partition.position !== position
+    const { errorCode, divergesAt } = fetched
     if (isStale()) return false
-    if (fetched.errorCode !== 0) {
-      this.#refused(partition, fetched.errorCode)
-      return false
-    }
-    if (fetched.divergesAt !== undefined) {
-      this.#diverged(partition, fetched.divergesAt)
+    if (errorCode !== 0 || divergesAt !== undefined) {
+      if (divergesAt === undefined) this.#refused(partition, errorCode)
+      else this.#diverged(partition, divergesAt)
       return false
     }
     const read = await readBatches(fetched.bytes)
