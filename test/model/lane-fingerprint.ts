@@ -4,8 +4,7 @@ import type { OwnerLane } from './owner-lane.ts'
 
 /**
  * Everything that decides what the lane will do from here on: two lanes with the same one do the same, whatever came before.
- * owners.test.ts looks whether that is so. Times are left out but for their order, numbers of changes but for whether the checkpoint
- * on its way has seen the last one.
+ * owners.test.ts looks whether that is so. In place of numbers of changes it says whether the checkpoint on its way has seen the last.
  */
 export function fingerprint(owner: OwnerLane): string {
   const { lane, checkpointer, flights, rowsOut, pending } = owner
@@ -19,10 +18,12 @@ export function fingerprint(owner: OwnerLane): string {
     pending.checkpoint.ended,
     pending.checkpoint.clean,
     pending.whole,
-    pending.included.map(
-      ({ entry, generation }) => `${entry.offset}${entry.generation === generation}${lane.parking.get(entry.offset) === entry}`,
-    ),
-    pending.checkpoint.removed,
+    pending.included
+      .map(({ entry, generation }) =>
+        [entry.offset, entry.generation === generation, lane.parking.get(entry.offset) === entry].join(),
+      )
+      .sort(),
+    [...pending.checkpoint.removed].sort((a, b) => a - b),
   ]
   return JSON.stringify([
     ...window,
@@ -36,6 +37,7 @@ export function fingerprint(owner: OwnerLane): string {
     checkpointer.taken,
     checkpointer.isBehind,
     owner.ready,
+    owner.waitingOrder,
     owner.saved,
     backlogOf(owner),
   ])
@@ -48,10 +50,9 @@ const backlogOf = ({ lane: { backlog } }: OwnerLane): string =>
     ...backlog.marks.filter(({ atMs }) => atMs > backlog.sinceMs).map((mark) => `${mark.atMs}:${backlog.openAt(mark)}`),
   ].join()
 
-/** What waits, the order of what is due in place of its times. */
+/** What waits. */
 function entriesOf({ lane }: OwnerLane): string[] {
   const entries = [...lane.parking.entries()].sort((a, b) => a.offset - b.offset)
-  const dues = [...new Set(entries.filter(mayBeDue).map(({ dueMs }) => dueMs))].sort((a, b) => a - b)
   return entries.map((entry) => {
     const {
       offset,
@@ -70,7 +71,7 @@ function entriesOf({ lane }: OwnerLane): string[] {
       ended,
     } = entry
     const flags = [stale, slot >= 0, settled, stored, shadows, sending, ended, lane.parking.dirty.has(entry)].map(Number).join('')
-    const due = mayBeDue(entry) ? dues.indexOf(entry.dueMs) : -1
+    const due = mayBeDue(entry) ? entry.dueMs : -1
     return [offset, state, attempts, unpaid, round, batch ?? '', unacknowledged, flags, due].join()
   })
 }

@@ -122,13 +122,13 @@ export class OwnerLane {
       case 'FRESH':
         return this.#send((load) => lane.takeFresh(load), nowMs)
       case 'RETRY':
-        this.#load(Math.max(nowMs, lane.parking.nextDueMs()))
+        this.#load(nowMs)
         return this.#send((load) => lane.takeRetry(load, (entry) => unpackRecord(entry.packed!, entry.offset)), nowMs)
       case 'ANSWER':
         this.#land(event[1], event[2], nowMs)
         return {}
       case 'ABORT':
-        for (const { row } of [...this.flights]) this.#land(row.offset, 'ABORTED', nowMs)
+        for (const offset of this.flights.map(({ row }) => row.offset).sort()) this.#land(offset, 'ABORTED', nowMs)
         return {}
       case 'LET_PASS':
         lane.letPass(this.flights.find(({ row }) => row.offset === event[1])!, nowMs)
@@ -168,20 +168,29 @@ export class OwnerLane {
     }
   }
 
-  /** Whatever is due next is due now, and its bytes are there at once. */
+  /** Whatever is due next is due now, and its bytes are there at once. What may not go yet is due when it was. */
   #load(nowMs: number): void {
     const { lane } = this
-    if (lane.stopped || lane.loaded.length > 0 || nowMs === Number.POSITIVE_INFINITY) return
-    const early = this.#setting.on.savedRound
-      ? []
-      : [...lane.parking.entries()].filter(({ round, stored }) => round > 0 && !stored)
+    const { parking, loaded } = lane
+    if (lane.stopped || loaded.length > 0) return
+    const dues = new Map([...parking.entries()].map((entry) => [entry, entry.dueMs]))
+    const lastMs = Math.max(nowMs, ...dues.values())
+    for (let at = Math.max(nowMs, parking.nextDueMs()); at <= lastMs && loaded.length === 0; at = parking.nextDueMs())
+      for (const entry of this.#takeDue(at)) {
+        entry.packed = packRecord(this.#record(entry.offset))
+        loaded.push(entry)
+      }
+    for (const [entry, dueMs] of dues) if (!entry.sending && !entry.ended && entry.dueMs > dueMs) parking.defer(entry, dueMs)
+  }
+
+  #takeDue(nowMs: number): Parked[] {
+    const { lane } = this
+    if (this.#setting.on.savedRound) return takeDue(lane, nowMs)
+    const early = [...lane.parking.entries()].filter(({ round, stored }) => round > 0 && !stored)
     for (const entry of early) entry.stored = true
     const due = takeDue(lane, nowMs)
     for (const entry of early) entry.stored = false
-    for (const entry of due) {
-      entry.packed = packRecord(this.#record(entry.offset))
-      lane.loaded.push(entry)
-    }
+    return due
   }
 
   #send(take: (load: Load) => boolean, nowMs: number): Partial<Effect> {
@@ -214,8 +223,11 @@ export class OwnerLane {
       this.saved = this.saved.replace(/;forced$/, '')
     }
     const { checkpoint } = this.pending
-    const parked = checkpoint.parked.map((each) => ({ ...each, entry: timeless(each.entry), bytes: undefined }))
-    return { message: { ...checkpoint, parked } }
+    // In which order it names them changes nothing.
+    const parked = checkpoint.parked
+      .map((each) => ({ ...each, entry: timeless(each.entry), bytes: undefined }))
+      .sort((a, b) => a.offset - b.offset)
+    return { message: { ...checkpoint, parked, removed: [...checkpoint.removed].sort((a, b) => a - b) } }
   }
 
   #takeInbox(places: readonly InboxPlace[], nowMs: number): void {
@@ -250,6 +262,13 @@ export class OwnerLane {
       if (isFirst && !this.flights.some(({ row }) => row.offset === offset)) now.push(offset)
     }
     return [...this.ready.filter((offset) => now.includes(offset)), ...now.filter((offset) => !this.ready.includes(offset))]
+  }
+
+  /** Which come first, when a checkpoint has not room for all. */
+  get waitingOrder(): readonly number[] {
+    const { dirty, removals } = this.lane.parking
+    const isOne = this.#setting.entriesMax === 1
+    return isOne ? [...[...dirty].map(({ offset }) => offset), -1, ...removals] : []
   }
 
   get group(): string {
