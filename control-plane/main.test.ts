@@ -117,6 +117,10 @@ test('two replicas serve one fleet, and lanes stay where they are when the leade
   const fetched = await follower.workers.fetchUseCases({ uids: [useCase!.uid, 'unknown'] })
   expect(fetched.useCases.map((each) => each.name)).toEqual([name])
 
+  const stranger = { instance: 'stranger', sequence: 1n, protocolVersion: 1, complete: true }
+  await expect(leader.workers.heartbeat(stranger)).rejects.toMatchObject({ code: Code.FailedPrecondition })
+  expect((await leader.fleet.listWorkers({})).workers).toEqual([])
+
   const worker = new Speaker()
   await vi.waitFor(
     async () => {

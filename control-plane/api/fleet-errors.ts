@@ -9,6 +9,7 @@ const codes: Record<FleetErrorCode, Code> = {
   LOG_UNAVAILABLE: Code.Unavailable,
   SOURCE_UNAVAILABLE: Code.Unavailable,
   WORKER_EXPELLED: Code.FailedPrecondition,
+  WORKER_WITHOUT_LEASE: Code.FailedPrecondition,
   USE_CASE_NOT_FOUND: Code.NotFound,
   INVALID_PAGE_TOKEN: Code.InvalidArgument,
   LIMIT_EXCEEDED: Code.ResourceExhausted,

@@ -16,7 +16,8 @@ export async function expel(redis: Redis, instance: string, expelledForMs: numbe
   return Number(await expelScript(redis, [leaseKey(instance)], [expelledForMs]))
 }
 
-/** Whether an instance was expelled, by an earlier leader for example. */
-export async function isExpelled(redis: Redis, instance: string): Promise<boolean> {
-  return (await redis.get(leaseKey(instance))) === 'expelled'
+/** Whether an instance has a lease, or was expelled, by an earlier leader for example. */
+export async function readLease(redis: Redis, instance: string): Promise<'ALIVE' | 'EXPELLED' | 'NONE'> {
+  const state = await redis.get(leaseKey(instance))
+  return state === 'alive' ? 'ALIVE' : state === 'expelled' ? 'EXPELLED' : 'NONE'
 }

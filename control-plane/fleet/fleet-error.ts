@@ -10,6 +10,7 @@ export type FleetErrorCode =
   | 'SOURCE_UNAVAILABLE'
   // The worker's lease ran out and its lanes are others'.
   | 'WORKER_EXPELLED'
+  | 'WORKER_WITHOUT_LEASE'
   | 'USE_CASE_NOT_FOUND'
   | 'INVALID_PAGE_TOKEN'
   // There are as many as may be.

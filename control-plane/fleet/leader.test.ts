@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { leaseKey } from '../../runtime/lane-keys.ts'
 import { connectRedis, type Redis } from '../../runtime/redis.ts'
 import { sharedStack } from '../../test/stack.ts'
-import { expel, isExpelled } from './expel.ts'
+import { expel, readLease } from './expel.ts'
 import { type FleetKeys, fleetKeys } from './fleet-keys.ts'
 import { Grants } from './grants.ts'
 import { Leader } from './leader.ts'
@@ -127,11 +127,12 @@ test('an instance is expelled only when its lease is over, and for long', async 
   const leftMs = await expel(redis, instance, 60_000)
   expect(leftMs).toBeGreaterThan(0)
   expect(leftMs).toBeLessThanOrEqual(300)
-  expect(await isExpelled(redis, instance)).toBe(false)
+  expect(await readLease(redis, instance)).toBe('ALIVE')
   await vi.waitFor(async () => expect(await expel(redis, instance, 60_000)).toBe(0), { timeout: 5000, interval: 20 })
-  expect(await isExpelled(redis, instance)).toBe(true)
+  expect(await readLease(redis, instance)).toBe('EXPELLED')
   expect(await redis.pttl(leaseKey(instance))).toBeGreaterThan(50_000)
   // Once more, as a new leader does.
   expect(await expel(redis, instance, 60_000)).toBe(0)
   await redis.del(leaseKey(instance))
+  expect(await readLease(redis, instance)).toBe('NONE')
 })

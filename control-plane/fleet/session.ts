@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type LaneId, laneKey } from '../../runtime/lane-keys.ts'
 import { Deletions } from './deletions.ts'
-import { isExpelled } from './expel.ts'
+import { readLease } from './expel.ts'
 import { Expels } from './expels.ts'
 import { FleetCore } from './fleet-core.ts'
 import { asFleetError, FleetError } from './fleet-error.ts'
@@ -118,11 +118,8 @@ export class Session {
 
   async hear(beat: Heartbeat): Promise<HeartbeatReply> {
     if (this.problem !== undefined) throw new FleetError('NO_LEADER', `${this.problem}. Go on, and call again in a second`)
-    const { redis, monotonicMs, wallMs } = this.#parts
-    if (this.core.workers.get(beat.instance) === undefined) {
-      const asked = asFleetError('STATE_UNAVAILABLE', 'Redis does not answer', isExpelled(redis, beat.instance))
-      if (await asked) this.core.expelled(beat.instance, monotonicMs())
-    }
+    const { monotonicMs, wallMs } = this.#parts
+    if (this.core.workers.get(beat.instance) === undefined) await this.#admitWorker(beat.instance)
     if (!this.#isLeading()) throw new FleetError('NO_LEADER', 'this replica no longer leads: call again')
     if (this.core.workers.isExpelled(beat.instance)) {
       throw new FleetError(
@@ -130,14 +127,24 @@ export class Session {
         `${beat.instance} was silent for so long that its lanes are others': start as a new instance`,
       )
     }
-    if (this.core.workers.get(beat.instance) === undefined && this.core.isFull) {
-      const message = `there are ${this.core.workers.size} workers, as many as may be: stop one, or raise FERRY_WORKERS_MAX`
-      throw new FleetError('LIMIT_EXCEEDED', message)
-    }
     this.#addStrangers(beat)
     const heard = this.core.hear(beat, monotonicMs(), wallMs())
     if (heard?.calls) this.#decideSoon()
     return this.core.reply(heard === undefined ? '' : beat.instance, beat.assignmentVersion, heard?.acknowledged ?? [])
+  }
+
+  /** Whoever has no lease in Redis could do nothing for a lane, and may be no worker at all. */
+  async #admitWorker(instance: string): Promise<void> {
+    const { redis, monotonicMs } = this.#parts
+    const lease = await asFleetError('STATE_UNAVAILABLE', 'Redis does not answer', readLease(redis, instance))
+    if (lease === 'EXPELLED') this.core.expelled(instance, monotonicMs())
+    if (lease === 'NONE') {
+      throw new FleetError('WORKER_WITHOUT_LEASE', `${instance} has no lease in Redis: take one, and call again`)
+    }
+    if (lease === 'ALIVE' && this.core.workers.get(instance) === undefined && this.core.isFull) {
+      const message = `there are ${this.core.workers.size} workers, as many as may be: stop one, or raise FERRY_WORKERS_MAX`
+      throw new FleetError('LIMIT_EXCEEDED', message)
+    }
   }
 
   /** Lanes that are held belong to the inventory also while Kafka does not answer. */

@@ -33,6 +33,7 @@ export type ErrorReason =
   | 'RETRY_BATCH_ENDED'
   | 'PROTOCOL_VERSION_UNSUPPORTED' // the worker is older or newer than this control plane can serve
   | 'WORKER_EXPELLED' // start again as a new instance
+  | 'WORKER_WITHOUT_LEASE' // take a lease in Redis, and call again
   // UNAVAILABLE
   | 'NO_LEADER' // no replica leads at this moment: try again
   | 'STATE_UNAVAILABLE' // Redis
