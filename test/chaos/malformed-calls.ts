@@ -107,8 +107,8 @@ async function post(target: Target, path: string, type: string, body: string | B
 const randomFields: Call = (random, target) => {
   const method = random.pick(methods)
   const [value] = fc.sample(arbitraries.get(method)!, { numRuns: 1, seed: random.int(0, 2 ** 30) })
-  // A heartbeat that keeps the contract's rules is a worker's: nothing but the network keeps others from being one.
-  const body = method.name === 'Heartbeat' ? { ...value, protocolVersion: 0 } : value
+  // So that many keep the contract's rules: without a lease in Redis none of them is a worker's.
+  const body = method.name === 'Heartbeat' ? { ...value, protocolVersion: 1 } : value
   return post(target, pathOf(method), 'application/json', JSON.stringify(body))
 }
 
