@@ -24,6 +24,13 @@ test('while a row waits the answer stays before it, however long that lasts, and
   expect(backlog.ask(700_002)).toBe(700_002)
 })
 
+test('a clock that is set back takes the answer along', () => {
+  const backlog = new RowBacklog()
+  backlog.ask(3_600_000)
+  backlog.add()
+  expect(backlog.ask(1000)).toBe(1000)
+})
+
 test('no row that is not durable was added before the answer, and marks are no more than rows that wait and one', () => {
   const steps = fc.array(fc.constantFrom('add', 'remove', 'ask'), { maxLength: 200 })
   fc.assert(

@@ -36,6 +36,8 @@ export class RowBacklog {
     if (last?.added === this.#added) last.atMs = nowMs
     else this.marks.push({ added: this.#added, atMs: nowMs })
     while (this.marks.length > 0 && this.marks[0]!.added <= this.#durable) this.sinceMs = this.marks.shift()!.atMs
+    // The clock may have been set back.
+    this.sinceMs = Math.min(this.sinceMs, nowMs)
     return this.sinceMs
   }
 }
