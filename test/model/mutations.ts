@@ -46,7 +46,6 @@ export const mutations: readonly Mutation[] = [
     off: ['endedRuns'],
     in: bounds({ keys: 'AB', workers: 1, crash: 1, skipLookUp: 1 }),
     finds: 'I3',
-    isSlow: true,
   },
   { name: 'touch and expel', off: ['touchExpel'], in: bounds({ keys: A, takeWithoutExpel: 1 }), finds: 'I5' },
   { name: 'lease ends before expel', off: ['leaseMargin'], in: bounds({ keys: A, freeze: 1 }), finds: 'I5' },
@@ -98,7 +97,6 @@ export const mutations: readonly Mutation[] = [
     off: ['keyReopen'],
     in: bounds({ keys: AA, workers: 1, crash: 1, inserts: 2 }),
     finds: 'I5',
-    isSlow: true,
   },
   {
     name: 'KEY: prefix rule of a checkpoint',
@@ -128,7 +126,6 @@ export const mutations: readonly Mutation[] = [
     off: ['cleanByRelease'],
     in: bounds({ keys: A, workers: 1, crash: 1, rollback: 1 }),
     finds: 'I3',
-    isSlow: true,
   },
   {
     name: 'a claim takes clean away',
