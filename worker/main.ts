@@ -80,7 +80,10 @@ async function start(config: WorkerConfig): Promise<Running> {
     (instance) => new Lease(redis, instance, config.leaseMs),
     process,
     held,
-    { description: config.description, startMs: Date.now(), intervalMs: config.heartbeatMs, completeEvery: 10 },
+    {
+      ...{ description: config.description, startMs: Date.now(), intervalMs: config.heartbeatMs, completeEvery: 10 },
+      lastWordsMs: config.logFlushMs + config.insertTimeoutMs,
+    },
     log,
   )
   // After each reconnect: Redis may have lost its last writes, and an idle lane would never learn of it.

@@ -26,7 +26,7 @@ const report = (partition: number, state: LaneState, cursor = 0): LaneReport => 
 }
 
 /** A worker's session with leases and a control plane that do as the test says. */
-function open(intervalMs = 20) {
+function open(intervalMs = 20, lastWordsMs = 0) {
   const heard: HeartbeatRequest[] = []
   const told: string[] = []
   const lanes: LaneReport[] = []
@@ -67,7 +67,7 @@ function open(intervalMs = 20) {
       return control.answer(request)
     },
   }
-  const options = { description: 'test', startMs: 0, intervalMs, completeEvery: 10 }
+  const options = { description: 'test', startMs: 0, intervalMs, completeEvery: 10, lastWordsMs }
   const opened = new Session(client, newLease as never, 'first', holdings as never, options, silent)
   session = opened
   return { session: opened, heard, told, lanes, control }
@@ -215,6 +215,25 @@ describe('heartbeats', () => {
     control.lease = 'HELD'
     control.isValid = true
     await vi.waitFor(() => expect(heard.length).toBeGreaterThan(before))
+  })
+
+  test('go on after the lease for as long as rows of what was sent may take into the log', async () => {
+    const { session, heard, control } = open(20, 400)
+    session.start()
+    await vi.waitFor(() => expect(mayNow(session)).toBe(true))
+    control.lease = 'AWAY'
+    control.isValid = false
+    session.check()
+    const endedMs = performance.now()
+    const count = heard.length
+    let lastMs = 0
+    control.answer = () => {
+      lastMs = performance.now()
+      return reply()
+    }
+    await vi.waitFor(() => expect(performance.now()).toBeGreaterThan(endedMs + 700), 5000)
+    expect(heard.length).toBeGreaterThan(count + 3)
+    expect(lastMs - endedMs).toBeLessThan(450)
   })
 
   test('say that the worker leaves', async () => {

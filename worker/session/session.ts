@@ -36,6 +36,11 @@ export interface SessionOptions {
   readonly startMs: number
   readonly intervalMs: number
   readonly completeEvery: number
+  /**
+   * From a lease's end to silence, ms: as long as rows of what was sent before may take into the log. Its lanes' next owners ask the
+   * log what has ended, and are not to ask before.
+   */
+  readonly lastWordsMs: number
 }
 
 const PROTOCOL_VERSION = 1
@@ -57,6 +62,8 @@ export class Session {
   #sent = new Map<string, string>()
   #sendComplete = true
   #suspended = true
+  /** Monotonic clock; without a lease nothing is said from then on. */
+  #silentFromMs = 0
   #stopped = false
   #draining = false
   #heard = false
@@ -126,6 +133,7 @@ export class Session {
   check(): void {
     if (this.#suspended || this.#lease.isValid(performance.now(), Date.now())) return
     this.#suspended = true
+    this.#silentFromMs = performance.now() + this.#options.lastWordsMs
     this.#log.warn({}, 'session: the lease is over; nothing is sent until Redis renews it')
     this.#holdings.suspend()
   }
@@ -154,6 +162,7 @@ export class Session {
       'session: this instance was expelled, or Redis lost its lease: every lane is given up',
     )
     this.#suspended = true
+    this.#silentFromMs = 0
     this.#holdings.suspend()
     this.#holdings.loseAll('the lease was lost')
     this.#instance = crypto.randomUUID()
@@ -168,7 +177,7 @@ export class Session {
     for (let failures = 0; !this.#stopped; ) {
       let waitMs = this.#options.intervalMs
       // Without a lease it can do nothing for its lanes; only when it is silent may the leader give them to another.
-      if (this.#suspended) {
+      if (this.#suspended && performance.now() >= this.#silentFromMs) {
         await this.#beatAlarm.sleep(waitMs)
         continue
       }
