@@ -27,6 +27,7 @@ export const scenarios: Readonly<Record<string, Bounds>> = {
   'a flush, one record': bounds({ keys: 'A', workers: 1, flush: 1, groupCommits: true }),
   'a request that hangs': bounds({ keys: 'AA', workers: 1, hang: 1 }),
   'a freeze, one record': bounds({ keys: 'A', freeze: 1, tracksIds: true }),
+  'a freeze and a move': bounds({ keys: 'A', workers: 1, ordering: 'UNORDERED', freeze: 1, move: 1 }),
   'a freeze, one worker': bounds({ keys: 'AA', workers: 1, freeze: 1 }),
   'a lapse, one worker': bounds({ keys: 'AA', workers: 1, lapse: 1, replies: [retry] }),
   'a freeze': bounds({ keys: 'AA', freeze: 1, tracksIds: true }),

@@ -86,7 +86,8 @@ function knownTo({ log, sp }: State, { b, on }: Context, base: TakeoverBase, ski
   const told = (offset: number): boolean =>
     !base.parked.has(offset) && (offset < base.cursor || base.ended.some((run) => run.first <= offset && offset <= run.last))
   const newest = new Map<string, number>()
-  const fromEpoch = b.ordering === 'KEY' && on.lookUpByWriter ? base.writer : 0
+  // Rows of older epochs that came late are repeats; after a clean checkpoint nobody looks for them.
+  const fromEpoch = (b.ordering === 'KEY' && on.lookUpByWriter) || base.clean ? base.writer : 0
   for (let offset = 0; offset < b.keys.length; offset++) {
     const key = b.ordering === 'KEY' ? b.keys[offset]! : `${offset}`
     const rows = rowsOf(offset)
