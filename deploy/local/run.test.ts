@@ -71,7 +71,7 @@ test.runIf(isRoot)('redis-server is installed by apt-get, after an update, and o
 test('an unknown command is refused with the ones there are', () => {
   expect(run('constructor', { PATH: '' })).toMatchObject({
     status: 2,
-    stderr: expect.stringContaining('demo|local|test|loadtest|setup'),
+    stderr: expect.stringContaining('demo|local|test|chaos|loadtest|setup'),
   })
 })
 
