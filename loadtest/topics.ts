@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type kafkajs from 'kafkajs'
+import { createTopic } from '../deploy/local/create-topic.ts'
 import { connectKafka, type Kafka } from '../runtime/kafka.ts'
 import { createLog } from '../runtime/log.ts'
 import { keyOf, type Payload, partitionOf, partitions, valueMaker } from './records.ts'
@@ -18,13 +19,7 @@ export class Topics {
   }
 
   async create(topic: string): Promise<void> {
-    await this.#asAdmin((admin) =>
-      admin.createTopics({
-        topics: [{ topic, numPartitions: partitions, replicationFactor: 1 }],
-        waitForLeaders: true,
-        timeout: requestMsMax,
-      }),
-    )
+    await this.#asAdmin((admin) => createTopic(admin, { topic, numPartitions: partitions, replicationFactor: 1 }, requestMsMax))
     this.#created.push(topic)
   }
 

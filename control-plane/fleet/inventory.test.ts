@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { createTopic } from '../../deploy/local/create-topic.ts'
 import { LaneCondition, LaneState } from '../../proto/gen/ferry/v1/lane_pb.ts'
 import { StartPosition, UseCaseState } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { groupId, laneKeys } from '../../runtime/lane-keys.ts'
@@ -176,7 +177,7 @@ test('a use case whose topic is not there says so, and starts when it is', async
     },
     { timeout: 10_000 },
   )
-  await fleet.admin.createTopics({ topics: [{ topic, numPartitions: 1 }] })
+  await createTopic(fleet.admin, { topic, numPartitions: 1 })
   await fleet.running(fleet.lanesOf(useCase, 1))
 })
 

@@ -6,6 +6,7 @@ import { clone, create, type MessageInitShape } from '@bufbuild/protobuf'
 import type { Admin, Kafka, Producer } from 'kafkajs'
 import { pino } from 'pino'
 import { vi } from 'vitest'
+import { createTopic } from '../../deploy/local/create-topic.ts'
 import {
   type SourceSchema,
   type UseCase,
@@ -111,7 +112,7 @@ export class TestFleet {
   /** A new topic with so many records in each partition. */
   async topic(partitions: number, records = 0): Promise<string> {
     const topic = `fleet-${randomBytes(6).toString('hex')}`
-    await this.admin.createTopics({ topics: [{ topic, numPartitions: partitions }] })
+    await createTopic(this.admin, { topic, numPartitions: partitions })
     await this.produce(topic, partitions, records)
     return topic
   }

@@ -10,6 +10,7 @@ import kafkajs from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { isAlive } from '../../test/is-alive.ts'
 import { clickhouseSpec } from './clickhouse.ts'
+import { createTopic } from './create-topic.ts'
 import { freePort, isPortFree } from './free-port.ts'
 import { kafkaSpec } from './kafka.ts'
 import { Part } from './part.ts'
@@ -97,7 +98,7 @@ describe('a whole stack', () => {
     await expect(produce('nobody made the topic')).rejects.toThrow()
     const admin = kafka().admin()
     await admin.connect()
-    await admin.createTopics({ topics: [{ topic: 'kept', numPartitions: 1 }] })
+    await createTopic(admin, { topic: 'kept', numPartitions: 1 })
     await admin.disconnect()
     await produce('first')
     await stack.kafka.restart()

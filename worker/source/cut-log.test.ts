@@ -2,6 +2,7 @@ import { existsSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import kafkajs from 'kafkajs'
 import { expect, test, vi } from 'vitest'
+import { createTopic } from '../../deploy/local/create-topic.ts'
 import { connectKafka } from '../../runtime/kafka.ts'
 import type { Logger } from '../../runtime/log.ts'
 import { privateStack } from '../../test/stack.ts'
@@ -21,7 +22,7 @@ test('a log that was cut below the position is not read on, also when it has gro
   }
   const admin = client.admin()
   await admin.connect()
-  await admin.createTopics({ topics: [{ topic: 'cut', numPartitions: 1 }] })
+  await createTopic(admin, { topic: 'cut', numPartitions: 1 })
   await admin.disconnect()
   let position = 0
   const cuts: number[][] = []

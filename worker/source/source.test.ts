@@ -1,5 +1,6 @@
 import kafkajs from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { createTopic } from '../../deploy/local/create-topic.ts'
 import { connectKafka, type OpenCluster, openCluster } from '../../runtime/kafka.ts'
 import { findTopic } from '../../runtime/kafka-metadata.ts'
 import type { Logger } from '../../runtime/log.ts'
@@ -79,9 +80,9 @@ function gather() {
   }
 }
 
-async function createTopic(): Promise<string> {
+async function newTopic(): Promise<string> {
   const topic = `source-${crypto.randomUUID()}`
-  await admin.createTopics({ topics: [{ topic, numPartitions: 1 }] })
+  await createTopic(admin, { topic, numPartitions: 1 })
   return topic
 }
 
@@ -101,7 +102,7 @@ const deleteBelow = (topic: string, offset: number): Promise<void> =>
 
 describe('a partition of a real Kafka', () => {
   test('is read with its aborted transactions as holes, by two readers of different positions', async () => {
-    const topic = await createTopic()
+    const topic = await newTopic()
     // A broker's first transaction makes it create its transaction log: the coordinator answers a moment later.
     const transactional = new kafkajs.Kafka({ brokers, logLevel: kafkajs.logLevel.NOTHING }).producer({
       transactionalId: topic,
@@ -133,7 +134,7 @@ describe('a partition of a real Kafka', () => {
   })
 
   test('goes on at what is left when its beginning was deleted, and says when the topic is not there', async () => {
-    const topic = await createTopic()
+    const topic = await newTopic()
     await producer.send({ topic, messages: Array.from({ length: 5 }, (_, at) => ({ value: `${at}` })) })
     await deleteBelow(topic, 3)
     const left = gather()
@@ -145,7 +146,7 @@ describe('a partition of a real Kafka', () => {
     await missing.when(() => missing.troubles.length > 0)
     expect(missing.troubles[0]).toMatch(/^Kafka: /)
     // And it is read as soon as it is there.
-    await admin.createTopics({ topics: [{ topic: `${topic}-absent`, numPartitions: 1 }] })
+    await createTopic(admin, { topic: `${topic}-absent`, numPartitions: 1 })
     await producer.send({ topic: `${topic}-absent`, messages: [{ value: 'now' }] })
     await missing.when(() => missing.next === 1)
     await missing.when(() => missing.troubles.at(-1) === undefined)
@@ -154,7 +155,7 @@ describe('a partition of a real Kafka', () => {
   })
 
   test('gives single records again, and not those that it has no more', async () => {
-    const topic = await createTopic()
+    const topic = await newTopic()
     await producer.send({ topic, messages: Array.from({ length: 300 }, (_, at) => ({ value: `${at}`.repeat(20) })) })
     await deleteBelow(topic, 10)
     const found = new Map<number, string>()
@@ -170,7 +171,7 @@ describe('a partition of a real Kafka', () => {
   })
 
   test('a topic that is deleted and created again is another one: nothing of it is read at the old position', async () => {
-    const topic = await createTopic()
+    const topic = await newTopic()
     const messages = Array.from({ length: 20 }, (_, at) => ({ value: `old ${at}` }))
     await producer.send({ topic, messages })
     const old = gather()
@@ -178,7 +179,7 @@ describe('a partition of a real Kafka', () => {
     await old.when(() => old.next === 20)
     const oldId = await topicIdOf(topic)
     await admin.deleteTopics({ topics: [topic] })
-    await vi.waitFor(() => admin.createTopics({ topics: [{ topic, numPartitions: 1 }] }), 10_000)
+    await vi.waitFor(() => createTopic(admin, { topic, numPartitions: 1 }), 10_000)
     // More than the old one had: nothing but its id tells that it is another one.
     const fresh = new kafkajs.Kafka({ brokers, logLevel: kafkajs.logLevel.NOTHING }).producer()
     await fresh.connect()
@@ -200,7 +201,7 @@ describe('a partition of a real Kafka', () => {
   })
 
   test('a topic that is not there is no matter of the other topics', async () => {
-    const topic = await createTopic()
+    const topic = await newTopic()
     const [missing, there] = [gather(), gather()]
     const options = { readCommitted: true, bytesMax: 1 << 20 }
     const absent = source.open(`${topic}-absent`, 0, 0, options, missing.sink)

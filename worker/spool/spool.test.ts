@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { createTopic } from '../../deploy/local/create-topic.ts'
 import { connectKafka, openCluster } from '../../runtime/kafka.ts'
 import type { Logger } from '../../runtime/log.ts'
 import { connectRedis } from '../../runtime/redis.ts'
@@ -36,7 +37,7 @@ beforeAll(async () => {
   parts = connect(kafkaBrokers, redisUrl)
   await Promise.all([parts.admin.connect(), parts.opened.connect(), parts.redis.ping()])
   const configEntries = [{ name: 'max.message.bytes', value: '20000' }]
-  await parts.admin.createTopics({ topics: [{ topic, numPartitions: 2, replicationFactor: 1, configEntries }] })
+  await createTopic(parts.admin, { topic, numPartitions: 2, replicationFactor: 1, configEntries })
   writer = new SpoolWriter(parts.kafka, topic, 5000)
   // A broker that has just come up does not know yet who coordinates the group.
   await drained()

@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import kafkajs from 'kafkajs'
 import { connectKafka, type Kafka } from '../../../runtime/kafka.ts'
 import { createLog } from '../../../runtime/log.ts'
+import { createTopic } from '../create-topic.ts'
 import { DemoError } from './demo-error.ts'
 import { type Flight, openFlightTable, readFlights, upsertFlight } from './flight-table.ts'
 
@@ -41,8 +42,8 @@ export class OldService {
     const admin = this.#kafka.admin()
     await admin.connect()
     try {
-      const topics = [{ topic: this.#topic, numPartitions: partitions, replicationFactor: 1 }]
-      const isNew = await admin.createTopics({ topics, waitForLeaders: true, timeout: requestMsMax })
+      const topic = { topic: this.#topic, numPartitions: partitions, replicationFactor: 1 }
+      const isNew = await createTopic(admin, topic, requestMsMax)
       if (!isNew)
         throw new DemoError(`the topic ${this.#topic} is there already: delete it, or run the demo on a Kafka of its own`)
     } finally {

@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline'
 import kafkajs from 'kafkajs'
 import { readConfig } from '../../../runtime/config.ts'
 import { connectionSettings } from '../../../runtime/settings.ts'
+import { createTopic } from '../create-topic.ts'
 
 process.removeAllListeners('warning') // kafkajs asks for timers in the past
 const [topic, partitions = '8'] = process.argv.slice(2)
@@ -17,7 +18,7 @@ const admin = kafka.admin()
 const producer = kafka.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner })
 try {
   await Promise.all([admin.connect(), producer.connect()])
-  const created = await admin.createTopics({ topics: [{ topic, numPartitions: Number(partitions) }] })
+  const created = await createTopic(admin, { topic, numPartitions: Number(partitions) })
   if (created) process.stderr.write(`created topic ${topic} with ${partitions} partitions\n`)
   let count = 0
   let batch: { key: string | null; value: string }[] = []
