@@ -1,4 +1,4 @@
-import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, rmSync, truncateSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Fleet } from '../../harness/fleet.ts'
 
@@ -39,9 +39,9 @@ export function breakBatch(fleet: Fleet, topic: string, partition: number, batch
   closeSync(file)
 }
 
-/** The log ends before this batch. The broker must not run. */
+/** The log ends before this batch. The broker must not run: it makes the segment's indices anew, which knew of more. */
 export function cutBefore(fleet: Fleet, topic: string, partition: number, batch: StoredBatch): void {
-  const file = openSync(segmentFile(fleet, topic, partition), 'r+')
-  ftruncateSync(file, batch.at)
-  closeSync(file)
+  const file = segmentFile(fleet, topic, partition)
+  truncateSync(file, batch.at)
+  for (const index of ['.index', '.timeindex']) rmSync(file.replace(/\.log$/, index), { force: true })
 }

@@ -110,7 +110,7 @@ async function leaderless({ fleet, flows, startFlow }: Chaos): Promise<void> {
   await fresh.delivers(400 - away.length * 100)
   await waitUntil('what has no leader says so', electMsMax, async () => {
     const lanes = await Promise.all(away.map((partition) => fresh.lane(partition)))
-    return lanes.every((lane) => /leader/.test(lane.message))
+    return lanes.every((lane) => /no broker leads it/.test(lane.message))
   })
   await Promise.all(flows.slice(0, 2).map((flow) => flow.delivers(200)))
   await fleet.own.kafka2.start()
