@@ -57,6 +57,6 @@ test('a look-up answers what the model says, whatever the log holds', async () =
         }
       },
     ),
-    { numRuns: 15 },
+    { numRuns: 8 },
   )
 })

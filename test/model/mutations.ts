@@ -239,5 +239,6 @@ export const mutations: readonly Mutation[] = [
     off: ['creditSaved'],
     in: bounds({ keys: AA, move: 1, creditMax: 10, attemptsMax: 1, replies: [['BUSY'], ['BUSY']] }),
     finds: 'I9',
+    isSlow: true,
   },
 ]
