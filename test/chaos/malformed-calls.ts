@@ -236,7 +236,7 @@ interface Order {
 }
 
 /** How often each code was the answer. */
-export type Codes = Readonly<Record<string, number>>
+type Codes = Readonly<Record<string, number>>
 
 /** Sends so many calls, some at once, from a process of its own: load and endpoints of this one are not to feel them. */
 export async function sendMalformed(
