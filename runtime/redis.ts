@@ -24,8 +24,8 @@ export function connectRedis(url: string, commandTimeoutMs: number, log: Logger)
   return redis
 }
 
-const openServer = (url: string, commandTimeoutMs: number): Server =>
-  new Server(url, {
+function openServer(url: string, commandTimeoutMs: number): Server {
+  const server = new Server(url, {
     commandTimeout: commandTimeoutMs,
     connectTimeout: commandTimeoutMs,
     maxRetriesPerRequest: null,
@@ -33,6 +33,14 @@ const openServer = (url: string, commandTimeoutMs: number): Server =>
     // A script that was sent and not answered must not be sent again behind the caller's back: the caller decides.
     autoResendUnfulfilledCommands: false,
   })
+  // So it must hear at once that no answer will come. The client would let it wait for its timeout: as long as a lease, perhaps.
+  server.on('close', () => {
+    const { commandQueue } = server
+    for (let item = commandQueue.shift(); item !== undefined; item = commandQueue.shift())
+      item.command.reject(new Error('the connection to Redis was closed before the answer'))
+  })
+  return server
+}
 
 const isCluster = (redis: Redis): redis is Cluster => redis.isCluster
 
