@@ -8,6 +8,8 @@ const stories = (maxLength: number): fc.Arbitrary<Command[]> => fc.array(command
 /** Long enough for every lease to end and every pause to pass. */
 function settle(world: World, complete: boolean): void {
   for (const worker of world.workers) worker.isFrozen = false
+  // Those whose lease has ended meanwhile learn of it, and leave room for one that joins.
+  world.round(400, -1, true, complete)
   world.join()
   for (let step = 0; step < 60; step++) world.round(400, -1, true, complete)
 }
