@@ -8,14 +8,19 @@ const pollMs = 25
  * when the broker that it asks has not heard of the topic yet.
  */
 export async function createTopic(admin: Admin, topic: ITopicConfig, timeoutMs = 30_000): Promise<boolean> {
-  const deadline = performance.now() + timeoutMs
   if (!(await admin.createTopics({ topics: [topic], waitForLeaders: false, timeout: timeoutMs }))) return false
-  const wanted = topic.numPartitions ?? 1
+  await waitForLeaders(admin, topic.topic, topic.numPartitions ?? 1, timeoutMs)
+  return true
+}
+
+/** Resolves when so many partitions of a topic have a leader, whether its brokers have heard of it yet or not. */
+export async function waitForLeaders(admin: Admin, topic: string, wanted: number, timeoutMs: number): Promise<void> {
+  const deadline = performance.now() + timeoutMs
   for (;;) {
-    const leaders = await countLeaders(admin, topic.topic).catch((error: Error) => error)
-    if (leaders === wanted) return true
+    const leaders = await countLeaders(admin, topic).catch((error: Error) => error)
+    if (leaders === wanted) return
     if (performance.now() > deadline)
-      throw new Error(`not within ${timeoutMs / 1000} s: ${wanted} leaders of ${topic.topic} (${leaders})`)
+      throw new Error(`not within ${timeoutMs / 1000} s: ${wanted} leaders of ${topic} (${leaders})`)
     await sleep(pollMs)
   }
 }

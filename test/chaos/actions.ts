@@ -4,26 +4,17 @@ import type { Part } from '../../deploy/local/part.ts'
 import { Ordering } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import type { LinkName } from '../harness/fleet.ts'
 import type { LinkState } from '../harness/link.ts'
-import { leaderOf } from '../harness/redis.ts'
 import { createBatch } from '../harness/retry-batch.ts'
-import { waitUntil } from '../harness/wait-until.ts'
+import { call, leader } from './leaders.ts'
 import type { Chaos } from './scenario.ts'
 
 type Action = (chaos: Chaos) => Promise<void>
 
-const callMsMax = 30_000
 const exitMsMax = 30_000
 const workersMax = 6
 const flowsMax = 6
 
 const living = ({ fleet }: Chaos) => fleet.workers.filter((each) => each.exit === undefined)
-
-/** A call that is made again while control planes come and go. */
-const call = (what: string, ask: () => Promise<unknown>): Promise<unknown> =>
-  waitUntil(what, callMsMax, async () => {
-    await ask()
-    return true
-  })
 
 const moreWorkers: Action = async (chaos) => {
   if (living(chaos).length < workersMax) await chaos.fleet.startWorker()
@@ -81,16 +72,16 @@ const endpointDown: Action = async ({ flows, random }) => {
 
 const pause: Action = async ({ fleet, flows, random }) => {
   const { name } = random.pick(flows).useCase
-  await call('pause', () => fleet.client.useCases.pauseUseCase({ name, reason: 'chaos' }))
+  await call(fleet, 'pause', ({ useCases }) => useCases.pauseUseCase({ name, reason: 'chaos' }))
   await sleep(random.int(100, 4000))
-  await call('resume', () => fleet.client.useCases.resumeUseCase({ name }))
+  await call(fleet, 'resume', ({ useCases }) => useCases.resumeUseCase({ name }))
 }
 
 const update: Action = async ({ fleet, flows, random }) => {
   const { useCase, endpoint } = random.pick(flows)
   const destination = { url: endpoint.url, headers: { 'x-chaos': String(random.int(1, 1000)) } }
   const change = { useCase: { name: useCase.name, spec: { destination } }, updateMask: { paths: ['spec.destination'] } }
-  await call('update', () => fleet.client.useCases.updateUseCase(change))
+  await call(fleet, 'update', ({ useCases }) => useCases.updateUseCase(change))
 }
 
 const register: Action = async ({ flows, random, startFlow }) => {
@@ -103,7 +94,7 @@ const register: Action = async ({ flows, random, startFlow }) => {
 const remove: Action = async ({ fleet, flows, random }) => {
   if (flows.length < 4) return
   const [flow] = flows.splice(random.int(2, flows.length - 1), 1)
-  await call('delete', () => fleet.client.useCases.deleteUseCase({ name: flow!.useCase.name, force: true }))
+  await call(fleet, 'delete', ({ useCases }) => useCases.deleteUseCase({ name: flow!.useCase.name, force: true }))
   await flow![Symbol.asyncDispose]()
 }
 
@@ -118,7 +109,7 @@ const retry: Action = async ({ fleet, flows, random }) => {
   endpoint.behaviour = (request) => (request.offset % 7 === 0 ? { status: 422 } : good(request))
   await sleep(random.int(1000, 4000))
   endpoint.behaviour = good
-  await call('retry batch', () => createBatch(fleet, useCase))
+  await call(fleet, 'retry batch', () => createBatch(fleet, useCase))
 }
 
 const actions: Readonly<Record<string, Action>> = {
@@ -127,7 +118,7 @@ const actions: Readonly<Record<string, Action>> = {
   'a worker is killed': fewerWorkers('SIGKILL'),
   'a worker freezes for a moment': freeze((chaos) => chaos.random.pick(living(chaos)), 100, 1500),
   'a worker freezes past its lease': freeze((chaos) => chaos.random.pick(living(chaos)), 4000, 8000),
-  'the leader freezes': freeze(({ fleet }) => waitUntil('one leads', callMsMax, () => leaderOf(fleet)), 1000, 6000),
+  'the leader freezes': freeze(({ fleet }) => leader(fleet), 1000, 6000),
   'a control plane restarts': restartControlPlane,
   'Redis is killed': restart(({ fleet }) => fleet.own.redis, 'kill'),
   'Redis restarts': restart(({ fleet }) => fleet.own.redis, 'stop'),

@@ -4,6 +4,7 @@ import { type LaneId, LaneState } from '../../proto/gen/ferry/v1/lane_pb.ts'
 import type { Fleet } from '../harness/fleet.ts'
 import { leaderOf, watchLanes } from '../harness/redis.ts'
 import { waitUntil } from '../harness/wait-until.ts'
+import { endsInOrder } from './ends-in-order.ts'
 import type { Flow } from './flow.ts'
 import type { Chaos } from './scenario.ts'
 
@@ -45,10 +46,7 @@ export function move({ fleet, random }: Chaos, how: 'JOIN' | 'LEAVE'): () => Pro
   }
   const worker = random.pick(fleet.workers.filter((each) => each.exit === undefined))
   worker.kill('SIGTERM')
-  return async () => {
-    const { code } = await worker.waitExit(exitMsMax)
-    if (code !== 0) throw new Error(`${worker.describeEnd()}: it should have exited with 0`)
-  }
+  return () => endsInOrder(worker, exitMsMax)
 }
 
 /** Moments of a move, in their order; each resolves at the first of a lane. Asked before the move begins. */

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import kafkajs, { type Admin, type ITopicConfig, type Kafka, type Message, type Producer } from 'kafkajs'
+import { waitForLeaders } from '../../deploy/local/create-topic.ts'
 import { waitUntil } from './wait-until.ts'
 
 const requestMsMax = 30_000
@@ -73,10 +74,7 @@ export class Topic implements AsyncDisposable {
   }
 
   async #open(): Promise<Topic> {
-    await waitUntil('its partitions have leaders', requestMsMax, async () => {
-      const { topics } = await this.admin.fetchTopicMetadata({ topics: [this.name] })
-      return topics[0]!.partitions.filter((each) => each.leader >= 0).length === this.partitions
-    })
+    await waitForLeaders(this.admin, this.name, this.partitions, requestMsMax)
     await this.#producer.connect()
     return this
   }

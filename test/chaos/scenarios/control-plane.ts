@@ -5,6 +5,7 @@ import type { Fleet } from '../../harness/fleet.ts'
 import { Link } from '../../harness/link.ts'
 import { waitForLanes } from '../../harness/use-case.ts'
 import { waitUntil } from '../../harness/wait-until.ts'
+import { endsInOrder } from '../ends-in-order.ts'
 import type { Flow } from '../flow.ts'
 import { anotherLeads, call, expectPhase, leader, move, type Phase, replaceLeader } from '../leaders.ts'
 import { type Chaos, scenario } from '../scenario.ts'
@@ -146,16 +147,14 @@ scenario(
     const { fleet: parts, delivers } = chaos
     for (const each of [...parts.controlPlanes]) {
       each.kill('SIGTERM')
-      const { code } = await each.waitExit(exitMsMax)
-      if (code !== 0) throw new Error(`${each.describeEnd()}: it should have exited with 0`)
+      await endsInOrder(each, exitMsMax)
       await parts.startControlPlane(each.ports)
       await delivers(50)
     }
     for (const worker of [...parts.workers]) {
       await parts.startWorker()
       worker.kill('SIGTERM')
-      const { code } = await worker.waitExit(exitMsMax)
-      if (code !== 0) throw new Error(`${worker.describeEnd()}: it should have exited with 0`)
+      await endsInOrder(worker, exitMsMax)
       await delivers(50)
     }
   },
@@ -173,10 +172,7 @@ scenario(
     const leaving = chaos.fleet.workers.slice(1)
     for (const worker of leaving) worker.kill('SIGTERM')
     await replaceLeader(chaos.fleet, await leader(chaos.fleet))
-    for (const worker of leaving) {
-      const { code } = await worker.waitExit(2 * exitMsMax)
-      if (code !== 0) throw new Error(`${worker.describeEnd()}: it should have exited with 0`)
-    }
+    for (const worker of leaving) await endsInOrder(worker, 2 * exitMsMax)
     await chaos.delivers(200)
   },
 )

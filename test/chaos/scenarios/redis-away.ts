@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Fleet } from '../../harness/fleet.ts'
 import { askRedisAt } from '../../harness/redis.ts'
+import { endsInOrder } from '../ends-in-order.ts'
 import { keepsItsLanes } from '../redis/keeps-its-lanes.ts'
 import { Replica } from '../redis/replica.ts'
 import { scenario } from '../scenario.ts'
@@ -32,8 +33,7 @@ scenario('Redis is full while lanes move', { fault: full, repeats: 'NONE' }, asy
   await sleep(random.int(0, 300))
   await isFull(fleet, withinLeaseMs)
   await joined
-  const exit = await victim.waitExit(20_000)
-  if (exit.code !== 0) throw new Error(`${victim.describeEnd()}: it should have exited with 0`)
+  await endsInOrder(victim, 20_000)
   await delivers(300)
 })
 
