@@ -9,11 +9,15 @@ export interface ListedOffset {
   readonly offset: number
 }
 
+/** Asked for in place of a time: the end, and the lowest offset that Kafka still has. */
+export const latest = -1
+export const earliest = -2
+
 const KEY = 2
 const VERSIONS = [3]
 const CONSUMER = -1
 
-/** Asks a broker for offsets at a time (Unix ms), -1 for the end or -2 for the beginning; each partition answers for itself. */
+/** Asks a broker for offsets at a time (Unix ms), `latest` or `earliest`; each partition answers for itself. */
 export async function listOffsets(
   broker: Broker,
   topic: string,

@@ -2,7 +2,7 @@ import { commitGroupOffsets, fetchGroupOffsets, type GroupOffset } from '../../r
 import type { Cluster, OpenCluster } from '../../runtime/kafka.ts'
 import { kafkaErrorName } from '../../runtime/kafka-error-codes.ts'
 import { isAbsent, type TopicMetadata } from '../../runtime/kafka-metadata.ts'
-import { listOffsets } from '../../runtime/kafka-offsets.ts'
+import { earliest, latest, listOffsets } from '../../runtime/kafka-offsets.ts'
 import { asFleetError, FleetError } from './fleet-error.ts'
 import { within } from './within.ts'
 
@@ -23,9 +23,6 @@ interface TopicsBroker {
 interface GroupsBroker {
   deleteGroups(groups: string[]): Promise<{ results: { groupId: string; errorCode: number }[] }>
 }
-
-const latest = -1
-const earliest = -2
 
 /** Offsets as far as the leaders of their partitions have said them. */
 export interface PartialOffsets {

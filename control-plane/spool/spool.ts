@@ -1,3 +1,4 @@
+import { countWaiting, spoolPositions } from '../../runtime/spool-position.ts'
 import type { TopicSource } from '../fleet/topic-source.ts'
 
 export interface SpoolOptions {
@@ -47,10 +48,6 @@ export class Spool {
       source.startOffsets(cluster, topic),
       source.groupOffsets(cluster, topic, topic, [...ends.keys()]),
     ])
-    const offsets = new Map(drained.map(({ partition, offset }) => [partition, offset]))
-    let waiting = 0
-    for (const [partition, end] of ends)
-      waiting += Math.max(0, end - Math.max(starts.get(partition) ?? 0, offsets.get(partition) ?? 0))
-    return waiting
+    return countWaiting(spoolPositions(ends, starts, drained))
   }
 }

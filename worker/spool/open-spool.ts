@@ -1,7 +1,7 @@
 import type { Cluster, Kafka } from '../../runtime/kafka.ts'
 import type { Insert } from '../record/log-insert.ts'
+import { askSpool } from './ask-spool.ts'
 import { SpoolDrain, type SpoolDrainParts } from './spool-drain.ts'
-import { askSpool } from './spool-position.ts'
 import { createSpoolView, noSpool, type SpoolView } from './spool-view.ts'
 import { SpoolWriter } from './spool-writer.ts'
 

@@ -5,12 +5,13 @@ import type { Broker, Cluster } from '../../runtime/kafka.ts'
 import { findTopic } from '../../runtime/kafka-metadata.ts'
 import type { Logger } from '../../runtime/log.ts'
 import type { Redis } from '../../runtime/redis.ts'
+import { countWaiting, type SpoolPartition } from '../../runtime/spool-position.ts'
 import { insertBatch } from '../record/insert-batch.ts'
 import { type Insert, RefusedRowsError } from '../record/log-insert.ts'
 import { fetchRecords } from '../source/fetch-records.ts'
 import type { KafkaRecord } from '../source/kafka-record.ts'
+import { askSpool } from './ask-spool.ts'
 import { DrainLock } from './drain-lock.ts'
-import { askSpool, type SpoolPartition } from './spool-position.ts'
 import { fromMessage } from './spooled-insert.ts'
 
 // Every worker looks from time to time whether something waits in the spool, whoever has written it. Then
@@ -110,7 +111,7 @@ export class SpoolDrain {
 
   async #ask(cluster: Cluster): Promise<SpoolPartition[]> {
     const positions = await askSpool(cluster, this.#options.topic)
-    this.waitingInserts = positions.reduce((sum, { from, end }) => sum + end - from, 0)
+    this.waitingInserts = countWaiting(positions)
     return positions.filter(({ from, end }) => from < end)
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { SpoolPartition } from './spool-position.ts'
+import type { SpoolPartition } from '../../runtime/spool-position.ts'
 import { createSpoolView } from './spool-view.ts'
 
 const soon = (): number => performance.now() + 5000

@@ -1,4 +1,4 @@
-import type { SpoolPartition } from './spool-position.ts'
+import type { SpoolPartition } from '../../runtime/spool-position.ts'
 
 /** What is in the spool is in no answer of the log yet: whoever asks the log and may not miss a row asks this first. */
 export interface SpoolView {

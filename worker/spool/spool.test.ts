@@ -10,8 +10,8 @@ import { createInsert, type Insert, RefusedRowsError } from '../record/log-inser
 import { attemptInserts } from '../record/log-table.ts'
 import type { FastBuffer } from '../record/row-binary.ts'
 import { createSampleLog, type SampleLog, sampleAttempt, sampleLane } from '../record/sample-log.ts'
+import { askSpool } from './ask-spool.ts'
 import { SpoolDrain } from './spool-drain.ts'
-import { askSpool } from './spool-position.ts'
 import { SpoolWriter } from './spool-writer.ts'
 
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} } as unknown as Logger
