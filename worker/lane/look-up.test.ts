@@ -60,6 +60,20 @@ test('the log says what has ended from the cursor up and of what is parked, sinc
   expect(elsewhere.ended.size + elsewhere.attempts.size).toBe(0)
 })
 
+test('an outcome whose attempt is not in the log does not count, unless the attempt has expired', async () => {
+  const ofAttempt = (offset: number): Row => [offset, 1, Outcome.DELIVERED]
+  await write('half', [20, 21, 22, 23].map(ofAttempt))
+  // As an insert that was cut off and not repeated leaves them.
+  await log.clickhouse.command({ query: 'DELETE FROM attempts WHERE offset IN (21, 22)' })
+  await log.clickhouse.command({ query: 'DELETE FROM outcomes WHERE offset = 23' })
+  const expired = `ALTER TABLE outcomes UPDATE expire_time = now() - 1 WHERE offset = 22`
+  await log.clickhouse.command({ query: expired, clickhouse_settings: { mutations_sync: '1' } })
+  const range = { id, fromOffset: 20, parked: [], sinceMs: 0, fromEpoch: 0 }
+  expect([...(await lookUp(log.clickhouse, range, 5000)).ended.keys()].sort()).toEqual([20, 22])
+  const ofParked = { ...range, fromOffset: 1000, parked: [20, 21, 22, 23] }
+  expect([...(await lookUp(log.clickhouse, ofParked, 5000)).ended.keys()].sort()).toEqual([20, 22])
+})
+
 test('many parked offsets are asked for in several questions', async () => {
   const parked = Array.from({ length: 25_000 }, (_, at) => at + 100_000)
   await write('many', [
