@@ -10,14 +10,14 @@ const listMsMax = 30_000
 /** What the set-up has installed; the copy uses it as it is. */
 const installed = ['node_modules', '.local/kafka', '.local/bin', '.local/third_party']
 
-interface Verdict {
+export interface Verdict {
   readonly mutation: Mutation
   /** What the judge had to say; empty: the safeguard is off and nobody has noticed. */
   readonly problems: readonly string[]
 }
 
-/** Runs for each mutation its scenario against a copy of the sources in which the safeguard is off. Answers how many were not noticed. */
-export async function runMutations(root: string, workDir: string, only: string, seed: number): Promise<number> {
+/** Runs for each mutation its scenario against a copy of the sources in which the safeguard is off. */
+export async function runMutations(root: string, workDir: string, only: string, seed: number): Promise<readonly Verdict[]> {
   const verdicts: Verdict[] = []
   for (const mutation of mutations.filter((each) => each.safeguard.includes(only))) {
     const copy = join(workDir, 'mutant')
@@ -30,7 +30,16 @@ export async function runMutations(root: string, workDir: string, only: string, 
     console.log(`             by: ${mutation.scenario}`)
     for (const problem of problems.slice(0, 2)) console.log(`             ${problem.slice(0, 200).replaceAll('\n', ' ')}`)
   }
-  return verdicts.filter(({ problems }) => problems.length === 0).length
+  return verdicts
+}
+
+/** As a Markdown table: the safeguard that was off, the scenario, and the first thing that it had to say. */
+export function drawVerdicts(verdicts: readonly Verdict[]): string {
+  const rows = verdicts.map(({ mutation: { safeguard, scenario }, problems }) => {
+    const said = problems[0] === undefined ? 'NOT NOTICED' : problems[0].split('\n')[0]!.slice(0, 120).replaceAll('|', '\\|')
+    return `| ${safeguard} | ${scenario} | ${said} |`
+  })
+  return ['| safeguard that is off | scenario | what it says |', '|---|---|---|', ...rows].join('\n')
 }
 
 /** The file's text without the safeguard. Throws when the place is not there, or more than once. */

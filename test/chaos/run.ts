@@ -4,7 +4,8 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { runCommand, signalCommands } from '../run-command.ts'
-import { runMutations } from './mutate.ts'
+import { drawVerdicts, runMutations } from './mutate.ts'
+import { runLine, writeReport } from './report.ts'
 import { handOn } from './request.ts'
 import { resultsIn } from './results-in.ts'
 import { drawTable } from './table.ts'
@@ -15,7 +16,10 @@ const usage = `usage: npm run chaos -- [options]
   --random        mixes faults and changes at random, in rounds of a minute and a half each, instead of the named scenarios
   --minutes N     so long (default: 10)
   --mutations     switches safeguards off, one at a time in a copy of the sources: a scenario must notice each (--only: of safeguards)
-  --json FILE     writes the results there, too`
+  --json FILE     writes the results there, too
+  --report        puts the table into docs/reliability.md`
+
+const reportPath = 'docs/reliability.md'
 
 const resultDir = resolve(import.meta.dirname, '../../.local/chaos')
 const runMsMax = 4 * 3_600_000
@@ -24,23 +28,29 @@ process.chdir(resolve(import.meta.dirname, '../..'))
 for (const name of Object.keys(process.env)) if (name.startsWith('FERRY_')) delete process.env[name]
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => signalCommands(signal))
 
-const { only, seed, json, minutes, isMutations } = readArguments()
+const { only, seed, json, minutes, isMutations, isReport } = readArguments()
 rmSync(resultDir, { recursive: true, force: true })
+const startedMs = performance.now()
+const took = (): number => (performance.now() - startedMs) / 60_000
 if (isMutations) {
-  const unnoticed = await runMutations(process.cwd(), resultDir, only, seed)
+  const verdicts = await runMutations(process.cwd(), resultDir, only, seed)
+  const unnoticed = verdicts.filter(({ problems }) => problems.length === 0).length
+  if (isReport) writeReport(reportPath, 'mutations', `${runLine(seed, took())}\n\n${drawVerdicts(verdicts)}`)
+  console.log(`${verdicts.length - unnoticed} passed, ${unnoticed} failed`)
   process.exit(unnoticed === 0 ? 0 : 1)
 }
 Object.assign(process.env, handOn({ seed, resultDir, only, minutes }))
-const startedMs = performance.now()
 const { exitCode } = await runCommand('vitest', ['run', '--project', 'end-to-end', 'test/chaos/chaos.test.ts'], runMsMax, true)
-const took = ((performance.now() - startedMs) / 60_000).toFixed(1)
+const tookMinutes = Number(took().toFixed(1))
 const results = resultsIn(resultDir)
 for (const { scenario, problems } of results) for (const problem of problems) console.log(`${scenario}: ${problem}`)
-console.log(`\n${drawTable(results)}\n\nseed ${seed}, ${took} minutes`)
+console.log(`\n${drawTable(results)}\n\nseed ${seed}, ${tookMinutes} minutes`)
 if (json !== undefined) {
   mkdirSync(dirname(resolve(json)), { recursive: true })
-  writeFileSync(json, `${JSON.stringify({ seed, minutes: Number(took), results }, undefined, 2)}\n`)
+  writeFileSync(json, `${JSON.stringify({ seed, minutes: tookMinutes, results }, undefined, 2)}\n`)
 }
+if (isReport)
+  writeReport(reportPath, minutes > 0 ? 'random' : 'scenarios', `${runLine(seed, tookMinutes)}\n\n${drawTable(results)}`)
 const passed = results.filter(({ problems }) => problems.length === 0).length
 // A scenario that broke off has left no result, or one without a problem: vitest knows.
 const failed = Math.max(results.length - passed, exitCode === 0 ? 0 : 1)
@@ -53,6 +63,7 @@ function readArguments() {
       options: {
         ...{ only: { type: 'string' }, seed: { type: 'string' }, json: { type: 'string' }, help: { type: 'boolean' } },
         ...{ random: { type: 'boolean' }, minutes: { type: 'string' }, mutations: { type: 'boolean' } },
+        report: { type: 'boolean' },
       },
     } as const)
     if (values.help) {
@@ -62,7 +73,8 @@ function readArguments() {
     if (values.minutes !== undefined && !values.random) throw new Error('--minutes is for --random')
     const minutes = values.random ? wholeNumber('--minutes', values.minutes ?? '10') : 0
     const seed = wholeNumber('--seed', values.seed ?? String(Date.now() % 1_000_000))
-    return { only: values.only ?? '', seed, json: values.json, minutes, isMutations: values.mutations ?? false }
+    const { only = '', json, mutations: isMutations = false, report: isReport = false } = values
+    return { only, seed, json, minutes, isMutations, isReport }
   } catch (error) {
     console.error(`${(error as Error).message}\n${usage}`)
     process.exit(2)
