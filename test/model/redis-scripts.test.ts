@@ -22,7 +22,7 @@ afterAll(() => redis?.disconnect())
 
 type Word =
   | { readonly kind: 'register'; readonly start: number }
-  | { readonly kind: 'claim'; readonly who: number }
+  | { readonly kind: 'claim'; readonly who: number; readonly nowMs: number }
   | {
       readonly kind: 'checkpoint'
       readonly who: number
@@ -64,7 +64,10 @@ const given: fc.Arbitrary<Checkpoint> = fc.record({
 })
 const word: fc.Arbitrary<Word> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('register' as const), start: offset }) },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('claim' as const), who: fc.nat({ max: 3 }) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constant('claim' as const), who: fc.nat({ max: 3 }), nowMs: fc.nat({ max: 3 }) }),
+  },
   {
     weight: 8,
     arbitrary: fc.record({
@@ -98,7 +101,7 @@ class Pair {
 
   async say(next: Word): Promise<void> {
     if (next.kind === 'register') await this.#register(next.start)
-    else if (next.kind === 'claim') await this.#claim(next.who)
+    else if (next.kind === 'claim') await this.#claim(next.who, next.nowMs)
     else if (next.kind === 'checkpoint') await this.#checkpoint(next)
     else if (next.kind === 'enqueue') await this.#enqueue(next)
     else if (next.kind === 'save') this.#saved = structuredClone(this.#model)
@@ -113,10 +116,10 @@ class Pair {
     if (isNew) this.#model = { ...this.#model, lane: { ...this.#model.lane, ...firstState(start).lane } }
   }
 
-  async #claim(who: number): Promise<void> {
+  async #claim(who: number, nowMs: number): Promise<void> {
     const state = this.#states[who]!
-    const real: StoredLane | { seenEpoch: number } = await state.claim().catch(refusal)
-    const said = claim(this.#model, this.#owners[who]!)
+    const real: StoredLane | { seenEpoch: number } = await state.claim(nowMs).catch(refusal)
+    const said = claim(this.#model, this.#owners[who]!, nowMs)
     if (said.kind === 'REFUSED' || 'seenEpoch' in real) expect(real).toEqual({ seenEpoch: (said as { epoch?: number }).epoch })
     else {
       expect(state.inboxCount).toBe(said.inboxCount)

@@ -33,7 +33,7 @@ export type Claimed =
   | { readonly kind: 'CLAIMED'; readonly lane: Hash; readonly parked: Hash; readonly inboxCount: number }
   | { readonly kind: 'REFUSED'; readonly epoch: number }
 
-export function claim({ lane, parked, inbox }: LaneHashes, fence: Fence, on: Safeguards = safeguards): Claimed {
+export function claim({ lane, parked, inbox }: LaneHashes, fence: Fence, nowMs: number, on: Safeguards = safeguards): Claimed {
   const stored = Number(lane['epoch'] ?? -1)
   const isAgain = fence.epoch === stored && lane['owner'] === fence.owner && lane['claimed'] === '1'
   if (on.claim && fence.epoch <= stored && !isAgain) return { kind: 'REFUSED', epoch: stored }
@@ -41,6 +41,7 @@ export function claim({ lane, parked, inbox }: LaneHashes, fence: Fence, on: Saf
   if (!on.claim) return claimed
   Object.assign(lane, { epoch: `${fence.epoch}`, owner: fence.owner, claimed: '1', version: lane['version'] ?? '0' })
   if (on.claimClearsClean) delete lane['clean']
+  if (Number(lane['saved'] ?? 0) > nowMs) lane['saved'] = `${nowMs}`
   return claimed
 }
 

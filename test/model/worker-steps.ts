@@ -155,7 +155,7 @@ function claimLane(turn: Turn, i: number, isAnswered: boolean): void {
   const w = s.W[i]!
   const k = w.k as Keeper
   const hashes = s.R === 0 ? emptyHashes() : s.R
-  const claimed = claim(hashes, { epoch: k.ep, owner: w.id }, context.on)
+  const claimed = claim(hashes, { epoch: k.ep, owner: w.id }, msOf(s.era), context.on)
   if (claimed.kind === 'REFUSED') {
     if (isAnswered) lose(turn, w, claimed.epoch)
     return

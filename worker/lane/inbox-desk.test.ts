@@ -48,7 +48,7 @@ beforeEach(async () => {
     writer: 0,
   })
   state = new LaneState(redis, id, 1, 'one')
-  await state.claim()
+  await state.claim(5000)
   lane = newLane()
 })
 

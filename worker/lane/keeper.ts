@@ -112,7 +112,7 @@ export class Keeper implements PartitionSink {
 
   async #takeOver(releasedVersion: number): Promise<void> {
     const { group, ordering } = this.#route!.plan
-    const stored = await this.laneState.claim()
+    const stored = await this.laneState.claim(Date.now())
     const base = await findBase(this.id, group, stored, releasedVersion, this.#parts)
     const knowledge = await askLog(this.id, ordering, base, this.#parts)
     if (this.state !== State.STARTING) return

@@ -34,20 +34,20 @@ describe('claim', () => {
   test('takes a registered lane, and answers its state with `clean` as it was', async () => {
     await register(7)
     const state = new LaneState(redis, id, 100, 'one')
-    expect(await state.claim()).toEqual({
+    expect(await state.claim(5000)).toEqual({
       ...{ cursor: 7, version: 1, ended: [], savedMs: 5, clean: true, credit: undefined, writer: 0, parked: new Map() },
     })
     expect(await redis.hmget(laneKeys(id).lane, 'epoch', 'owner', 'clean')).toEqual(['100', 'one', null])
     // Its answer may have been lost.
-    expect((await state.claim()).clean).toBe(false)
+    expect((await state.claim(5000)).clean).toBe(false)
   })
 
   test('is refused unless the epoch is above the stored one, and says which that is', async () => {
     await register()
-    await new LaneState(redis, id, 100, 'one').claim()
+    await new LaneState(redis, id, 100, 'one').claim(5000)
     const refusals = await Promise.all(
       [new LaneState(redis, id, 99, 'two'), new LaneState(redis, id, 100, 'two')].map((each) =>
-        each.claim().catch((error: unknown) => error),
+        each.claim(5000).catch((error: unknown) => error),
       ),
     )
     for (const error of refusals) {
@@ -59,25 +59,34 @@ describe('claim', () => {
   test('of the same epoch is refused once a checkpoint has followed it', async () => {
     await register()
     const state = new LaneState(redis, id, 100, 'one')
-    await state.claim()
+    await state.claim(5000)
     await state.checkpoint(checkpoint())
-    await expect(state.claim()).rejects.toBeInstanceOf(RefusedError)
+    await expect(state.claim(5000)).rejects.toBeInstanceOf(RefusedError)
   })
 
   test('of a lane that Redis has lost answers no position', async () => {
-    const stored = await new LaneState(redis, id, 1_795_560_093_394, 'one').claim()
+    const stored = await new LaneState(redis, id, 1_795_560_093_394, 'one').claim(5000)
     expect(stored).toMatchObject({ cursor: undefined, version: 0, clean: false })
+  })
+
+  test('by a clock that is behind the last owner’s lets the next one ask the log from that time', async () => {
+    await register()
+    const one = new LaneState(redis, id, 100, 'one')
+    await one.claim(1000)
+    await one.checkpoint(checkpoint({}))
+    expect((await new LaneState(redis, id, 101, 'two').claim(400)).savedMs).toBe(1000)
+    expect((await new LaneState(redis, id, 102, 'three').claim(2000)).savedMs).toBe(400)
   })
 
   test('brings back what checkpoints have stored', async () => {
     await register()
     const one = new LaneState(redis, id, 100, 'one')
-    await one.claim()
+    await one.claim(5000)
     const parked = [5, 8].map((offset) => ({ offset, entry, bytes: Buffer.from([0, 255, offset]) }))
     await one.checkpoint(checkpoint({ parked }))
     await one.checkpoint(checkpoint({ removed: [5], clean: true, credit: 0 }))
     const two = new LaneState(redis, id, 101, 'two')
-    const stored = await two.claim()
+    const stored = await two.claim(5000)
     expect(stored).toMatchObject({ cursor: 4, version: 3, savedMs: 1000, clean: true, credit: 0, writer: 100 })
     expect(stored.ended).toEqual([
       { first: 6, last: 7 },
@@ -92,14 +101,14 @@ describe('checkpoint', () => {
   test('is refused when the lane is another owner’s, when its version is another, and when Redis has lost the lane', async () => {
     await register()
     const one = new LaneState(redis, id, 100, 'one')
-    await one.claim()
+    await one.claim(5000)
     await one.checkpoint(checkpoint())
     const rolledBack = await redis.hgetall(laneKeys(id).lane)
     await one.checkpoint(checkpoint({ cursor: 5 }))
     await redis.hset(laneKeys(id).lane, rolledBack)
     await expect(one.checkpoint(checkpoint({ cursor: 6 }))).rejects.toBeInstanceOf(RefusedError)
     expect(await redis.hget(laneKeys(id).lane, 'cursor')).toBe('4')
-    await new LaneState(redis, id, 101, 'two').claim()
+    await new LaneState(redis, id, 101, 'two').claim(5000)
     const refusal = await one.checkpoint(checkpoint()).catch((error: unknown) => error)
     expect((refusal as RefusedError).seenEpoch).toBe(101)
     await redis.del(laneKeys(id).lane)
@@ -110,7 +119,7 @@ describe('checkpoint', () => {
   test('that is sent twice, because its answer was lost, is accepted once', async () => {
     await register()
     const one = new LaneState(redis, id, 100, 'one')
-    await one.claim()
+    await one.claim(5000)
     await one.checkpoint(checkpoint({ cursor: 5 }))
     const { version } = one
     one.version--
@@ -133,7 +142,7 @@ describe('checkpoint', () => {
       'cancel:b3': '1',
     })
     const one = new LaneState(redis, id, 100, 'one')
-    await one.claim()
+    await one.claim(5000)
     expect(one.inboxCount).toBe(3)
     expect(await one.inbox(1, () => true)).toEqual({ items: new Map([[5, [item]]]), cancelled: ['b3'] })
     const nine = [item, { ...item, batch: 'b2' }]

@@ -15,7 +15,7 @@ import { defineScript, type Redis, requireConnection } from '../../runtime/redis
 // compared for equality, so neither another owner nor a Redis that lost its last writes goes unnoticed.
 
 const claimScript = defineScript(`
-local lane = redis.call('HMGET', KEYS[1], 'epoch', 'owner', 'claimed')
+local lane = redis.call('HMGET', KEYS[1], 'epoch', 'owner', 'claimed', 'saved')
 local epoch = tonumber(lane[1] or '-1')
 if tonumber(ARGV[1]) <= epoch and not (lane[1] == ARGV[1] and lane[2] == ARGV[2] and lane[3] == '1') then
   return {'REFUSED', lane[1]}
@@ -24,6 +24,8 @@ local state = redis.call('HGETALL', KEYS[1])
 redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'owner', ARGV[2], 'claimed', '1')
 redis.call('HSETNX', KEYS[1], 'version', '0')
 redis.call('HDEL', KEYS[1], 'clean')
+-- Rows of an owner whose clock is behind the last one's are to be found, too, when it dies before its first checkpoint.
+if tonumber(lane[4] or '0') > tonumber(ARGV[3]) then redis.call('HSET', KEYS[1], 'saved', ARGV[3]) end
 return {'CLAIMED', state, redis.call('HGETALL', KEYS[2]), redis.call('HLEN', KEYS[4])}
 `)
 
@@ -119,9 +121,9 @@ export class LaneState {
   }
 
   /** From here on nothing of an earlier owner is accepted. Throws RefusedError when the epoch is not above the stored one. */
-  async claim(): Promise<StoredLane> {
+  async claim(nowMs: number): Promise<StoredLane> {
     requireConnection(this.#redis)
-    const answer = (await claimScript(this.#redis, this.#names, [this.#epoch, this.#owner])) as [
+    const answer = (await claimScript(this.#redis, this.#names, [this.#epoch, this.#owner, nowMs])) as [
       Buffer,
       Buffer & Buffer[],
       Buffer[],
