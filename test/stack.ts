@@ -13,10 +13,17 @@ export async function sharedStack(): Promise<StackAddresses> {
   return JSON.parse(text)
 }
 
-/** Parts for this test alone, to break. `await using` stops them and removes their data. */
-export async function privateStack(options: Omit<StackOptions, 'dataDir'>): Promise<Stack & AsyncDisposable> {
+/** Parts for this test alone, to break. `await using` stops them and removes their data. `prepare`: of the directory that takes it. */
+export async function privateStack(
+  options: Omit<StackOptions, 'dataDir'>,
+  prepare: (dataDir: string) => Disposable | undefined = () => undefined,
+): Promise<Stack & AsyncDisposable> {
   const dataDir = mkdtempSync(join(tmpdir(), `ferry-test-${process.pid}-`))
-  const remove = (): void => rmSync(dataDir, { recursive: true, force: true })
+  const prepared = prepare(dataDir)
+  const remove = (): void => {
+    prepared?.[Symbol.dispose]()
+    rmSync(dataDir, { recursive: true, force: true })
+  }
   const stack = await startStack({ ...options, dataDir }).catch((error: unknown) => {
     remove()
     throw error

@@ -1,7 +1,9 @@
 // All scenarios, in one file: one after the other, since each needs the machine for itself. `npm test` runs those that are fast.
 import './scenarios/clickhouse.ts'
+import './scenarios/clocks.ts'
 import './scenarios/control-plane.ts'
 import './scenarios/deletion.ts'
+import './scenarios/disks.ts'
 import './scenarios/endpoint.ts'
 import './scenarios/kafka.ts'
 import './scenarios/kafka-log.ts'

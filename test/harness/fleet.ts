@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
 import { afterAll, beforeAll } from 'vitest'
 import { connectFerry, type FerryClient } from '../../deploy/local/demo/ferry-client.ts'
 import { type ControlPlane, type FleetStack, startControlPlane, startWorker, type Worker } from '../../deploy/local/fleet.ts'
@@ -7,6 +8,7 @@ import { privateStack, sharedStack } from '../stack.ts'
 import { keepLogs, logDir } from './keep-logs.ts'
 import { Link } from './link.ts'
 import { RedisCluster } from './redis-cluster.ts'
+import { SmallDisk } from './small-disk.ts'
 import { Sql } from './sql.ts'
 
 type Env = Readonly<Record<string, string>>
@@ -24,6 +26,8 @@ export interface FleetOptions {
   readonly kafka2?: boolean
   /** Over the own brokers' server.properties. */
   readonly kafkaProperties?: Readonly<Record<string, string>>
+  /** The data of one of its own parts lie on a small disk of their own. */
+  readonly smallDisk?: { readonly of: 'redis' | 'clickhouse'; readonly bytesMax: number }
   /** Connections that can be disturbed. `kafka`: everybody's, also the test's; needs ownKafka. */
   readonly links?: readonly LinkName[]
   /** Each control plane reaches Redis by a link of its own: see redisLinkOf. */
@@ -77,6 +81,7 @@ export class Fleet implements AsyncDisposable {
   /** By the gRPC port of their control plane. */
   readonly #redisLinks = new Map<number, Link>()
   #cluster: RedisCluster | undefined
+  #disk: SmallDisk | undefined
   #started = 0
   #balanced = 0
   #redisPort: number | undefined
@@ -99,16 +104,25 @@ export class Fleet implements AsyncDisposable {
     for (const name of options.links ?? []) links.set(name, await Link.open(() => ports.get(name)!()))
     const kafkaLink = links.get('kafka')
     const advertised = kafkaLink && { 'advertised.listeners': `PLAINTEXT://127.0.0.1:${kafkaLink.port}` }
-    const own = await privateStack({
-      ...{ redis: true, clickhouse: ownClickhouse, kafka: ownKafka, kafka2 },
-      kafkaProperties: { ...options.kafkaProperties, ...advertised },
-    })
+    let disk: SmallDisk | undefined
+    const own = await privateStack(
+      {
+        ...{ redis: true, clickhouse: ownClickhouse, kafka: ownKafka, kafka2 },
+        kafkaProperties: { ...options.kafkaProperties, ...advertised },
+      },
+      (dataDir) => {
+        const { smallDisk } = options
+        if (smallDisk !== undefined) disk = SmallDisk.mount(join(dataDir, smallDisk.of), smallDisk.bytesMax)
+        return disk
+      },
+    )
     const clickhouseUrl = ownClickhouse ? own.clickhouseUrl : shared.clickhouseUrl
     const kafkaBrokers = ownKafka ? own.kafkaBrokers : shared.kafkaBrokers
     const cluster = options.redisCluster ? await RedisCluster.start() : undefined
     const redisUrl = cluster?.url ?? own.redisUrl
     const fleet = new Fleet({ kafkaBrokers, redisUrl, clickhouseUrl }, own, options, links)
     fleet.#cluster = cluster
+    fleet.#disk = disk
     const clickhousePort = Number(new URL(clickhouseUrl).port)
     ports = new Map<LinkName, () => number>([
       ['worker-redis', () => fleet.redisPort],
@@ -148,6 +162,11 @@ export class Fleet implements AsyncDisposable {
   /** Only with redisCluster. */
   get redisCluster(): RedisCluster {
     return this.#cluster!
+  }
+
+  /** Only with smallDisk. */
+  get disk(): SmallDisk {
+    return this.#disk!
   }
 
   /** Where the links to Redis lead, and the test's own questions go. */
