@@ -8,7 +8,7 @@ export interface Subject {
   readonly uid: string
   readonly cluster: string
   readonly topic: string
-  /** Records of one key go one after the other. */
+  /** Records of one key go one after the other: in KEY order, and in PARTITION order, too. */
   readonly keyOrder: boolean
 }
 
@@ -19,7 +19,7 @@ export function subjectOf(useCase: UseCase): Subject {
     uid: useCase.uid,
     cluster: source?.cluster || 'default',
     topic: source?.topic ?? '',
-    keyOrder: useCase.spec?.delivery?.ordering === Ordering.KEY,
+    keyOrder: (useCase.spec?.delivery?.ordering ?? Ordering.UNORDERED) > Ordering.UNORDERED,
   }
 }
 

@@ -70,7 +70,7 @@ test.each<[string, object, string[]]>([
   [
     'an unknown enum value',
     { delivery: { ordering: 9 } },
-    ['delivery.ordering must be one of ORDERING_UNORDERED, ORDERING_KEY; given 9'],
+    ['delivery.ordering must be one of ORDERING_UNORDERED, ORDERING_KEY, ORDERING_PARTITION; given 9'],
   ],
   [
     'an enum value that is not offered',

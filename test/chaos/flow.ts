@@ -78,7 +78,7 @@ export class Flow implements AsyncDisposable {
   }
 
   get isKeyed(): boolean {
-    return this.useCase.spec?.delivery?.ordering === Ordering.KEY
+    return (this.useCase.spec?.delivery?.ordering ?? Ordering.UNORDERED) > Ordering.UNORDERED
   }
 
   /** Until so many more records are answered with success. */

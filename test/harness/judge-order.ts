@@ -3,16 +3,23 @@ import type { TopicRecord } from './read-topic.ts'
 import { isSuccess, type Received, recordName } from './received.ts'
 
 /**
- * Order by KEY, in round 0: the records of a key succeed in the order of their offsets, counting each record's first success. Without
+ * Order, in round 0; of a partition as if all its records had one key. The records of a key succeed in the order of their offsets, counting each record's first success. Without
  * a crash also their requests come in that order: nothing of a key is sent while an earlier record of it has not ended.
  */
-export function judgeKeyOrder(
+export function judgeOrder(
+  partitionOrder: boolean,
   records: readonly TopicRecord[],
   requests: readonly Received[],
   crashed: boolean,
   problems: Problems,
 ): void {
-  const keys = new Map(records.flatMap((each) => (each.key === undefined ? [] : [[recordName(each), each.key]])))
+  const keyOf = ({ key }: TopicRecord): string | undefined => (partitionOrder ? 'of the partition' : key)
+  const keys = new Map(
+    records.flatMap((each) => {
+      const key = keyOf(each)
+      return key === undefined ? [] : [[recordName(each), key]]
+    }),
+  )
   const first = requests.filter((each) => each.round === 0)
   const answered = first.filter(isSuccess).sort((a, b) => a.answerOrder - b.answerOrder)
   judgeRising(answered, keys, true, 'records of a key that succeeded after a later one', problems)

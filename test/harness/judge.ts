@@ -1,7 +1,7 @@
 import { Ordering, type UseCase } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import type { Fleet } from './fleet.ts'
 import { judgeOffsets, type OffsetCounts } from './judge-offsets.ts'
-import { judgeKeyOrder } from './judge-order.ts'
+import { judgeOrder } from './judge-order.ts'
 import { judgeRequests, type RequestCounts } from './judge-requests.ts'
 import { Problems } from './problems.ts'
 import { type Log, readLog } from './read-log.ts'
@@ -17,6 +17,8 @@ export interface Evidence {
   readonly requests: readonly Received[]
   readonly log: Log
   readonly keyOrder: boolean
+  /** As if all records of a partition had one key. */
+  readonly partitionOrder?: boolean
   /** A worker was killed or frozen: rows of what is sent again may be lost, and order holds for first successes only. */
   readonly crashed: boolean
   /** JSON values are passed on byte by byte. */
@@ -33,11 +35,11 @@ export interface Judgement extends OffsetCounts, RequestCounts {
 
 /** The independent judge: no code of the product decides here. */
 export function judgeEvidence(evidence: Evidence): Judgement {
-  const { records, ends, requests, log, keyOrder, crashed } = evidence
+  const { records, ends, requests, log, keyOrder, partitionOrder = false, crashed } = evidence
   const problems = new Problems()
   const offsets = judgeOffsets(records, ends, log, problems)
   const answers = judgeRequests(requests, log, crashed, problems)
-  if (keyOrder) judgeKeyOrder(records, requests, crashed, problems)
+  if (keyOrder || partitionOrder) judgeOrder(partitionOrder, records, requests, crashed, problems)
   judgeBodies(evidence, problems)
   const counts = { records: records.length, requests: requests.length, attempts: log.attempts.length }
   return { ...counts, ...offsets, ...answers, problems: problems.lines() }
@@ -67,6 +69,7 @@ export async function judge(
   const requests = [endpoint].flat().flatMap((each) => (each as HasRequests).requests)
   const { decode, delivery } = useCase.spec!
   const keyOrder = delivery?.ordering === Ordering.KEY
+  const partitionOrder = delivery?.ordering === Ordering.PARTITION
   const bodiesAsPublished = decode?.format.case === 'json'
-  return judgeEvidence({ records, ends, requests, log, keyOrder, crashed, bodiesAsPublished })
+  return judgeEvidence({ records, ends, requests, log, keyOrder, partitionOrder, crashed, bodiesAsPublished })
 }

@@ -1,4 +1,4 @@
-import { type Fault, faults } from './bounds.ts'
+import { type Fault, faults, keyOf } from './bounds.ts'
 import type { Turn } from './context.ts'
 import { bit, has, type Keeper, left } from './state.ts'
 import { isKnown } from './take-over.ts'
@@ -44,7 +44,7 @@ export function blameSend(turn: Turn, k: Keeper, [offset, round, attempt]: reado
 /** A request reaches the endpoint: what it says of the order of key A, round 0. isLate: nobody waits for its answer any more. */
 export function noteArrival(turn: Turn, offset: number, round: number, epoch: number, isLate: boolean): void {
   const { s, context } = turn
-  if (context.b.ordering !== 'KEY' || round > 0 || context.b.keys[offset] !== 'A') return
+  if (round > 0 || keyOf(context.b, offset) !== 'A') return
   const newest = Math.max(0, ...s.ke.map(([known]) => known))
   const own = s.ke.find(([known]) => known === epoch)
   if (own === undefined) {

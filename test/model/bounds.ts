@@ -1,3 +1,5 @@
+import type { Plan } from '../../worker/deliver/plan.ts'
+
 /** How often each fault may happen in a scenario. */
 export const faults = [
   'crash', // a worker is killed
@@ -28,7 +30,7 @@ export type Fault = (typeof faults)[number]
 export interface Bounds extends Readonly<Record<Fault, number>> {
   /** A record for each letter, which is its key. */
   readonly keys: string
-  readonly ordering: 'UNORDERED' | 'KEY'
+  readonly ordering: Plan['ordering']
   readonly workers: number
   /** What the endpoint may say of each record; of those that are not named, OK. */
   readonly replies: readonly (readonly ('OK' | 'BUSY' | 'BAD')[])[]
@@ -55,5 +57,9 @@ export const bounds = (of: Partial<Bounds>): Bounds => ({
   ...{ batches: 0, inserts: 1, groupCommits: false, tracksIds: false },
   ...of,
 })
+
+/** Records of the same one go one after the other; undefined: nothing waits for anything. */
+export const keyOf = ({ keys, ordering }: Pick<Bounds, 'keys' | 'ordering'>, offset: number): string | undefined =>
+  ordering === 'UNORDERED' ? undefined : ordering === 'PARTITION' ? 'A' : keys[offset]
 
 export const repliesOf = ({ replies }: Bounds, offset: number): readonly ('OK' | 'BUSY' | 'BAD')[] => replies[offset] ?? ['OK']

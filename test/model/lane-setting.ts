@@ -9,6 +9,7 @@ import type { Safeguards } from './safeguards.ts'
 /** What an owner's lane is made with, the same for all owners of a scenario. */
 export interface LaneSetting {
   readonly keys: string
+  readonly ordering: Bounds['ordering']
   readonly route: Route
   readonly limits: LaneLimits
   readonly on: Safeguards
@@ -22,7 +23,7 @@ export function laneSettingOf({ keys, ordering, attemptsMax, creditMax, entriesM
   useCase.spec!.retry!.maxRetries = attemptsMax - 1
   if (!on.credit) useCase.spec!.retry!.giveUp = GiveUp.UNFUNDED
   return {
-    ...{ keys, on, entriesMax, route: compileRoute(useCase, defaultDecodeLimits) },
+    ...{ keys, ordering, on, entriesMax, route: compileRoute(useCase, defaultDecodeLimits) },
     // Nothing is full here: bytes stay in Kafka.
     limits: { parkedMax: 1000, parkedBytesMax: 0, creditMax, bufferBytesMax: 1_000_000 },
   }

@@ -15,6 +15,7 @@ import { takeDue } from '../../worker/lane/take-due.ts'
 import type { TakeoverBase } from '../../worker/lane/takeover.ts'
 import type { RowOwner } from '../../worker/record/attempt.ts'
 import type { KafkaRecord } from '../../worker/source/kafka-record.ts'
+import { keyOf } from './bounds.ts'
 import type { LaneSetting } from './lane-setting.ts'
 
 export type Reply = 'OK' | 'BUSY' | 'BAD'
@@ -248,7 +249,7 @@ export class OwnerLane {
 
   /** Fresh records in the window that nothing keeps from being sent: of each key the first, and not sent yet. */
   #readyNow(): number[] {
-    const { tracker, order } = this.lane.window
+    const { tracker } = this.lane.window
     const seen = new Set<string>()
     const now: number[] = []
     const isGone = (offset: number): boolean =>
@@ -256,7 +257,7 @@ export class OwnerLane {
     const ended = tracker.endedRuns()
     for (let offset = tracker.cursor; offset < tracker.next; offset++) {
       if (isGone(offset) || ended.some((run) => run.first <= offset && offset <= run.last)) continue
-      const key = order === undefined ? `${offset}` : this.#setting.keys[offset]!
+      const key = keyOf(this.#setting, offset) ?? `${offset}`
       const isFirst = !seen.has(key)
       seen.add(key)
       if (isFirst && !this.flights.some(({ row }) => row.offset === offset)) now.push(offset)

@@ -3,6 +3,7 @@ import { LaneState } from '../../proto/gen/ferry/v1/lane_pb.ts'
 import { readStored } from '../../worker/lane/lane-state.ts'
 import { knowledgeOf, type LogKnowledge, type LookUpRange } from '../../worker/lane/look-up.ts'
 import { baseOfGroup, baseOfStored, lookUpRange, type TakeoverBase } from '../../worker/lane/takeover.ts'
+import { keyOf } from './bounds.ts'
 import type { Context, Turn } from './context.ts'
 import { isEnd } from './log-steps.ts'
 import { bit, has, type Keeper, msOf, type Row, type State } from './state.ts'
@@ -87,9 +88,9 @@ function knownTo({ log, sp }: State, { b, on }: Context, base: TakeoverBase, ski
     !base.parked.has(offset) && (offset < base.cursor || base.ended.some((run) => run.first <= offset && offset <= run.last))
   const newest = new Map<string, number>()
   // Rows of older epochs that came late are repeats; after a clean checkpoint nobody looks for them.
-  const fromEpoch = (b.ordering === 'KEY' && on.lookUpByWriter) || base.clean ? base.writer : 0
+  const fromEpoch = (b.ordering !== 'UNORDERED' && on.lookUpByWriter) || base.clean ? base.writer : 0
   for (let offset = 0; offset < b.keys.length; offset++) {
-    const key = b.ordering === 'KEY' ? b.keys[offset]! : `${offset}`
+    const key = keyOf(b, offset) ?? `${offset}`
     const rows = rowsOf(offset)
     const entry = base.parked.get(offset)
     if (entry !== undefined && entry.round > 0) {

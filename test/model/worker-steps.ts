@@ -9,7 +9,7 @@ import { takeOver } from './take-over.ts'
 export function orphan({ s, context }: Turn, epoch: number): void {
   const { b } = context
   // A late arrival tells something only of order, in round 0.
-  s.wire = s.wire.filter((q) => q.ep !== epoch || q.isOrphan || (q.reply === '' && q.rd === 0 && b.ordering === 'KEY'))
+  s.wire = s.wire.filter((q) => q.ep !== epoch || q.isOrphan || (q.reply === '' && q.rd === 0 && b.ordering !== 'UNORDERED'))
   for (const q of s.wire) if (q.ep === epoch) q.isOrphan = true
 }
 

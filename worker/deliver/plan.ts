@@ -24,7 +24,7 @@ export interface Plan {
   /** Kafka group that mirrors the floors. */
   readonly group: string
   readonly isolation: 'READ_COMMITTED' | 'READ_UNCOMMITTED'
-  readonly ordering: 'UNORDERED' | 'KEY'
+  readonly ordering: 'UNORDERED' | 'KEY' | 'PARTITION'
   /** Scheme, host and port. */
   readonly origin: string
   /** Path and query. */
@@ -70,7 +70,12 @@ export function compilePlan(useCase: UseCase): Plan {
   }
 }
 
-const orderings = { [Ordering.UNSPECIFIED]: 'UNORDERED', [Ordering.UNORDERED]: 'UNORDERED', [Ordering.KEY]: 'KEY' } as const
+const orderings = {
+  [Ordering.UNSPECIFIED]: 'UNORDERED',
+  [Ordering.UNORDERED]: 'UNORDERED',
+  [Ordering.KEY]: 'KEY',
+  [Ordering.PARTITION]: 'PARTITION',
+} as const
 const giveUps = { [GiveUp.UNSPECIFIED]: true, [GiveUp.FUNDED]: true, [GiveUp.UNFUNDED]: false } as const
 const methods = {
   [HttpMethod.UNSPECIFIED]: 'POST',

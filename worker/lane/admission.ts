@@ -1,6 +1,7 @@
+import type { Plan } from '../deliver/plan.ts'
 import type { KafkaRecord } from '../source/kafka-record.ts'
 import { Intake } from './intake.ts'
-import { hashKey } from './key-order.ts'
+import { hashKey, PARTITION_KEY } from './key-order.ts'
 import type { KnownEnds } from './known-ends.ts'
 import type { LaneLimits } from './lane-limits.ts'
 import type { Parked } from './parked.ts'
@@ -16,7 +17,14 @@ const NO_KEY = -1
 //   known to have ended                        | counts as ended, unless something earlier of its key is sent again
 //   without a value                            | a TOMBSTONE range
 //   of a key that waits                        | parked behind it; not while as many wait as may, unless it would be the first of its key
+//   PARTITION: behind one that has not ended   | left in the intake until that has ended
 //   anything else                              | to be sent
+
+const keyHashes: Record<Plan['ordering'], (key: Buffer | null) => number> = {
+  UNORDERED: () => NO_KEY,
+  KEY: (key) => (key === null ? NO_KEY : hashKey(key)),
+  PARTITION: () => PARTITION_KEY,
+}
 
 /** Brings fetched records into the window, one at a time and in the order of offsets. */
 export class Admission {
@@ -24,13 +32,17 @@ export class Admission {
   readonly #settling: Settling
   readonly #known: KnownEnds
   readonly #limits: LaneLimits
+  readonly #keyHashOf: (key: Buffer | null) => number
+  readonly #isPartition: boolean
   /** Offsets at or above were not parked when this owner came. */
   readonly #parkedBelow: number
 
-  constructor(settling: Settling, known: KnownEnds, limits: LaneLimits) {
+  constructor(settling: Settling, known: KnownEnds, limits: LaneLimits, ordering: Plan['ordering']) {
     this.#settling = settling
     this.#known = known
     this.#limits = limits
+    this.#keyHashOf = keyHashes[ordering]
+    this.#isPartition = ordering === 'PARTITION'
     let below = 0
     for (const { offset } of settling.parking.entries()) below = Math.max(below, offset + 1)
     this.#parkedBelow = below
@@ -54,18 +66,25 @@ export class Admission {
     if (record === undefined) return false
     if (!isIdle && window.heldBytes > this.#limits.bufferBytesMax && intake.fetched.held === 0) return false
     const offset = Number(record.offset)
-    const keyHash = window.order !== undefined && record.key !== null ? hashKey(record.key) : NO_KEY
+    const keyHash = this.#keyHashOf(record.key)
     if ((offset < this.#known.below || offset < this.#parkedBelow) && this.#pass(offset, keyHash)) return true
     if (record.value === null) {
       intake.shift()
       this.#settling.skip('TOMBSTONE', offset, offset)
       return true
     }
+    if (this.#isPartition && this.#waits(offset)) return false
     if (keyHash !== NO_KEY && this.#settling.parking.hasKey(keyHash)) return this.#behind(record, offset, keyHash)
     const { fetched } = intake
     intake.shift()
     window.admit(record, fetched, offset, keyHash)
     return true
+  }
+
+  /** PARTITION: an earlier record is on its way or parked. Nothing is gained by reading on: the next one stays where it takes no more memory. */
+  #waits(offset: number): boolean {
+    const { window, parking } = this.#settling
+    return window.order!.isGoing(PARTITION_KEY) || !parking.wouldBeFirst(PARTITION_KEY, offset)
   }
 
   /** Answers whether the record is known already: parked, or ended before it was read. */

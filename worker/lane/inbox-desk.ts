@@ -85,12 +85,11 @@ export function openRounds(lane: Lane, ready: Ready, known: ReadonlyMap<number, 
 }
 
 function open(lane: Lane, offset: number, list: readonly InboxItem[], found: KnownRounds, nowMs: number): void {
-  const keyed = lane.window.order !== undefined && found.keyHash !== 0
   lane.parking.add(
     newParked({
       ...{ offset, state: 'P', attempts: 0, unpaid: 0, firstMs: 0, lastMs: 0, dueMs: nowMs, settled: true },
       round: Math.max(found.round, ...list.map((item) => item.round)) + 1,
-      keyHash: keyed ? found.keyHash : undefined,
+      keyHash: lane.orderOf(found.keyHash),
       batch: list.at(-1)!.batch,
       stale: list.every((item) => item.stale),
     }),

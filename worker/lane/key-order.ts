@@ -12,6 +12,9 @@ export function hashKey(key: Uint8Array): number {
   return ((high ^ (high >>> 15)) & 0x1fffff) * 0x100000000 + ((low ^ (low >>> 15)) >>> 0) || 1
 }
 
+/** In PARTITION order all records have one key, this one. */
+export const PARTITION_KEY = 1
+
 /**
  * Which records of the window must wait for an earlier one of their key. Chains in hash buckets: a bucket holds the first and
  * the last slot of its chain, a slot its follower. The first may go or is on its way; the others wait. No map and no object per

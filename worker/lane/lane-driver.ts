@@ -59,7 +59,7 @@ export class LaneDriver {
     const stored = { cursor, ended, parked: redis.parkedEntries(), savedMs, writer, credit, clean: isClean }
     const base = group === undefined ? stored : baseOfGroup(group.floor, group.metadata)
     const { ordering } = route.plan
-    const knowledge = isClean || logIsAway ? undefined : lookUp(log, ordering === 'KEY' ? base.writer : 0)
+    const knowledge = isClean || logIsAway ? undefined : lookUp(log, ordering === 'UNORDERED' ? 0 : base.writer)
     const start = startLane(base, knowledge, ordering, limits.creditMax, world.nowMs)
     const id = { uid: 'u1', cluster: 'default', topic: 't', partition: 0 }
     this.lane = new Lane(id, epoch, route, limits, start, {

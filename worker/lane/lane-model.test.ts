@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { Plan } from '../deliver/plan.ts'
 import type { Reply, World } from './lane-driver.ts'
 import { LaneRun, type Step } from './lane-run.ts'
 import { WorldKafka } from './lane-world.ts'
@@ -44,7 +45,7 @@ const limits = fc.record({
 
 async function play(
   kafka: WorldKafka,
-  ordering: 'UNORDERED' | 'KEY',
+  ordering: Plan['ordering'],
   lane: World['limits'],
   steps: readonly Step[],
   mayBreak: boolean,
@@ -60,7 +61,7 @@ async function play(
 
 const runs = 600
 
-describe.each(['UNORDERED', 'KEY'] as const)('a lane in order %s', (ordering) => {
+describe.each(['UNORDERED', 'KEY', 'PARTITION'] as const)('a lane in order %s', (ordering) => {
   test('loses nothing, repeats nothing that it knows, and is never stuck', async () => {
     await fc.assert(
       fc.asyncProperty(topic, limits, fc.array(step, { minLength: 30, maxLength: 150 }), async (kafka, lane, steps) => {

@@ -1,4 +1,5 @@
 import { readGroupMetadata } from '../../runtime/lane-keys.ts'
+import type { Plan } from '../deliver/plan.ts'
 import { LaneDriver, type Reply, type World } from './lane-driver.ts'
 import { type WorldKafka, WorldLog, WorldRedis } from './lane-world.ts'
 import { sampleRoute } from './sample-route.ts'
@@ -21,7 +22,7 @@ function same(is: unknown, should: unknown, what: string): void {
 /** For tests: a lane, one owner after the other, under a schedule. Throws an Error as soon as something is wrong. */
 export class LaneRun {
   readonly #world: World
-  readonly #isOrdered: boolean
+  readonly #ordering: Plan['ordering']
   #driver: LaneDriver
   #epoch = 1
   /** Offsets that have ended for good: nothing excuses sending them again. */
@@ -33,10 +34,10 @@ export class LaneRun {
   #earlier = new WorldRedis()
   #hasLost = false
 
-  constructor(kafka: WorldKafka, ordering: 'UNORDERED' | 'KEY', lane: World['limits'], mayBreak: boolean) {
+  constructor(kafka: WorldKafka, ordering: Plan['ordering'], lane: World['limits'], mayBreak: boolean) {
     this.#mayBreak = mayBreak
     const [redis, log] = [new WorldRedis(), new WorldLog()]
-    this.#isOrdered = ordering === 'KEY'
+    this.#ordering = ordering
     this.#world = { kafka, redis, log, route: sampleRoute(ordering), limits: lane, arrivals: [], nowMs: 1_000_000 }
     this.#driver = new LaneDriver(this.#world, this.#epoch, 0)
   }
@@ -120,7 +121,7 @@ export class LaneRun {
     // Known is what the saved state passes; unordered also what the log has.
     for (const offset of this.#ended) {
       const isPassed = offset < redis.cursor && !redis.parked.has(offset)
-      if (!isPassed && (this.#isOrdered || logIsAway || !log.hasEnd(offset))) this.#ended.delete(offset)
+      if (!isPassed && (this.#ordering !== 'UNORDERED' || logIsAway || !log.hasEnd(offset))) this.#ended.delete(offset)
     }
     this.#driver = new LaneDriver(this.#world, ++this.#epoch, 0, logIsAway)
     await this.#driver.checkpoint()
@@ -166,7 +167,7 @@ export class LaneRun {
   }
 
   check(): void {
-    const { redis, log, kafka } = this.#world
+    const { redis, log } = this.#world
     const isSafe = (offset: number): boolean => redis.parked.has(offset) || log.hasEnd(offset)
     for (let offset = 0; offset < redis.cursor; offset++)
       if (!isSafe(offset)) throw new Error(`${offset} is lost below the cursor`)
@@ -179,12 +180,18 @@ export class LaneRun {
       const isOpen = offset >= floor && open.some((run) => run.first <= offset && offset <= run.last)
       if (!isOpen && !log.hasEnd(offset)) throw new Error(`${offset} is lost in the group commit`)
     }
-    if (this.#isOrdered) this.#checkKeys(kafka)
+    this.#checkKeys()
     this.#checkBooks()
   }
 
-  #checkKeys(kafka: WorldKafka): void {
-    const keys = this.#driver.flights.flatMap((load) => kafka.record(load.row.offset)?.key?.toString() ?? [])
+  /** What the record must not overtake or be overtaken by others of. */
+  #keyOf(offset: number): string | undefined {
+    if (this.#ordering === 'PARTITION') return 'all'
+    return this.#ordering === 'KEY' ? this.#world.kafka.record(offset)?.key?.toString() : undefined
+  }
+
+  #checkKeys(): void {
+    const keys = this.#driver.flights.flatMap((load) => this.#keyOf(load.row.offset) ?? [])
     same(new Set(keys).size, keys.length, `two of a key on their way: ${keys}`)
   }
 
@@ -236,17 +243,16 @@ export class LaneRun {
       'what is left',
     )
     for (let offset = 0; offset < kafka.end; offset++) same(log.hasEnd(offset), true, `offset ${offset} has ended`)
-    if (this.#isOrdered) this.#checkLastWords()
+    this.#checkLastWords()
     const times = new Map<number, number>()
     for (const { offset } of this.#world.arrivals) times.set(offset, (times.get(offset) ?? 0) + 1)
     return times
   }
 
   #checkLastWords(): void {
-    const { kafka, arrivals } = this.#world
-    for (const key of ['a', 'b', 'c']) {
-      const offsets = new Set(kafka.records.filter((each) => each.key === key).map((each) => each.offset))
-      const words = arrivals.filter((each) => offsets.has(each.offset)).map((each) => each.offset)
+    const { arrivals } = this.#world
+    for (const key of ['a', 'b', 'c', 'all']) {
+      const words = arrivals.filter(({ offset }) => this.#keyOf(offset) === key).map(({ offset }) => offset)
       same(words.at(-1), words.length === 0 ? undefined : Math.max(...words), `last word of ${key} among ${words}`)
     }
   }

@@ -10,6 +10,7 @@ import type { Chunk } from '../source/partition.ts'
 import { Admission } from './admission.ts'
 import { askedMs, type Landed, readAnswer } from './answer.ts'
 import type { Intake } from './intake.ts'
+import { hashKey, PARTITION_KEY } from './key-order.ts'
 import type { KnownEnds } from './known-ends.ts'
 import type { LaneLimits } from './lane-limits.ts'
 import type { Load } from './load.ts'
@@ -68,6 +69,7 @@ export class Lane {
   readonly #admission: Admission
   readonly #settling: Settling
   readonly #parts: LaneParts
+  readonly #isPartition: boolean
   #encoded: EncodedLane
   #freshInFlight = 0
 
@@ -81,9 +83,11 @@ export class Lane {
     this.known = start.known
     this.credit = start.credit
     this.headers = prepareLaneHeaders(id, epoch)
-    this.window = new Window(start.cursor, parts.windowRecords, route.plan.ordering === 'KEY')
+    const { ordering } = route.plan
+    this.#isPartition = ordering === 'PARTITION'
+    this.window = new Window(start.cursor, parts.windowRecords, ordering !== 'UNORDERED')
     this.#settling = new Settling(this.window, this.parking, this.known, limits, this, parts)
-    this.#admission = new Admission(this.#settling, this.known, limits)
+    this.#admission = new Admission(this.#settling, this.known, limits, ordering)
     this.#parts = parts
     this.#encoded = this.#encode(route)
   }
@@ -180,8 +184,20 @@ export class Lane {
     row.requestId = this.#parts.nextRequestId()
     row.recordMs = Number(record.timestamp)
     row.key = record.key
-    row.keyHash = entry === undefined ? (this.window.order?.hashOf(slot) ?? 0) : (entry.keyHash ?? 0)
+    row.keyHash = this.#loggedHash(record, slot, entry)
     load.address(this.route, this, round, attempt)
+  }
+
+  /** The log tells keys apart, whatever the order. */
+  #loggedHash({ key }: KafkaRecord, slot: number, entry: Parked | undefined): number {
+    if (this.#isPartition) return key === null ? 0 : hashKey(key)
+    return entry === undefined ? (this.window.order?.hashOf(slot) ?? 0) : (entry.keyHash ?? 0)
+  }
+
+  /** What a delivery waits by: of one hash the later ones wait for the earlier. Undefined: for nothing. */
+  orderOf(keyHash: number): number | undefined {
+    if (this.#isPartition) return PARTITION_KEY
+    return this.window.order === undefined || keyHash === 0 ? undefined : keyHash
   }
 
   /** Decodes what was loaded; false when it cannot be: then the delivery has ended FAILED and the load is free. */

@@ -2,10 +2,11 @@ import { create } from '@bufbuild/protobuf'
 import { durationFromMs } from '@bufbuild/protobuf/wkt'
 import { Ordering, type UseCase, UseCaseSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { defaultDecodeLimits } from '../decode/decode-limits.ts'
+import type { Plan } from '../deliver/plan.ts'
 import { compileRoute, type Route } from '../deliver/route.ts'
 
 /** For tests: a use case that retries quickly, three times at most. */
-export const sampleUseCase = (ordering: 'UNORDERED' | 'KEY', url = 'http://127.0.0.1:9/rows', topic = 't'): UseCase =>
+export const sampleUseCase = (ordering: Plan['ordering'], url = 'http://127.0.0.1:9/rows', topic = 't'): UseCase =>
   create(UseCaseSchema, {
     ...{ name: 'namespaces/demo/useCases/one', uid: 'u1', revision: 1n },
     spec: {
@@ -19,5 +20,5 @@ export const sampleUseCase = (ordering: 'UNORDERED' | 'KEY', url = 'http://127.0
     },
   })
 
-export const sampleRoute = (ordering: 'UNORDERED' | 'KEY', url?: string, topic?: string): Route =>
+export const sampleRoute = (ordering: Plan['ordering'], url?: string, topic?: string): Route =>
   compileRoute(sampleUseCase(ordering, url, topic), defaultDecodeLimits)

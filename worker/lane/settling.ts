@@ -5,6 +5,7 @@ import type { AttemptLog } from '../record/attempt-log.ts'
 import type { EncodedLane } from '../record/encode-attempt.ts'
 import type { RangeKind, RangeLog } from '../record/range-log.ts'
 import type { KafkaRecord } from '../source/kafka-record.ts'
+import { PARTITION_KEY } from './key-order.ts'
 import type { KnownEnds } from './known-ends.ts'
 import type { LaneLimits } from './lane-limits.ts'
 import { Load } from './load.ts'
@@ -33,6 +34,9 @@ export interface LaneIdentity {
   readonly key: string
   readonly epoch: number
 }
+
+/** PARTITION_KEY is no key's. */
+const loggedHash = ({ keyHash }: Parked): number => (keyHash === undefined || keyHash === PARTITION_KEY ? 0 : keyHash)
 
 /** Gives the log its rows, ends deliveries or parks them, and hears which rows are durable. */
 export class Settling implements RowOwner<Parked> {
@@ -178,7 +182,7 @@ export class Settling implements RowOwner<Parked> {
       retryBatch: entry.batch ?? '',
       requestId: 0,
     })
-    Object.assign(row, { outcome, reason, status: 0, sentMs: nowMs, latencyUs: 0, recordMs: 0, keyHash: entry.keyHash ?? 0 })
+    Object.assign(row, { outcome, reason, status: 0, sentMs: nowMs, latencyUs: 0, recordMs: 0, keyHash: loggedHash(entry) })
     entry.sending = false
     this.parking.end(entry, nowMs)
     this.#add(load, encoded, -1, entry)

@@ -49,7 +49,7 @@ export function startLane(
       ([offset]) => offset >= cursor && (parking.get(offset) === undefined || decidedWhenRead.has(offset)),
     ),
   )
-  const known = new KnownEnds(base.ended, found, ordering === 'KEY')
+  const known = new KnownEnds(base.ended, found, ordering !== 'UNORDERED')
   for (const { offset, keyHash, round } of parking.entries())
     if (keyHash !== undefined && round === 0 && offset < cursor) known.reopen(keyHash)
   return { cursor, parking, known, credit: startCredit(base.credit, creditMax) }

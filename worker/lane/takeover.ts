@@ -93,7 +93,7 @@ export const lookUpRange = (id: LaneId, ordering: Plan['ordering'], base: Takeov
   parked: [...base.parked.keys()],
   sinceMs: Math.max(0, base.savedMs - SINCE_MARGIN_MS),
   // What older epochs ended is in the checkpoint already; rows of theirs that came later are repeats.
-  fromEpoch: ordering === 'KEY' ? base.writer : 0,
+  fromEpoch: ordering === 'UNORDERED' ? 0 : base.writer,
 })
 
 /**

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Reason } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import { sharedStack } from '../../test/stack.ts'
 import type { Attempt } from './attempt.ts'
 import { encodeAttempt, encodeLane, rowBytesMax } from './encode-attempt.ts'
@@ -53,6 +54,20 @@ describe('a row of attempt_inserts', () => {
     expect(await log.rows('SELECT hex(packed_record) AS packed FROM payloads WHERE offset = 50')).toEqual([
       { packed: '000102FF' },
     ])
+  })
+
+  test('may have any reason of the contract, in every table', async () => {
+    const names = Object.entries(Reason).filter(([, number]) => typeof number === 'number' && number > 0)
+    const rows = names.map(([, number]) => sampleAttempt({ offset: 100 + Number(number), outcome: 2, reason: Number(number) }))
+    await insert(
+      rows.map((row) => encode(row)),
+      'reasons',
+    )
+    const reasonOf = names.map(([reason, number]) => ({ offset: 100 + Number(number), reason }))
+    for (const table of ['attempts', 'outcomes'])
+      expect(await log.rows(`SELECT offset, reason FROM ${table} WHERE offset > 100 AND offset < 1000 ORDER BY offset`)).toEqual(
+        reasonOf,
+      )
   })
 
   test('shows no cookie, and no body that is not to be kept', async () => {

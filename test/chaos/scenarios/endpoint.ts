@@ -72,6 +72,22 @@ scenario(
 )
 
 scenario(
+  'one poison record alone in PARTITION order',
+  {
+    fault: '10,000 poison records; a hot key that fails',
+    repeats,
+    flows: [
+      {
+        ...{ ordering: Ordering.PARTITION, partitions: 2, perSecond: 60 },
+        behaviour: ({ partition, offset }) => ({ status: partition === 0 && offset === 20 ? 503 : 200 }),
+        spec: { retry: { initialInterval: durationFromMs(100), maxRetries: 3 } },
+      },
+    ],
+  },
+  ({ delivers }) => delivers(300),
+)
+
+scenario(
   'an outage and a pause outlast the retry policy',
   {
     fault: 'pause or outage longer than max_elapsed_time',
