@@ -80,6 +80,7 @@ function openUseCases(config: ControlPlaneConfig, { redis, clickhouse, source }:
     records,
     descriptorSets,
     validation: {
+      egress: config.egress,
       clusters: [cluster],
       topics: { partitions: async (name, topic) => (await source.partitions(name, topic))?.length },
       contractViolations: (useCase) => findViolations(UseCaseSchema, useCase),

@@ -1,4 +1,5 @@
 import { addresses, choice, type Setting, text, url } from './config.ts'
+import { readEgressRules } from './egress-rules.ts'
 import { readClusterAddress } from './redis-address.ts'
 
 const hostAndPort = { pattern: /^(\[[0-9a-fA-F:]+\]|[a-zA-Z0-9._-]+):\d{1,5}$/, form: 'an address as host:port' }
@@ -50,6 +51,13 @@ export const connectionSettings = {
     description:
       "The spool's topic; its group has the same name. Empty: `ferry.spool.` and the database. The same for all processes, another one for each installation.",
   }),
+  egress: {
+    env: 'FERRY_EGRESS_ALLOW',
+    default: '',
+    description:
+      'Where endpoints may be beside public addresses, separated by commas: addresses, ranges as `10.1.0.0/16`, hosts, `*.domains`, `private`, `loopback`. The same for all processes. See docs/egress.md.',
+    parse: readEgressRules,
+  },
   logLevel: choice('FERRY_LOG_LEVEL', {
     of: ['debug', 'info', 'warn', 'error'],
     default: 'info',

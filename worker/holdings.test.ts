@@ -7,9 +7,8 @@ import { type LaneId, laneKeys } from '../runtime/lane-keys.ts'
 import type { Logger } from '../runtime/log.ts'
 import { connectRedis, type Redis } from '../runtime/redis.ts'
 import { sharedStack } from '../test/stack.ts'
-import { defaultDecodeLimits } from './decode/decode-limits.ts'
 import { HeldLanes } from './holdings.ts'
-import { sampleUseCase } from './lane/sample-route.ts'
+import { sampleMeans, sampleUseCase } from './lane/sample-route.ts'
 import { Routes } from './routes.ts'
 import { Partition } from './source/partition.ts'
 import { noSpool } from './spool/spool-view.ts'
@@ -33,7 +32,7 @@ beforeEach(() => {
   definitions = () => [useCase(1)]
   held = new HeldLanes(
     {
-      routes: new Routes(async () => definitions(), defaultDecodeLimits, silent),
+      routes: new Routes(async () => definitions(), sampleMeans, silent),
       keeper: {
         ...{ redis, log: silent, instance: uid, nextRequestId: () => 1, windowRecords: 16 },
         attempts: { add: () => {} },

@@ -89,7 +89,8 @@ export class HeldLanes implements Holdings {
     if (condition !== LaneCondition.UNSPECIFIED || keeper.state !== State.RUNNING) return { condition, message }
     if (this.#suspended)
       return { condition: LaneCondition.STATE_UNAVAILABLE, message: 'the worker has no lease: Redis does not renew it' }
-    return { condition: this.rosterOf(keeper)?.conditionOf(keeper) ?? condition, message }
+    const roster = this.rosterOf(keeper)
+    return { condition: roster?.conditionOf(keeper) ?? condition, message: roster?.route.access.trouble?.message ?? message }
   }
 
   assign(assignments: readonly LaneAssignment[]): void {

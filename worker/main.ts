@@ -52,7 +52,7 @@ async function start(config: WorkerConfig): Promise<Running> {
   )
   const held: HeldLanes = new HeldLanes(
     {
-      routes: new Routes((uids) => client.fetchUseCases(uids), defaultDecodeLimits, log),
+      routes: new Routes((uids) => client.fetchUseCases(uids), { limits: defaultDecodeLimits, egress: config.egress }, log),
       keeper: {
         ...{ attempts, ranges, redis, source, clickhouse, cluster: side.cluster, log },
         get instance() {

@@ -1,7 +1,6 @@
 import type { UseCase } from '../proto/gen/ferry/v1/use_case_pb.ts'
 import type { Logger } from '../runtime/log.ts'
-import type { DecodeLimits } from './decode/decode-limits.ts'
-import { compileRoute, type Route } from './deliver/route.ts'
+import { compileRoute, type Route, type RouteMeans } from './deliver/route.ts'
 
 /** A revision of a use case. */
 export interface Wanted {
@@ -23,12 +22,12 @@ export class Routes {
   readonly #routes = new Map<string, Route>()
   readonly #failures = new Map<string, Failure>()
   readonly #load: (uids: readonly string[]) => Promise<readonly UseCase[]>
-  readonly #limits: DecodeLimits
+  readonly #means: RouteMeans
   readonly #log: Logger
 
-  constructor(load: (uids: readonly string[]) => Promise<readonly UseCase[]>, limits: DecodeLimits, log: Logger) {
+  constructor(load: (uids: readonly string[]) => Promise<readonly UseCase[]>, means: RouteMeans, log: Logger) {
     this.#load = load
-    this.#limits = limits
+    this.#means = means
     this.#log = log
   }
 
@@ -70,7 +69,7 @@ export class Routes {
     const revision = Number(useCase.revision)
     if (this.has({ uid, revision })) return
     try {
-      this.#routes.set(uid, compileRoute(useCase, this.#limits))
+      this.#routes.set(uid, compileRoute(useCase, this.#means))
       this.#failures.delete(uid)
     } catch (error) {
       const why = `revision ${revision} cannot be carried out by this worker: ${error instanceof Error ? error.message : String(error)}`

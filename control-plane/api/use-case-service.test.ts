@@ -3,6 +3,7 @@ import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { UseCaseSchema, UseCaseState } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { UseCaseService } from '../../proto/gen/ferry/v1/use_case_service_pb.ts'
 import { BadRequestSchema, ErrorInfoSchema } from '../../proto/gen/google/rpc/error_details_pb.ts'
+import { readEgressRules } from '../../runtime/egress-rules.ts'
 import { sharedStack } from '../../test/stack.ts'
 import { findViolations, validateRequest } from '../serve/validate-request.ts'
 import { openSampleControl, prepare, type SampleControl } from '../store/sample-control.ts'
@@ -28,6 +29,7 @@ function connect({ parked = 0 } = {}) {
   const { records, descriptorSets } = control
   const nowMs = Date.now
   const validation = {
+    egress: readEgressRules('loopback'),
     clusters: ['default'],
     topics: { partitions: async () => 3 },
     contractViolations: (useCase: Parameters<typeof findViolations<typeof UseCaseSchema>>[1]) =>

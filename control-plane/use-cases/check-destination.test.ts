@@ -3,9 +3,12 @@ import { durationFromMs } from '@bufbuild/protobuf/wkt'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { DestinationSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { readEgressRules } from '../../runtime/egress-rules.ts'
 import { checkDestination } from './check-destination.ts'
 
-const check = (url: string, headers: Record<string, string> = {}) => checkDestination(create(DestinationSchema, { url, headers }))
+const egress = readEgressRules('loopback')
+const check = (url: string, headers: Record<string, string> = {}) =>
+  checkDestination(create(DestinationSchema, { url, headers }), egress)
 const reasons = (url: string, headers: Record<string, string> = {}) => check(url, headers).map((each) => each.reason)
 
 describe('the URL', () => {
@@ -21,6 +24,9 @@ describe('the URL', () => {
     ['http://orders.example/a b', ['URL_INVALID']],
     ['ftp://orders.example/', ['URL_SCHEME']],
     ['file:///etc/passwd', ['URL_SCHEME']],
+    ['http://10.1.2.3/', ['URL_BLOCKED']],
+    ['http://0xa9fea9fe/latest/meta-data', ['URL_BLOCKED']],
+    ['http://[::ffff:a00:1]/', ['URL_BLOCKED']],
     ['https://orders.example/#part', ['URL_FRAGMENT']],
     ['https://orders.example/#', ['URL_FRAGMENT']],
     ['https://user:pass@orders.example/#x', ['URL_CREDENTIALS', 'URL_FRAGMENT']],
@@ -86,6 +92,7 @@ describe('timeouts', () => {
           connectTimeout: durationFromMs(connectMs),
           ...(requestMs && { requestTimeout: durationFromMs(requestMs) }),
         }),
+        egress,
       )
     expect(timeouts(1000, 1000)).toEqual([])
     expect(timeouts(undefined, 30_000)).toEqual([])

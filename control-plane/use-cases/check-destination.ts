@@ -1,16 +1,17 @@
 import { toJson } from '@bufbuild/protobuf'
 import { type Duration, DurationSchema, durationMs } from '@bufbuild/protobuf/wkt'
 import type { Destination } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import type { EgressRules } from '../../runtime/egress-rules.ts'
 import { defaults } from './defaults.ts'
 import { quote, type Violation } from './violation.ts'
 
 const path = 'use_case.spec.destination'
 
-export function checkDestination(destination: Destination): Violation[] {
-  return [...checkUrl(destination.url), ...checkHeaders(destination.headers), ...checkTimeouts(destination)]
+export function checkDestination(destination: Destination, egress: EgressRules): Violation[] {
+  return [...checkUrl(destination.url, egress), ...checkHeaders(destination.headers), ...checkTimeouts(destination)]
 }
 
-function checkUrl(url: string): Violation[] {
+function checkUrl(url: string, egress: EgressRules): Violation[] {
   const field = `${path}.url`
   const right = 'an absolute http or https URL with a host, for example https://orders.example/records'
   const parsed = URL.canParse(url) ? new URL(url) : undefined
@@ -29,6 +30,8 @@ function checkUrl(url: string): Violation[] {
   if (parsed.username !== '' || parsed.password !== '') {
     add('URL_CREDENTIALS', 'must have no user and password in it, they would be seen in logs: send an authorization header')
   }
+  const problem = isHttp ? egress.hostProblem(parsed.hostname) : undefined
+  if (problem !== undefined) add('URL_BLOCKED', `must lead where Ferry may connect to: ${problem}`)
   if (url.includes('#')) add('URL_FRAGMENT', `must have no fragment, it is never sent; given ${quote(parsed.hash || '#')}`)
   return violations
 }

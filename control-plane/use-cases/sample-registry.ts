@@ -1,4 +1,5 @@
 import { type UseCase, UseCaseSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { readEgressRules } from '../../runtime/egress-rules.ts'
 import { findViolations } from '../serve/validate-request.ts'
 import { openSampleControl, prepare, type SampleControl, type SampleLimits } from '../store/sample-control.ts'
 import { Lifecycle } from './lifecycle.ts'
@@ -47,6 +48,7 @@ export class SampleRegistry {
       descriptorSets: this.control.descriptorSets,
       nowMs: () => this.nowMs,
       validation: {
+        egress: readEgressRules('loopback'),
         clusters: ['default'],
         topics: { partitions: async (_cluster, topic) => this.#partitions(topic) },
         contractViolations: (useCase) => findViolations(UseCaseSchema, useCase),

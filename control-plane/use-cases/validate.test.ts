@@ -1,6 +1,7 @@
 import { durationFromMs } from '@bufbuild/protobuf/wkt'
 import { expect, test } from 'vitest'
 import { Ordering, StartPosition, type UseCase, UseCaseSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { readEgressRules } from '../../runtime/egress-rules.ts'
 import { findViolations } from '../serve/validate-request.ts'
 import { hashDescriptorSet } from '../store/descriptor-sets.ts'
 import { protobufDecode, sampleDescriptorSet, sampleMessage, sampleSpec, sampleUseCase } from './sample-use-case.ts'
@@ -9,6 +10,7 @@ import { type ValidateContext, type ValidateOptions, validate } from './validate
 
 const known = sampleDescriptorSet()
 const context: ValidateContext = {
+  egress: readEgressRules('loopback'),
   clusters: ['default', 'archive'],
   topics: { partitions: async (_cluster, topic) => (topic === 'orders' ? 3 : undefined) },
   contractViolations: (useCase) => findViolations(UseCaseSchema, useCase),

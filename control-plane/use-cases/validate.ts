@@ -1,4 +1,5 @@
 import type { UseCase, UseCaseSpec } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import type { EgressRules } from '../../runtime/egress-rules.ts'
 import { checkProtobufDecode } from './check-decode.ts'
 import { checkDestination } from './check-destination.ts'
 import { checkImmutable } from './check-immutable.ts'
@@ -16,6 +17,8 @@ export interface ContractViolation {
 }
 
 export interface ValidateContext extends SourceContext {
+  /** Where workers may connect to. */
+  readonly egress: EgressRules
   /** What is wrong with a use case by the contract's own rules. */
   readonly contractViolations: (useCase: UseCase) => readonly ContractViolation[]
   /** A descriptor set by its hash; undefined when Ferry does not have it. */
@@ -43,7 +46,7 @@ export async function validate(
   const spec = useCase.spec
   if (!spec) return byContract
   const own: Violation[] = []
-  if (spec.destination) own.push(...checkDestination(spec.destination))
+  if (spec.destination) own.push(...checkDestination(spec.destination, context.egress))
   if (spec.retry) own.push(...checkRetry(spec.retry))
   own.push(...(await checkDecode(stored, context)))
   const sourceIsReadable = !byContract.some((each) => each.field.startsWith('use_case.spec.source'))

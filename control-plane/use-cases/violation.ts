@@ -13,6 +13,7 @@ export type ViolationReason =
   | 'URL_SCHEME'
   | 'URL_CREDENTIALS'
   | 'URL_FRAGMENT'
+  | 'URL_BLOCKED'
   | 'HEADER_NAME'
   | 'HEADER_VALUE'
   | 'HEADER_RESERVED'

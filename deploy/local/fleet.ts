@@ -87,6 +87,8 @@ function specOf(
       FERRY_REDIS_URL: stack.redisUrl,
       FERRY_CLICKHOUSE_URL: stack.clickhouseUrl,
       FERRY_CLICKHOUSE_DATABASE: options.database ?? fleetDatabase,
+      // Endpoints are on this machine.
+      FERRY_EGRESS_ALLOW: 'loopback',
       ...own,
       ...options.env,
     },

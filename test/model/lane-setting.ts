@@ -1,8 +1,7 @@
 import { GiveUp, Ordering } from '../../proto/gen/ferry/v1/use_case_pb.ts'
-import { defaultDecodeLimits } from '../../worker/decode/decode-limits.ts'
 import { compileRoute, type Route } from '../../worker/deliver/route.ts'
 import type { LaneLimits } from '../../worker/lane/lane-limits.ts'
-import { sampleUseCase } from '../../worker/lane/sample-route.ts'
+import { sampleMeans, sampleUseCase } from '../../worker/lane/sample-route.ts'
 import type { Bounds } from './bounds.ts'
 import type { Safeguards } from './safeguards.ts'
 
@@ -23,7 +22,7 @@ export function laneSettingOf({ keys, ordering, attemptsMax, creditMax, entriesM
   useCase.spec!.retry!.maxRetries = attemptsMax - 1
   if (!on.credit) useCase.spec!.retry!.giveUp = GiveUp.UNFUNDED
   return {
-    ...{ keys, ordering, on, entriesMax, route: compileRoute(useCase, defaultDecodeLimits) },
+    ...{ keys, ordering, on, entriesMax, route: compileRoute(useCase, sampleMeans) },
     // Nothing is full here: bytes stay in Kafka.
     limits: { parkedMax: 1000, parkedBytesMax: 0, creditMax, bufferBytesMax: 1_000_000 },
   }

@@ -2,6 +2,8 @@ import { once } from 'node:events'
 import http from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
+import { readEgressRules } from '../../runtime/egress-rules.ts'
+import { guardedConnector } from './egress-guard.ts'
 import { Flight, type Target } from './flight.ts'
 
 type Handler = (request: http.IncomingMessage, response: http.ServerResponse, body: string) => void
@@ -30,7 +32,8 @@ async function serve(handler: Handler): Promise<{ target: Target; sockets: Set<S
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const limits = { requestTimeoutMs: 1000, connectTimeoutMs: 1000, responseBodyBytesMax: 100 }
+  const connect = guardedConnector(readEgressRules('loopback'), { timeout: 1000 })
+  const limits = { requestTimeoutMs: 1000, connect, responseBodyBytesMax: 100 }
   return { target: { origin, path: '/rows?a=1', method: 'POST', ...limits }, sockets }
 }
 

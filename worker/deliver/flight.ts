@@ -1,4 +1,4 @@
-import { Client, type Dispatcher } from 'undici'
+import { type buildConnector, Client, type Dispatcher } from 'undici'
 
 const NO_HEADERS: readonly Buffer[] = []
 const NO_BODY = Buffer.alloc(0)
@@ -9,7 +9,8 @@ export interface Target {
   readonly path: string
   readonly method: 'POST' | 'PUT' | 'PATCH'
   readonly requestTimeoutMs: number
-  readonly connectTimeoutMs: number
+  /** Opens connections within its own timeout, and only to where they may lead. */
+  readonly connect: buildConnector.connector
   /** So much of an answer's body is kept. */
   readonly responseBodyBytesMax: number
 }
@@ -137,7 +138,7 @@ export class Flight<L> {
     this.#drop()
     this.#client = new Client(target.origin, {
       pipelining: 1,
-      connectTimeout: target.connectTimeoutMs,
+      connect: target.connect,
       // The flight's owner sweeps for requests that take too long: no timer per request.
       headersTimeout: 0,
       bodyTimeout: 0,

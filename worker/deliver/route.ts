@@ -1,23 +1,33 @@
 import type { UseCase } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import type { EgressRules } from '../../runtime/egress-rules.ts'
 import type { Decoder } from '../decode/decoder.ts'
 import { compileDecoder, type DecodeLimits } from '../decode/decoder.ts'
+import { Access } from './access.ts'
+import { compileTarget, lookForTrouble, seeTrouble } from './compile-target.ts'
 import type { Target } from './flight.ts'
 import { compilePlan, type Plan } from './plan.ts'
 
-/** One revision of a use case, compiled: how bytes become a body, and where and how it is sent. */
+/** One revision of a use case, compiled: how bytes become a body, where and how it is sent, and whether it may be. */
 export interface Route {
   readonly plan: Plan
   readonly target: Target
+  readonly access: Access
   readonly decode: Decoder
 }
 
+/** What a worker gives to all of its routes. */
+export interface RouteMeans {
+  readonly limits: DecodeLimits
+  readonly egress: EgressRules
+}
+
 /** Throws PlanError or SchemaError when this worker cannot carry the revision out. */
-export function compileRoute(useCase: UseCase, limits: DecodeLimits): Route {
+export function compileRoute(useCase: UseCase, { limits, egress }: RouteMeans): Route {
   const plan = compilePlan(useCase)
-  const { origin, path, method, requestTimeoutMs, connectTimeoutMs, responseBodyBytesMax } = plan
   return {
     plan,
-    target: { origin, path, method, requestTimeoutMs, connectTimeoutMs, responseBodyBytesMax },
+    target: compileTarget(plan, egress),
+    access: new Access(() => lookForTrouble(plan, egress), seeTrouble(plan, egress)),
     decode: compileDecoder(useCase.spec!.decode!, limits),
   }
 }

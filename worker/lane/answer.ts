@@ -1,5 +1,6 @@
 import { Reason } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import { classifyError } from '../deliver/classify.ts'
+import { costsNoRetry } from '../deliver/costs-no-retry.ts'
 import type { Flight } from '../deliver/flight.ts'
 import type { Plan } from '../deliver/plan.ts'
 import { responseHeader } from '../deliver/response-header.ts'
@@ -16,7 +17,7 @@ import type { Answer } from './verdict.ts'
 //   has another status           | FINAL     | NON_RETRYABLE_STATUS
 //   took too long                | RETRYABLE | TIMEOUT
 //   was ended for its lane       | ABORTED   | ABORTED
-//   failed                       | RETRYABLE | by the error (classify.ts); ABORTED when that says so
+//   failed                       | RETRYABLE | by the error (classify.ts); ABORTED when Ferry itself held it back (costs-no-retry.ts)
 
 /** A flight that has come back, as far as its lane asks. */
 export type Landed<L> = Pick<
@@ -49,7 +50,7 @@ export function readAnswer<L>(flight: Landed<L>, row: Attempt, plan: Plan, nowMs
     row.reason = reason
     row.error = text
   }
-  return row.reason === Reason.ABORTED ? 'ABORTED' : 'RETRYABLE'
+  return costsNoRetry(row.reason) ? 'ABORTED' : 'RETRYABLE'
 }
 
 /** The wait that the answer asks for, in ms. */

@@ -1,6 +1,7 @@
 import { Trigger } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import { LaneCondition } from '../../proto/gen/ferry/v1/lane_pb.ts'
 import { Breaker, defaultBreakerOptions } from '../deliver/breaker.ts'
+import { EgressError } from '../deliver/egress-guard.ts'
 import { Flight } from '../deliver/flight.ts'
 import type { Route } from '../deliver/route.ts'
 import { failsEndpoint } from '../deliver/status-class.ts'
@@ -98,7 +99,7 @@ export class Roster {
 
   #mayStart(now: number, nowMs: number): boolean {
     const { maySend, logIsOpen } = this.#parts
-    return maySend(now, nowMs) && logIsOpen() && this.breaker.mayStart(now)
+    return maySend(now, nowMs) && logIsOpen() && this.route.access.mayStart(now) && this.breaker.mayStart(now)
   }
 
   #take(load: Load): boolean {
@@ -138,7 +139,10 @@ export class Roster {
     const { breaker } = this
     const before = breaker.state
     const ok = !failsEndpoint(this.route.plan.statusClasses, flight.status)
-    if (flight.cut === 'ABORTED') breaker.withdrawn(load.ticket, endedAt)
+    const { error } = flight
+    const isBlocked = error instanceof EgressError
+    if (isBlocked) this.route.access.block(error.message, endedAt)
+    if (isBlocked || flight.cut === 'ABORTED') breaker.withdrawn(load.ticket, endedAt)
     else breaker.answered(load.ticket, ok, endedAt, load.row.trigger === Trigger.INITIAL)
     if (load.isRetry) this.#retriesInFlight--
     const nowMs = Date.now()
@@ -176,6 +180,8 @@ export class Roster {
 
   /** Why a running lane does not move, or what else is to be known of it: the first that applies. */
   conditionOf({ lane }: Keeper): LaneCondition {
+    const { trouble } = this.route.access
+    if (trouble !== undefined) return trouble.condition
     if (this.breaker.state !== 'CLOSED') return LaneCondition.BREAKER_OPEN
     if (lane !== undefined && lane.parking.exhausted > 0) return LaneCondition.WAITING_FOR_SUCCESS
     if (lane?.parkedFull) return LaneCondition.PARKED_FULL

@@ -1,9 +1,10 @@
 import { create } from '@bufbuild/protobuf'
 import { durationFromMs } from '@bufbuild/protobuf/wkt'
 import { Ordering, type UseCase, UseCaseSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { readEgressRules } from '../../runtime/egress-rules.ts'
 import { defaultDecodeLimits } from '../decode/decode-limits.ts'
 import type { Plan } from '../deliver/plan.ts'
-import { compileRoute, type Route } from '../deliver/route.ts'
+import { compileRoute, type Route, type RouteMeans } from '../deliver/route.ts'
 
 /** For tests: a use case that retries quickly, three times at most. */
 export const sampleUseCase = (ordering: Plan['ordering'], url = 'http://127.0.0.1:9/rows', topic = 't'): UseCase =>
@@ -20,5 +21,7 @@ export const sampleUseCase = (ordering: Plan['ordering'], url = 'http://127.0.0.
     },
   })
 
+export const sampleMeans: RouteMeans = { limits: defaultDecodeLimits, egress: readEgressRules('loopback') }
+
 export const sampleRoute = (ordering: Plan['ordering'], url?: string, topic?: string): Route =>
-  compileRoute(sampleUseCase(ordering, url, topic), defaultDecodeLimits)
+  compileRoute(sampleUseCase(ordering, url, topic), sampleMeans)

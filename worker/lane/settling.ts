@@ -1,5 +1,6 @@
-import { Outcome, Reason, type Trigger } from '../../proto/gen/ferry/v1/delivery_pb.ts'
+import { Outcome, type Reason, type Trigger } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import type { LaneId, ParkedState } from '../../runtime/lane-keys.ts'
+import { costsNoRetry } from '../deliver/costs-no-retry.ts'
 import type { RowOwner } from '../record/attempt.ts'
 import type { AttemptLog } from '../record/attempt-log.ts'
 import type { EncodedLane } from '../record/encode-attempt.ts'
@@ -103,7 +104,7 @@ export class Settling implements RowOwner<Parked> {
   #again(entry: Parked, load: Load, state: ParkedState | undefined, dueMs: number, nowMs: number): void {
     const { row } = load
     entry.attempts = Math.max(entry.attempts, row.attempt)
-    if (row.reason === Reason.ABORTED) entry.unpaid++
+    if (costsNoRetry(row.reason)) entry.unpaid++
     else if (entry.firstMs === 0) entry.firstMs = row.sentMs
     entry.lastMs = row.sentMs
     if (state === undefined) {
@@ -121,14 +122,14 @@ export class Settling implements RowOwner<Parked> {
     const packed = packRecord(record)
     const fits = this.parking.redisBytes + packed.length <= this.#limits.parkedBytesMax
     const sentMs = load === undefined ? 0 : load.row.sentMs
-    const isAborted = load?.row.reason === Reason.ABORTED
+    const isUnpaid = load !== undefined && costsNoRetry(load.row.reason)
     const entry = newParked({
       ...{ offset, state, slot, lastMs: sentMs, dueMs, round: 0, bytes: packed.length },
       keyHash: this.window.order?.hashOf(slot) || undefined,
       attempts: load === undefined ? 0 : 1,
       // Time begins to run with the first attempt that counts.
-      firstMs: isAborted || state === 'S' ? 0 : sentMs,
-      unpaid: isAborted ? 1 : 0,
+      firstMs: isUnpaid || state === 'S' ? 0 : sentMs,
+      unpaid: isUnpaid ? 1 : 0,
       // Behind its key nothing was sent, so no row is awaited; on its way it must be passed before there is one.
       settled: state === 'B' || state === 'S',
       sending: state === 'S',

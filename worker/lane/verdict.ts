@@ -6,7 +6,7 @@ import { type FailedAttempt, nextAttempt, nextExhaustedAttempt, type RetryPlan }
 // What becomes of a delivery whose attempt did not succeed.
 //
 //   answer    | policy    | credit | row                        | next
-//   aborted   |           |        | RETRY ABORTED              | parked P, due at once; costs no retry
+//   aborted   |           |        | RETRY its reason           | parked P, due at once; costs no retry
 //   retryable | goes on   |        | RETRY its reason           | parked P, due by the policy
 //   retryable | exhausted | paid   | FAILED MAX_...             | ended
 //   retryable | exhausted | none   | RETRY its reason           | parked X, due at maximum_interval

@@ -1,0 +1,58 @@
+import { LaneCondition } from '../../proto/gen/ferry/v1/lane_pb.ts'
+
+// What must be there before a use case may send at all: an address that may be dialled. While something is missing nothing is sent,
+// so that no delivery pays for what is wrong with its use case; it is looked for again and again, by nobody's request.
+//
+// state    event                            next     does
+// OPEN     an attempt met the egress guard  CLOSED   the condition says why
+// CLOSED   may a request start? after wait  CLOSED   looks again, beside
+// CLOSED   nothing is missing any more      OPEN
+
+/** Between two looks at what is missing. */
+const LOOK_AGAIN_MS = 2000
+
+export interface Trouble {
+  readonly condition: LaneCondition
+  readonly message: string
+}
+
+/** Whether one revision of a use case may send. */
+export class Access {
+  /** Undefined while it is open. */
+  trouble: Trouble | undefined
+  readonly #look: () => Promise<Trouble | undefined>
+  #isLooking = false
+  #lookAt = 0
+
+  /** look: what is missing now; it has a deadline of its own, and never rejects. trouble: what is known to be missing already. */
+  constructor(look: () => Promise<Trouble | undefined>, trouble?: Trouble) {
+    this.#look = look
+    this.trouble = trouble
+  }
+
+  mayStart(now: number): boolean {
+    if (this.trouble === undefined) return true
+    if (now >= this.#lookAt && !this.#isLooking) void this.#lookAgain()
+    return false
+  }
+
+  close(trouble: Trouble, now: number): void {
+    if (this.trouble === undefined) this.#lookAt = now + LOOK_AGAIN_MS
+    this.trouble = trouble
+  }
+
+  /** The egress guard has refused a connection. */
+  block(message: string, now: number): void {
+    this.close({ condition: LaneCondition.ENDPOINT_BLOCKED, message }, now)
+  }
+
+  async #lookAgain(): Promise<void> {
+    this.#isLooking = true
+    try {
+      this.trouble = await this.#look()
+    } finally {
+      this.#isLooking = false
+      this.#lookAt = performance.now() + LOOK_AGAIN_MS
+    }
+  }
+}
