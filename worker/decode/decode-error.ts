@@ -2,6 +2,8 @@
 export type DecodeErrorCode =
   /** It is not JSON. */
   | 'NOT_JSON'
+  /** It is no UTF-8 text. */
+  | 'NOT_TEXT'
   /** It is not the protobuf message that it should be, or has no JSON form. */
   | 'NOT_PROTOBUF'
   /** Its levels in each other are more than the limit. */

@@ -1,9 +1,11 @@
 import type { Decode } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { bytesDecoder } from './bytes.ts'
 import type { DecodeLimits } from './decode-limits.ts'
 import { jsonDecoder } from './json.ts'
 import { loadSchema } from './load-schema.ts'
 import { protobufDecoder } from './protobuf.ts'
 import { SchemaError } from './schema-error.ts'
+import { textDecoder } from './text.ts'
 
 /**
  * Returns the body to send for a record's value: of JSON the value's own bytes, else a buffer of its own. Throws DecodeError,
@@ -21,10 +23,14 @@ export function compileDecoder(decode: Decode, limits: DecodeLimits): Decoder {
       return jsonDecoder(limits)
     case 'protobuf':
       return protobufDecoder(loadSchema(format.value, limits), limits)
+    case 'text':
+      return textDecoder(limits)
+    case 'bytes':
+      return bytesDecoder(limits)
     case undefined:
       throw new SchemaError(
         'FORMAT_NOT_SET',
-        'decode has no format that this worker knows: set json or protobuf, or use a newer worker',
+        'decode has no format that this worker knows: set json, protobuf, text or bytes, or use a newer worker',
       )
   }
 }

@@ -1,0 +1,36 @@
+import { expect, test } from 'vitest'
+import { Outcome, Reason } from '../proto/gen/ferry/v1/delivery_pb.ts'
+import { certificate } from './harness/certificate.ts'
+import { Endpoint } from './harness/endpoint.ts'
+import { fleetOfFile } from './harness/fleet.ts'
+import { judge } from './harness/judge.ts'
+import { Topic } from './harness/topic.ts'
+import { registerUseCase, specOf } from './harness/use-case.ts'
+
+const fleetOf = fleetOfFile({ workers: 1 })
+
+test('text arrives as a JSON string; what is no UTF-8 ends FAILED', async () => {
+  const fleet = fleetOf()
+  await using endpoint = await Endpoint.start()
+  await using topic = await Topic.create(fleet.stack.kafkaBrokers, 1)
+  await topic.publish([{ value: 'Größe 12 "inch"' }, { value: Buffer.from([0x61, 0xff]) }, { value: '' }])
+  const decode = { format: { case: 'text', value: {} } } as const
+  const useCase = await registerUseCase(fleet, specOf(topic, endpoint, { decode }))
+  expect(await certificate(fleet, useCase, 20_000)).toMatchObject({ published: 3, delivered: 2, failed: 1, missing: 0 })
+  expect((await judge(fleet, useCase, topic, endpoint)).problems).toEqual([])
+  expect(endpoint.requests.map((each) => each.body).sort()).toEqual(['""', '"Größe 12 \\"inch\\""'])
+  const filter = { outcomes: [Outcome.FAILED] }
+  const { attempts } = await fleet.client.deliveries.listAttempts({ useCase: useCase.name, filter })
+  expect(attempts).toMatchObject([{ reason: Reason.DECODE_FAILED, attempt: 0, error: 'no UTF-8 at byte 1: byte 0xff' }])
+})
+
+test('bytes arrive as a JSON string in base64', async () => {
+  const fleet = fleetOf()
+  await using endpoint = await Endpoint.start()
+  await using topic = await Topic.create(fleet.stack.kafkaBrokers, 1)
+  await topic.publish([{ value: Buffer.from([0xfb, 0xff, 0x00]) }])
+  const decode = { format: { case: 'bytes', value: {} } } as const
+  const useCase = await registerUseCase(fleet, specOf(topic, endpoint, { decode }))
+  expect(await certificate(fleet, useCase, 20_000)).toMatchObject({ published: 1, delivered: 1, missing: 0 })
+  expect(endpoint.requests.map((each) => each.body)).toEqual(['"+/8A"'])
+})
