@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { Outcome, Reason } from '../proto/gen/ferry/v1/delivery_pb.ts'
+import { Ordering, TombstonePolicy } from '../proto/gen/ferry/v1/use_case_pb.ts'
 import { certificate } from './harness/certificate.ts'
 import { Endpoint } from './harness/endpoint.ts'
 import { fleetOfFile } from './harness/fleet.ts'
@@ -33,4 +34,25 @@ test('bytes arrive as a JSON string in base64', async () => {
   const useCase = await registerUseCase(fleet, specOf(topic, endpoint, { decode }))
   expect(await certificate(fleet, useCase, 20_000)).toMatchObject({ published: 1, delivered: 1, missing: 0 })
   expect(endpoint.requests.map((each) => each.body)).toEqual(['"+/8A"'])
+})
+
+test('a tombstone is skipped, or arrives as null behind the record of its key, as the use case says', async () => {
+  const fleet = fleetOf()
+  await using endpoint = await Endpoint.start()
+  await using topic = await Topic.create(fleet.stack.kafkaBrokers, 1)
+  await topic.publish([
+    { key: 'k', value: '{"id":1}' },
+    { key: 'k', value: null },
+  ])
+  const delivery = { ordering: Ordering.KEY }
+  const decode = { format: { case: 'json', value: {} }, tombstone: TombstonePolicy.DELIVER_NULL } as const
+  const delivered = await registerUseCase(fleet, specOf(topic, endpoint, { decode, delivery }))
+  expect(await certificate(fleet, delivered, 20_000)).toMatchObject({ published: 2, delivered: 2, skipped: 0, missing: 0 })
+  expect(endpoint.requests.map((each) => each.body)).toEqual(['{"id":1}', 'null'])
+  const skipped = await registerUseCase(
+    fleet,
+    specOf(topic, endpoint, { decode: { ...decode, tombstone: TombstonePolicy.SKIP } }),
+  )
+  expect(await certificate(fleet, skipped, 20_000)).toMatchObject({ published: 2, delivered: 1, skipped: 1, missing: 0 })
+  expect(endpoint.requests).toHaveLength(3)
 })

@@ -15,6 +15,7 @@ import {
   RetryPolicySchema,
   type Source,
   StartPosition,
+  TombstonePolicy,
   type UseCaseSpec,
   UseCaseSpecSchema,
 } from '../../proto/gen/ferry/v1/use_case_pb.ts'
@@ -47,6 +48,7 @@ export const defaults = {
 export function effective(asked: UseCaseSpec): UseCaseSpec {
   const spec = clone(UseCaseSpecSchema, asked)
   if (spec.source) fillSource(spec.source)
+  if (spec.decode) spec.decode.tombstone ||= TombstonePolicy.SKIP
   if (spec.destination) fillDestination(spec.destination)
   spec.delivery = fillDelivery(spec.delivery ?? create(DeliveryPolicySchema))
   spec.retry = fillRetry(spec.retry ?? create(RetryPolicySchema))

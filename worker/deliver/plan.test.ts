@@ -66,6 +66,7 @@ test('a use case that says nothing has the defaults of the contract', () => {
       scheduleMs: undefined,
       retryAfterMaxMs: 3_600_000,
     },
+    deliversTombstones: false,
     giveUpFunded: true,
     logBody: 'ALL',
     requestBodyBytesMax: 65_536,

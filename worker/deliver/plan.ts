@@ -1,5 +1,5 @@
 import type { UseCase } from '../../proto/gen/ferry/v1/use_case_pb.ts'
-import { GiveUp, HttpMethod, Isolation, LogBody, Ordering } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { GiveUp, HttpMethod, Isolation, LogBody, Ordering, TombstonePolicy } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { groupId } from '../../runtime/lane-keys.ts'
 import { compileRetryPlan } from './compile-retry-plan.ts'
 import { compileConstantHeaders, maskSecrets } from './constant-headers.ts'
@@ -47,6 +47,8 @@ export interface Plan {
   readonly logBody: 'ALL' | 'FAILURES' | 'NONE'
   readonly requestBodyBytesMax: number
   readonly responseBodyBytesMax: number
+  /** Whether a record without a value is sent, as null. */
+  readonly deliversTombstones: boolean
   readonly successRetentionS: number
   readonly failureRetentionS: number
 }
@@ -65,6 +67,7 @@ export function compilePlan(useCase: UseCase): Plan {
     ordering: choice('spec.delivery.ordering', orderings, delivery?.ordering),
     retry: compileRetryPlan(retry),
     statusClasses: compileStatusClasses(retry?.successStatus ?? [], retry?.retryableStatus ?? []),
+    deliversTombstones: choice('spec.decode.tombstone', tombstones, spec.decode?.tombstone),
     giveUpFunded: choice('spec.retry.give_up', giveUps, retry?.giveUp),
     ...compileLog(useCase),
   }
@@ -77,6 +80,11 @@ const orderings = {
   [Ordering.PARTITION]: 'PARTITION',
 } as const
 const giveUps = { [GiveUp.UNSPECIFIED]: true, [GiveUp.FUNDED]: true, [GiveUp.UNFUNDED]: false } as const
+const tombstones = {
+  [TombstonePolicy.UNSPECIFIED]: false,
+  [TombstonePolicy.SKIP]: false,
+  [TombstonePolicy.DELIVER_NULL]: true,
+} as const
 const methods = {
   [HttpMethod.UNSPECIFIED]: 'POST',
   [HttpMethod.POST]: 'POST',

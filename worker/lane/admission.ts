@@ -15,7 +15,7 @@ const NO_KEY = -1
 //   a hole                                     | its range goes to the log
 //   parked since before this owner             | counts as parked; as ended when the log knows its end and nothing earlier of its key is open
 //   known to have ended                        | counts as ended, unless something earlier of its key is sent again
-//   without a value                            | a TOMBSTONE range
+//   without a value                            | a TOMBSTONE range, unless tombstones are delivered
 //   of a key that waits                        | parked behind it; not while as many wait as may, unless it would be the first of its key
 //   PARTITION: behind one that has not ended   | left in the intake until that has ended
 //   anything else                              | to be sent
@@ -29,6 +29,8 @@ const keyHashes: Record<Plan['ordering'], (key: Buffer | null) => number> = {
 /** Brings fetched records into the window, one at a time and in the order of offsets. */
 export class Admission {
   readonly intake = new Intake()
+  /** By the revision that the lane works by. */
+  deliversTombstones = false
   readonly #settling: Settling
   readonly #known: KnownEnds
   readonly #limits: LaneLimits
@@ -68,7 +70,7 @@ export class Admission {
     const offset = Number(record.offset)
     const keyHash = this.#keyHashOf(record.key)
     if ((offset < this.#known.below || offset < this.#parkedBelow) && this.#pass(offset, keyHash)) return true
-    if (record.value === null) {
+    if (record.value === null && !this.deliversTombstones) {
       intake.shift()
       this.#settling.skip('TOMBSTONE', offset, offset)
       return true

@@ -36,7 +36,8 @@ export interface LaneStart {
   readonly credit: number
 }
 
-const NOTHING = Buffer.alloc(0)
+/** The body of a tombstone. */
+const NULL_BODY = Buffer.from('null')
 
 /**
  * One lane in the hands of its owner: takes fetched records in (admission.ts), says what may be sent now, and decides what an
@@ -88,6 +89,7 @@ export class Lane {
     this.window = new Window(start.cursor, parts.windowRecords, ordering !== 'UNORDERED')
     this.#settling = new Settling(this.window, this.parking, this.known, limits, this, parts)
     this.#admission = new Admission(this.#settling, this.known, limits, ordering)
+    this.#admission.deliversTombstones = route.plan.deliversTombstones
     this.#parts = parts
     this.#encoded = this.#encode(route)
   }
@@ -96,6 +98,7 @@ export class Lane {
   reroute(route: Route): void {
     this.route = route
     this.#encoded = this.#encode(route)
+    this.#admission.deliversTombstones = route.plan.deliversTombstones
   }
 
   #encode({ plan }: Route): EncodedLane {
@@ -204,7 +207,8 @@ export class Lane {
   decode(load: Load, nowMs: number): boolean {
     const { row } = load
     try {
-      load.body = this.route.decode(load.record!.value ?? NOTHING)
+      const { value } = load.record!
+      load.body = value === null ? NULL_BODY : this.route.decode(value)
       row.requestBody = load.body
       return true
     } catch (error) {
