@@ -1,5 +1,6 @@
-import { bytes, duration, readConfig, text, wholeNumber } from '../runtime/config.ts'
-import { address, connectionSettings } from '../runtime/settings.ts'
+import { bytes, duration, readConfig, text, type Values, wholeNumber } from '../runtime/config.ts'
+import { readKafkaClusters } from '../runtime/kafka-clusters.ts'
+import { address, connectionSettings, findSpoolProblems } from '../runtime/settings.ts'
 
 /** Everything that a control plane reads from its environment. */
 export const controlPlaneSettings = {
@@ -238,14 +239,18 @@ export const controlPlaneSettings = {
 export type ControlPlaneConfig = ReturnType<typeof readControlPlaneConfig>
 
 /** Throws ConfigError with every problem. */
-export const readControlPlaneConfig = (env: Record<string, string | undefined>) =>
-  readConfig(controlPlaneSettings, env, (values) =>
-    values.heartbeatIntervalMs * 2 <= values.heartbeatTimeoutMs
+export function readControlPlaneConfig(env: Record<string, string | undefined>) {
+  const { clusters, problems } = readKafkaClusters(env)
+  const check = (values: Values<typeof controlPlaneSettings>): readonly string[] => [
+    ...findSpoolProblems(values),
+    ...(values.heartbeatIntervalMs * 2 <= values.heartbeatTimeoutMs
       ? []
       : [
           `FERRY_HEARTBEAT_INTERVAL (${values.heartbeatIntervalMs} ms) must be at most half of FERRY_HEARTBEAT_TIMEOUT (${values.heartbeatTimeoutMs} ms)`,
-        ],
-  )
+        ]),
+  ]
+  return { ...readConfig(controlPlaneSettings, env, check, problems), clusters }
+}
 
 export const fleetTimings = (config: ControlPlaneConfig) => ({
   heartbeatIntervalMs: config.heartbeatIntervalMs,

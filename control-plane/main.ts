@@ -7,6 +7,8 @@ import { UseCaseService } from '../proto/gen/ferry/v1/use_case_service_pb.ts'
 import { WorkerService } from '../proto/gen/ferry/v1/worker_service_pb.ts'
 import { connectClickHouse } from '../runtime/clickhouse.ts'
 import { connectKafka, openCluster } from '../runtime/kafka.ts'
+import type { KafkaClusterConfig } from '../runtime/kafka-clusters.ts'
+import { defaultCluster } from '../runtime/kafka-settings.ts'
 import { createLog, type Logger } from '../runtime/log.ts'
 import { connectRedis } from '../runtime/redis.ts'
 import { type Running, runProcess } from '../runtime/run-process.ts'
@@ -53,7 +55,6 @@ import { StoreError } from './store/store-error.ts'
 import { Lifecycle } from './use-cases/lifecycle.ts'
 import { Registry } from './use-cases/registry.ts'
 
-const cluster = 'default'
 const samplesPrefix = 'ferry:{control}:lag:'
 
 /** Connections come by themselves, now or later; nothing here waits for one. */
@@ -61,10 +62,13 @@ function connect(config: ControlPlaneConfig, log: Logger) {
   const redis = connectRedis(config.redisUrl, config.redisTimeoutMs, log)
   redis.on('ready', () => void checkRedisSettings(redis, log))
   const clickhouse = connectClickHouse(config.clickhouseUrl, config.clickhouseDatabase, config.clickhouseTimeoutMs)
-  const kafka = connectKafka(config.kafkaBrokers, 'ferry-control-plane', config.kafkaTimeoutMs, log)
-  const source = new TopicSource(new Map([[cluster, openCluster(kafka)]]), config.kafkaTimeoutMs)
+  const open = (each: KafkaClusterConfig) => openCluster(connectKafka(each, 'ferry-control-plane', config.kafkaTimeoutMs, log))
+  const source = new TopicSource(new Map(config.clusters.map((each) => [each.name, open(each)])), config.kafkaTimeoutMs)
   const { spoolPartitions: partitions, spoolReplication: replication, spoolMessageBytesMax: messageBytesMax } = config
-  const spool = new Spool({ source, cluster, topic: spoolTopicOf(config), partitions, replication, messageBytesMax })
+  const spool = new Spool({
+    ...{ source, cluster: config.spoolCluster, topic: spoolTopicOf(config) },
+    ...{ partitions, replication, messageBytesMax },
+  })
   return { redis, clickhouse, source, spool }
 }
 type Connections = ReturnType<typeof connect>
@@ -81,7 +85,7 @@ function openUseCases(config: ControlPlaneConfig, { redis, clickhouse, source }:
     descriptorSets,
     validation: {
       egress: config.egress,
-      clusters: [cluster],
+      clusters: config.clusters.map((each) => each.name),
       topics: { partitions: async (name, topic) => (await source.partitions(name, topic))?.length },
       contractViolations: (useCase) => findViolations(UseCaseSchema, useCase),
     },
@@ -184,7 +188,7 @@ function openStartSteps(
   return new StartSteps(
     [
       { name: 'Redis answers', run: async () => void (await redis.ping()) },
-      { name: 'Kafka answers', run: () => source.ping() },
+      { name: 'Kafka answers', run: () => source.ping(defaultCluster) },
       { name: 'the spool has its topic in Kafka', run: () => spool.ensure() },
       {
         name: 'the tables in ClickHouse are those of this release',

@@ -15,7 +15,7 @@ export class Topics {
   readonly #created: string[] = []
 
   constructor(brokers: readonly string[]) {
-    this.#kafka = connectKafka(brokers, 'loadtest', requestMsMax, createLog('demo', 'silent'))
+    this.#kafka = connectKafka({ name: 'default', brokers }, 'loadtest', requestMsMax, createLog('demo', 'silent')).kafka
   }
 
   async create(topic: string): Promise<void> {

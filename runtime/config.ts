@@ -4,9 +4,11 @@ export interface Setting<T> {
   readonly default: string | undefined
   readonly description: string
   readonly parse: (text: string) => T
+  /** Its value is never printed. */
+  readonly isSecret?: boolean
 }
 
-type Values<S> = { readonly [K in keyof S]: S[K] extends Setting<infer T> ? T : never }
+export type Values<S> = { readonly [K in keyof S]: S[K] extends Setting<infer T> ? T : never }
 
 /** Every problem of a configuration at once. The process ends with exit code 2. */
 export class ConfigError extends Error {
@@ -17,13 +19,17 @@ export class ConfigError extends Error {
   }
 }
 
-/** Reads all settings; throws one ConfigError that names every bad or missing one. `check` answers what is wrong between good ones. */
+/**
+ * Reads all settings; throws one ConfigError that names every bad or missing one, and `more` that was found beside them. `check`
+ * answers what is wrong between good ones.
+ */
 export function readConfig<S extends Record<string, Setting<unknown>>>(
   schema: S,
   env: Record<string, string | undefined>,
   check: (values: Values<S>) => readonly string[] = () => [],
+  more: readonly string[] = [],
 ): Values<S> {
-  const problems: string[] = []
+  const problems: string[] = [...more]
   const values: Record<string, unknown> = {}
   for (const [name, setting] of Object.entries(schema)) {
     const text = env[setting.env] ?? setting.default
@@ -34,7 +40,9 @@ export function readConfig<S extends Record<string, Setting<unknown>>>(
     try {
       values[name] = setting.parse(text)
     } catch (error) {
-      problems.push(`${setting.env}=${JSON.stringify(text)}: ${error instanceof Error ? error.message : String(error)}`)
+      const why = error instanceof Error ? error.message : String(error)
+      const problem = setting.isSecret ? `${setting.env}: ${why}` : `${setting.env}=${JSON.stringify(text)}: ${why}`
+      if (!problems.includes(problem)) problems.push(problem)
     }
   }
   if (problems.length === 0) problems.push(...check(values as Values<S>))
@@ -60,6 +68,12 @@ export function text(env: string, common: Common & { readonly pattern?: RegExp; 
     return value
   })
 }
+
+/** A password or the like. */
+export const secret = (env: string, description: string): Setting<string> => ({
+  ...{ env, description, default: '', isSecret: true },
+  parse: (value) => value,
+})
 
 export function wholeNumber(env: string, common: Common & { readonly min: number; readonly max: number }): Setting<number> {
   return setting(env, common, (value) => {

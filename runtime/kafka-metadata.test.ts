@@ -22,7 +22,7 @@ beforeAll(async () => {
   topic = `metadata-${crypto.randomUUID()}`
   await admin.createTopics({ topics: [{ topic, numPartitions: 2 }] })
   await admin.disconnect()
-  open = openCluster(connectKafka(kafkaBrokers, 'metadata-test', 5000, silent))
+  open = openCluster(connectKafka({ name: 'default', brokers: kafkaBrokers }, 'metadata-test', 5000, silent))
   await open.connect()
 })
 afterAll(() => open?.disconnect())

@@ -1,5 +1,6 @@
-import { addresses, choice, type Setting, text, url } from './config.ts'
+import { choice, type Setting, text, url } from './config.ts'
 import { readEgressRules } from './egress-rules.ts'
+import { clusterNames, defaultCluster, kafkaClusterSettings } from './kafka-settings.ts'
 import { readClusterAddress } from './redis-address.ts'
 
 const hostAndPort = { pattern: /^(\[[0-9a-fA-F:]+\]|[a-zA-Z0-9._-]+):\d{1,5}$/, form: 'an address as host:port' }
@@ -18,9 +19,11 @@ function redisUrl(env: string, common: Pick<Setting<string>, 'default' | 'descri
 
 /** What both processes connect to; the defaults are where `npm run local` serves. */
 export const connectionSettings = {
-  kafkaBrokers: addresses('FERRY_KAFKA_BROKERS', {
-    default: '127.0.0.1:9092',
-    description: 'Kafka brokers to start from, as host:port, separated by commas. They are the cluster `default`.',
+  ...kafkaClusterSettings('FERRY_KAFKA_'),
+  kafkaClusters: clusterNames('FERRY_KAFKA_CLUSTERS', {
+    default: '',
+    description:
+      'Names of further Kafka clusters, separated by commas; a use case says which one by `source.cluster`. Each has all FERRY_KAFKA_ settings above with its name in them, `-` as `_`: cluster `west-2` begins with FERRY_KAFKA_WEST_2_BROKERS. The same for all processes ([docs/kafka.md](docs/kafka.md)).',
   }),
   redisUrl: redisUrl('FERRY_REDIS_URL', {
     default: 'redis://127.0.0.1:6379',
@@ -43,6 +46,12 @@ export const connectionSettings = {
     default: 'on',
     description:
       'on: while ClickHouse is away for long, attempt rows wait in a topic in Kafka. off: workers stop sending when their buffers are full; nobody writes or drains that topic. The same for all processes.',
+  }),
+  spoolCluster: text('FERRY_SPOOL_CLUSTER', {
+    default: 'default',
+    pattern: /^[a-z][a-z0-9-]{0,62}$/,
+    form: 'the name of a Kafka cluster',
+    description: "The Kafka cluster that has the spool's topic. The same for all processes.",
   }),
   spoolTopic: text('FERRY_SPOOL_TOPIC', {
     default: '',
@@ -71,3 +80,14 @@ export const spoolTopicOf = (config: {
   readonly spoolTopic: string
   readonly clickhouseDatabase: string
 }): string | undefined => (config.spool === 'off' ? undefined : config.spoolTopic || `ferry.spool.${config.clickhouseDatabase}`)
+
+/** The spool's cluster must be one of those that are configured. */
+export const findSpoolProblems = (config: {
+  readonly spoolCluster: string
+  readonly kafkaClusters: readonly string[]
+}): string[] =>
+  config.spoolCluster === defaultCluster || config.kafkaClusters.includes(config.spoolCluster)
+    ? []
+    : [
+        `FERRY_SPOOL_CLUSTER=${JSON.stringify(config.spoolCluster)}: must be ${[defaultCluster, ...config.kafkaClusters].join(' or ')}, or be named in FERRY_KAFKA_CLUSTERS`,
+      ]

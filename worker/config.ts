@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
-import { addresses, bytes, duration, readConfig, wholeNumber } from '../runtime/config.ts'
-import { address, connectionSettings } from '../runtime/settings.ts'
+import { addresses, bytes, duration, readConfig, type Values, wholeNumber } from '../runtime/config.ts'
+import { readKafkaClusters } from '../runtime/kafka-clusters.ts'
+import { address, connectionSettings, findSpoolProblems } from '../runtime/settings.ts'
 
 /** Everything that a worker reads from its environment. */
 export const workerSettings = {
@@ -142,7 +143,9 @@ export const workerSettings = {
 export type WorkerConfig = ReturnType<typeof readWorkerConfig>
 
 export function readWorkerConfig(env: Record<string, string | undefined>) {
-  const config = readConfig(workerSettings, env, (values) => [
+  const { clusters, problems } = readKafkaClusters(env)
+  const check = (values: Values<typeof workerSettings>): readonly string[] => [
+    ...findSpoolProblems(values),
     ...(values.insertTimeoutMs < values.leaseMs
       ? []
       : [`FERRY_INSERT_TIMEOUT (${values.insertTimeoutMs} ms) must be shorter than FERRY_LEASE (${values.leaseMs} ms)`]),
@@ -152,6 +155,7 @@ export function readWorkerConfig(env: Record<string, string | undefined>) {
     ...(values.heartbeatMs * 2 < values.leaseMs
       ? []
       : [`FERRY_HEARTBEAT (${values.heartbeatMs} ms) must be less than half of FERRY_LEASE (${values.leaseMs} ms)`]),
-  ])
-  return { ...config, description: `${hostname()} pid ${process.pid}` }
+  ]
+  const config = readConfig(workerSettings, env, check, problems)
+  return { ...config, clusters, description: `${hostname()} pid ${process.pid}` }
 }

@@ -19,15 +19,42 @@ export class GroupCommits {
   readonly #cluster: Cluster
   readonly #log: Logger
   readonly #committed = new WeakMap<Keeper, Committed>()
+  readonly #intervalMs: number
+  #nextAt = 0
+  /** Commits go one after the other: so many are under way or wait. */
+  #open = 0
+  #last: Promise<void> = Promise.resolve()
   #failing = false
 
-  constructor(cluster: Cluster, log: Logger) {
+  constructor(cluster: Cluster, intervalMs: number, log: Logger) {
     this.#cluster = cluster
+    this.#intervalMs = intervalMs
     this.#log = log
   }
 
+  /** Whether it is time for the next look at all lanes. Kafka may be away for hours: not while it still owes an answer. */
+  isDue(now: number): boolean {
+    if (now < this.#nextAt || this.#open > 0) return false
+    this.#nextAt = now + this.#intervalMs
+    return true
+  }
+
   /** Commits what has changed, and daily what has not. A failure is logged, and tried again next time. */
-  async commit(keepers: readonly Keeper[], nowMs: number): Promise<void> {
+  add(keepers: readonly Keeper[]): void {
+    if (keepers.length === 0) return
+    this.#open++
+    this.#last = this.#last.then(async () => {
+      await this.#commit(keepers, performance.now())
+      this.#open--
+    })
+  }
+
+  /** Resolves when the last one has been answered. */
+  async idle(): Promise<void> {
+    await this.#last
+  }
+
+  async #commit(keepers: readonly Keeper[], nowMs: number): Promise<void> {
     const groups = new Map<
       string,
       { group: string; topic: string; offsets: (GroupOffset & { keeper: Keeper; text: string })[] }

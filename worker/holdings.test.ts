@@ -30,6 +30,11 @@ beforeEach(() => {
   uid = crypto.randomUUID()
   hurried = 0
   definitions = () => [useCase(1)]
+  const source = {
+    open: (topic: string, partition: number, position: number, options: never, sink: never) =>
+      new Partition(topic, partition, position, options, sink),
+    ...{ pause: () => {}, resume: () => {}, close: () => {} },
+  }
   held = new HeldLanes(
     {
       routes: new Routes(async () => definitions(), sampleMeans, silent),
@@ -37,19 +42,18 @@ beforeEach(() => {
         ...{ redis, log: silent, instance: uid, nextRequestId: () => 1, windowRecords: 16 },
         attempts: { add: () => {} },
         ranges: { add: () => {} },
-        source: {
-          open: (topic: string, partition: number, position: number, options: never, sink: never) =>
-            new Partition(topic, partition, position, options, sink),
-          ...{ pause: () => {}, resume: () => {}, close: () => {} },
-        } as never,
-        ...{ clickhouse: undefined as never, cluster: undefined as never, lookUpTimeoutMs: 100, lookUpPatienceMs: 0 },
+        ...{ clickhouse: undefined as never, lookUpTimeoutMs: 100, lookUpPatienceMs: 0 },
         ...{ intakeRecordsMax: 10, partitionBytesMax: 1000, unstoredBytesMax: 1000, spool: noSpool, onUnlogged: () => {} },
+      },
+      clusters: {
+        names: ['default'],
+        of: () => ({ side: {}, source }) as never,
       },
       roster: { logIsOpen: () => true, logIsSpooling: () => false, maySend: () => false, onLanded: () => {} },
       log: silent,
       hurry: () => hurried++,
     },
-    { bufferBytesMax: 1 << 20, clusters: ['default'] },
+    { bufferBytesMax: 1 << 20 },
   )
   held.resume()
 })

@@ -6,8 +6,10 @@ import {
   type LaneReport,
   LaneReportSchema,
 } from '../proto/gen/ferry/v1/worker_service_pb.ts'
+import { defaultCluster } from '../runtime/kafka-settings.ts'
 import { type LaneId, laneKey } from '../runtime/lane-keys.ts'
 import type { Logger } from '../runtime/log.ts'
+import type { Clusters } from './clusters.ts'
 import { floorOf } from './lane/floor.ts'
 import { Keeper, type KeeperParts } from './lane/keeper.ts'
 import type { LaneLimits } from './lane/lane-limits.ts'
@@ -18,13 +20,12 @@ import type { Holdings } from './session/session.ts'
 export interface HeldLanesOptions {
   /** Bytes of fetches that may be in memory, over all lanes. */
   readonly bufferBytesMax: number
-  /** Kafka clusters that this worker reads, by name. */
-  readonly clusters: readonly string[]
 }
 
 export interface HeldLanesParts {
   readonly routes: Routes
-  readonly keeper: Omit<KeeperParts, 'ready' | 'letGo'>
+  readonly keeper: Omit<KeeperParts, 'ready' | 'letGo' | 'source' | 'cluster'>
+  readonly clusters: Pick<Clusters, 'of' | 'names'>
   readonly roster: RosterParts
   readonly log: Logger
   /** The control plane should hear of a change soon. */
@@ -103,8 +104,13 @@ export class HeldLanes implements Holdings {
 
   /** From now on the lane is reported, whatever it still waits for. */
   #take(key: string, assignment: LaneAssignment): void {
-    const keeper = new Keeper(toLaneId(assignment.id!), Number(assignment.epoch), {
+    const { clusters } = this.#parts
+    const id = toLaneId(assignment.id!)
+    // A lane of a cluster that this worker does not have is reported, and never started.
+    const { side, source } = clusters.of(id.cluster) ?? clusters.of(defaultCluster)!
+    const keeper = new Keeper(id, Number(assignment.epoch), {
       ...this.#parts.keeper,
+      ...{ source, cluster: side.cluster },
       ready: (ready) => this.rosterOf(ready)?.pump(),
       letGo: (gone) => {
         this.rosterOf(gone)?.abort(gone)
@@ -162,10 +168,10 @@ export class HeldLanes implements Holdings {
   }
 
   #foreignOf({ id }: Keeper): string | undefined {
-    const { clusters } = this.#options
-    return clusters.includes(id.cluster)
+    const { names } = this.#parts.clusters
+    return names.includes(id.cluster)
       ? undefined
-      : `this worker has no Kafka cluster ${id.cluster}, only ${clusters.join(', ')}`
+      : `this worker has no Kafka cluster ${id.cluster}, only ${names.join(', ')}: name it in its FERRY_KAFKA_CLUSTERS`
   }
 
   #rosterFor(uid: string): Roster {

@@ -1,9 +1,10 @@
 import { connectClickHouse } from '../runtime/clickhouse.ts'
-import { connectKafka, openCluster } from '../runtime/kafka.ts'
+import { connectKafka } from '../runtime/kafka.ts'
 import { createLog } from '../runtime/log.ts'
 import { connectRedis, onReconnected } from '../runtime/redis.ts'
 import { type Running, runProcess } from '../runtime/run-process.ts'
 import { spoolTopicOf } from '../runtime/settings.ts'
+import { Clusters } from './clusters.ts'
 import { readWorkerConfig, type WorkerConfig } from './config.ts'
 import { defaultDecodeLimits } from './decode/decode-limits.ts'
 import { drain } from './drain.ts'
@@ -19,7 +20,6 @@ import { Routes } from './routes.ts'
 import { ControlPlaneClient } from './session/control-plane-client.ts'
 import { Lease } from './session/lease.ts'
 import { Session } from './session/session.ts'
-import { Source } from './source/source.ts'
 import { openSpool } from './spool/open-spool.ts'
 import { Ticker } from './ticker.ts'
 
@@ -28,12 +28,13 @@ async function start(config: WorkerConfig): Promise<Running> {
   const process = crypto.randomUUID()
   const redis = connectRedis(config.redisUrl, config.callTimeoutMs, log)
   const clickhouse = connectClickHouse(config.clickhouseUrl, config.clickhouseDatabase, config.insertTimeoutMs)
-  const kafka = connectKafka(config.kafkaBrokers, 'ferry-worker', 10_000, log)
-  const side = openCluster(kafka)
-  void connectSide(side, (error) => log.warn({ error: String(error) }, 'worker: cannot connect to Kafka, trying again'))
+  const kafkas = config.clusters.map((each) => connectKafka(each, 'ferry-worker', KAFKA_TIMEOUT_MS, log))
+  const clusters = new Clusters(kafkas, config, log)
+  clusters.connect()
   const client = new ControlPlaneClient(config.controlPlane, config.callTimeoutMs)
   const insert = createInsert(clickhouse, config.insertTimeoutMs)
-  const spool = openSpool(spoolTopicOf(config), process, { kafka, cluster: side.cluster, redis, clickhouse, insert, log }, config)
+  const { client: kafka, side } = clusters.of(config.spoolCluster)!
+  const spool = openSpool(spoolTopicOf(config), process, { kafka, side, redis, clickhouse, insert, log }, config)
   const { logBatchBytes: batchBytes, logBatchesMax, spoolAfterMs } = config
   const queue = new InsertQueue(
     insert,
@@ -44,7 +45,6 @@ async function start(config: WorkerConfig): Promise<Running> {
   )
   const attempts = new AttemptLog<Parked>(queue, { instance: process, batchBytes })
   const ranges = new RangeLog<Parked>(queue, process)
-  const source = new Source(kafka, config, log)
   let requestId = 0
   const metrics = createMetrics(
     () => held,
@@ -54,7 +54,7 @@ async function start(config: WorkerConfig): Promise<Running> {
     {
       routes: new Routes((uids) => client.fetchUseCases(uids), { limits: defaultDecodeLimits, egress: config.egress }, log),
       keeper: {
-        ...{ attempts, ranges, redis, source, clickhouse, cluster: side.cluster, log },
+        ...{ attempts, ranges, redis, clickhouse, log },
         get instance() {
           return session.instance
         },
@@ -70,10 +70,10 @@ async function start(config: WorkerConfig): Promise<Running> {
         maySend: (now, nowMs) => session.maySend(now, nowMs),
         onLanded: metrics.landed,
       },
-      log,
+      ...{ clusters, log },
       hurry: () => session.hurry(),
     },
-    { bufferBytesMax: config.bufferBytesMax, clusters: ['default'] },
+    { bufferBytesMax: config.bufferBytesMax },
   )
   const session: Session = new Session(
     client,
@@ -89,7 +89,7 @@ async function start(config: WorkerConfig): Promise<Running> {
   // After each reconnect: Redis may have lost its last writes, and an idle lane would never learn of it.
   onReconnected(redis, () => held.prove())
   const ticker: Ticker = new Ticker(
-    { held, session, attempts, ranges, queue, spool: spool.view, clickhouse, cluster: side.cluster, log },
+    { held, session, attempts, ranges, queue, spool: spool.view, clickhouse, clusters, log },
     config,
   )
   const health = await startHealthListener(config.httpAddress, metrics.registry, () => [
@@ -109,12 +109,12 @@ async function start(config: WorkerConfig): Promise<Running> {
     await within(CLOSE_MS, ticker.stop())
     await session.stop(undrained.length === 0)
     for (const roster of held.rosters) roster.close()
-    await source.stop()
+    await clusters.stop()
     await within(CLOSE_MS, spool.close())
     health.close()
     health.closeAllConnections()
     client.close()
-    await within(CLOSE_MS, Promise.all([side.disconnect().catch(() => {}), clickhouse.close()]))
+    await within(CLOSE_MS, Promise.all([clusters.disconnect(), clickhouse.close()]))
     redis.disconnect()
     if (undrained.length > 0)
       throw new Error(
@@ -125,6 +125,8 @@ async function start(config: WorkerConfig): Promise<Running> {
   return { stopTimeoutMs: config.stopTimeoutMs, stop }
 }
 
+/** Longer than the longest fetch wait. */
+const KAFKA_TIMEOUT_MS = 10_000
 /** What is left of the time to stop when lanes have been waited for long enough. */
 const STOP_MARGIN_MS = 5000
 /** Without a control plane, nobody acknowledges what a draining worker has released. */
@@ -133,16 +135,5 @@ const CLOSE_MS = 1000
 
 const within = (ms: number, work: Promise<unknown>): Promise<unknown> =>
   Promise.race([work, new Promise((resolve) => setTimeout(resolve, ms).unref())])
-
-async function connectSide(side: { connect(): Promise<void> }, failed: (error: unknown) => void): Promise<void> {
-  for (let failures = 0; ; failures++) {
-    try {
-      return await side.connect()
-    } catch (error) {
-      if (failures === 0) failed(error)
-      await new Promise((resolve) => setTimeout(resolve, Math.min(100 * 2 ** failures, 2000)))
-    }
-  }
-}
 
 await runProcess(async () => start(readWorkerConfig(process.env)))

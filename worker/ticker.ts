@@ -1,8 +1,7 @@
 import { LaneState as State } from '../proto/gen/ferry/v1/lane_pb.ts'
 import type { ClickHouseClient } from '../runtime/clickhouse.ts'
-import type { Cluster } from '../runtime/kafka.ts'
 import type { Logger } from '../runtime/log.ts'
-import { GroupCommits } from './group-commits.ts'
+import type { Clusters, WorkerCluster } from './clusters.ts'
 import type { HeldLanes } from './holdings.ts'
 import { takeInbox } from './lane/inbox-desk.ts'
 import type { Keeper } from './lane/keeper.ts'
@@ -23,13 +22,12 @@ export interface TickerParts {
   readonly queue: Pick<InsertQueue, 'look'>
   readonly spool: Pick<SpoolView, 'isDrained'>
   readonly clickhouse: ClickHouseClient
-  readonly cluster: Cluster
+  readonly clusters: Pick<Clusters, 'all' | 'of'>
   readonly log: Logger
 }
 
 export interface TickerOptions {
   readonly checkpointMs: number
-  readonly groupCommitMs: number
   readonly logFlushMs: number
   readonly drainTimeoutMs: number
   readonly insertTimeoutMs: number
@@ -50,31 +48,25 @@ interface Chores {
 export class Ticker {
   readonly #parts: TickerParts
   readonly #options: TickerOptions
-  readonly #commits: GroupCommits
   readonly #chores = new WeakMap<Keeper, Chores>()
   #timer: NodeJS.Timeout | undefined
   #sweepAt = 0
   #flushAt = 0
-  #commitAt = 0
-  /** Group commits go one after the other: so many are under way or wait. */
-  #commitsOpen = 0
-  #committing: Promise<void> = Promise.resolve()
   #pumping = false
 
   constructor(parts: TickerParts, options: TickerOptions) {
     this.#parts = parts
     this.#options = options
-    this.#commits = new GroupCommits(parts.cluster, parts.log)
   }
 
   start(): void {
     this.#timer = setInterval(() => this.#tick(), TICK_MS)
   }
 
-  /** Resolves when the last group commit has been answered. */
+  /** Resolves when the last group commits have been answered. */
   async stop(): Promise<void> {
     clearInterval(this.#timer)
-    await this.#committing
+    await Promise.all(this.#parts.clusters.all.map(({ commits }) => commits.idle()))
   }
 
   /** Rows have become durable: what waited for room in the log may go. */
@@ -105,11 +97,9 @@ export class Ticker {
     }
     const maySend = session.maySend(now, Date.now())
     for (const keeper of keepers) this.#tend(keeper, now, maySend)
-    // Kafka may be away for hours.
-    if (now >= this.#commitAt && this.#commitsOpen === 0) {
-      this.#commitAt = now + this.#options.groupCommitMs
-      this.#commit(keepers.filter((keeper) => keeper.state === State.RUNNING))
-    }
+    for (const { client, commits } of this.#parts.clusters.all)
+      if (commits.isDue(now))
+        commits.add(keepers.filter(({ state, id }) => state === State.RUNNING && id.cluster === client.name))
     if (maySend) for (const roster of rosters) roster.pump()
   }
 
@@ -135,15 +125,17 @@ export class Ticker {
   }
 
   #checkpoint(keeper: Keeper): void {
-    void keeper.checkpoint().then(() => (keeper.state === State.RELEASED ? this.#commit([keeper]) : undefined))
+    void keeper
+      .checkpoint()
+      .then(() => (keeper.state === State.RELEASED ? this.#clusterOf(keeper).commits.add([keeper]) : undefined))
   }
 
   #choresOf(keeper: Keeper, now: number): Chores {
     const known = this.#chores.get(keeper)
     if (known !== undefined) return known
-    const { cluster, clickhouse, log } = this.#parts
+    const { clickhouse, log } = this.#parts
     const { checkpointMs, insertTimeoutMs } = this.#options
-    const sources = recordSources(keeper, cluster, clickhouse, insertTimeoutMs)
+    const sources = recordSources(keeper, this.#clusterOf(keeper).side.cluster, clickhouse, insertTimeoutMs)
     const desk = new RetryDesk(keeper.lane!, sources, log)
     // Lanes that start together write at different times.
     const checkpointAt = now + Math.random() * checkpointMs
@@ -170,12 +162,8 @@ export class Ticker {
     }
   }
 
-  #commit(keepers: readonly Keeper[]): void {
-    if (keepers.length === 0) return
-    this.#commitsOpen++
-    this.#committing = this.#committing.then(async () => {
-      await this.#commits.commit(keepers, performance.now())
-      this.#commitsOpen--
-    })
+  /** Its lane has begun, so its cluster is one of this worker's. */
+  #clusterOf({ id }: Keeper): WorkerCluster {
+    return this.#parts.clusters.of(id.cluster)!
   }
 }

@@ -3,7 +3,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { clone, create, type MessageInitShape } from '@bufbuild/protobuf'
-import type { Admin, Kafka, Producer } from 'kafkajs'
+import type { Admin, Producer } from 'kafkajs'
 import { pino } from 'pino'
 import { vi } from 'vitest'
 import { createTopic } from '../../deploy/local/create-topic.ts'
@@ -15,7 +15,7 @@ import {
   UseCaseStatusSchema,
 } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { type ClickHouseClient, connectClickHouse } from '../../runtime/clickhouse.ts'
-import { connectKafka, openCluster } from '../../runtime/kafka.ts'
+import { connectKafka, type KafkaClient, openCluster } from '../../runtime/kafka.ts'
 import { type LaneId, laneKey, laneKeys, leaseKey } from '../../runtime/lane-keys.ts'
 import { connectRedis, type Redis } from '../../runtime/redis.ts'
 import { sharedStack } from '../../test/stack.ts'
@@ -76,18 +76,18 @@ export class TestFleet {
   readonly #redisUrl: string
   readonly #connections: Redis[] = []
 
-  private constructor(redisUrl: string, clickhouse: ClickHouseClient, database: string, kafka: Kafka) {
+  private constructor(redisUrl: string, clickhouse: ClickHouseClient, database: string, kafka: KafkaClient) {
     this.#redisUrl = redisUrl
     this.redis = this.connectRedis()
     this.clickhouse = clickhouse
     this.database = database
-    this.admin = kafka.admin()
+    this.admin = kafka.kafka.admin()
     // A send that is repeated must not count twice.
-    this.producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1 })
+    this.producer = kafka.kafka.producer({ idempotent: true, maxInFlightRequests: 1 })
     this.source = new TopicSource(new Map([['default', openCluster(kafka)]]), 10_000)
     this.store = new LaneStore(this.redis)
     this.laneLog = new LaneLog(clickhouse, 10_000)
-    const deadKafka = openCluster(connectKafka(['127.0.0.1:1'], 'test', 1000, silentLog))
+    const deadKafka = openCluster(connectKafka({ name: 'default', brokers: ['127.0.0.1:1'] }, 'test', 1000, silentLog))
     this.#deadSource = new TopicSource(new Map([['default', deadKafka]]), 1000)
     this.#deadLog = new LaneLog(connectClickHouse('http://127.0.0.1:1', database, 1000), 1000)
   }
@@ -98,7 +98,12 @@ export class TestFleet {
     const withLock = <T>(work: () => Promise<T>): Promise<T> => work()
     await migrate({ clickhouseUrl, database, statementTimeoutMs: 30_000, log: silentLog, withLock })
     const clickhouse = connectClickHouse(clickhouseUrl, database, 10_000)
-    const test = new TestFleet(redisUrl, clickhouse, database, connectKafka(kafkaBrokers, 'test', 10_000, silentLog))
+    const test = new TestFleet(
+      redisUrl,
+      clickhouse,
+      database,
+      connectKafka({ name: 'default', brokers: kafkaBrokers }, 'test', 10_000, silentLog),
+    )
     await Promise.all([test.admin.connect(), test.producer.connect()])
     return test
   }

@@ -46,9 +46,9 @@ export class TopicSource {
     return this.#clusters.has(cluster)
   }
 
-  /** Rejects when a cluster does not answer. */
-  async ping(): Promise<void> {
-    for (const name of this.#clusters.keys()) await this.#ask(name, (cluster) => cluster.refreshMetadata())
+  /** Rejects when the cluster does not answer. */
+  async ping(cluster: string): Promise<void> {
+    await this.#ask(cluster, (open) => open.refreshMetadata())
   }
 
   /** Also those that nobody leads now. Undefined when there is no such topic. */
@@ -171,7 +171,11 @@ export class TopicSource {
         return question(open.cluster)
       }
     }
-    const answer = within(work(), this.#timeoutMs, 'the answer')
+    const described = work().catch((error: unknown) => {
+      // What Kafka has answered is not for words about connections.
+      throw isAnswer(error) ? error : new Error(open.describe(error), { cause: error })
+    })
+    const answer = within(described, this.#timeoutMs, 'the answer')
     return asFleetError('SOURCE_UNAVAILABLE', `Kafka cluster ${name} does not answer`, answer)
   }
 }

@@ -42,11 +42,11 @@ describe('what waits in the spool', () => {
 describe('the topic of the spool', () => {
   const topic = `ferry.spool.${randomBytes(5).toString('hex')}`
   let source: TopicSource
-  let admin: ReturnType<ReturnType<typeof connectKafka>['admin']>
+  let admin: ReturnType<ReturnType<typeof connectKafka>['kafka']['admin']>
   beforeAll(async () => {
-    const kafka = connectKafka((await sharedStack()).kafkaBrokers, 'spool-test', 5000, silent)
+    const kafka = connectKafka({ name: cluster, brokers: (await sharedStack()).kafkaBrokers }, 'spool-test', 5000, silent)
     source = new TopicSource(new Map([[cluster, openCluster(kafka)]]), 5000)
-    admin = kafka.admin()
+    admin = kafka.kafka.admin()
     await admin.connect()
   })
   afterAll(async () => {

@@ -39,7 +39,7 @@ test('a log that was cut below the position is not read on, also when it has gro
     trouble: () => {},
   }
   const source = new Source(
-    connectKafka(stack.kafkaBrokers, 'cut-test', 5000, silent),
+    connectKafka({ name: 'default', brokers: stack.kafkaBrokers }, 'cut-test', 5000, silent),
     { fetchWaitMs: 50, fetchBytesMax: 1 << 20 },
     silent,
   )

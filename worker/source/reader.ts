@@ -1,4 +1,4 @@
-import type { Cluster } from '../../runtime/kafka.ts'
+import type { Cluster, OpenCluster } from '../../runtime/kafka.ts'
 import { kafkaErrorName, kafkaErrors } from '../../runtime/kafka-error-codes.ts'
 import { findTopic, isAbsent } from '../../runtime/kafka-metadata.ts'
 import type { Logger } from '../../runtime/log.ts'
@@ -47,6 +47,7 @@ const backOffMs = (failures: number, max: number): number => Math.min(50 * 2 ** 
 /** One fetch loop per broker over a changing set of partitions, each topic and partition at most once. No consumer group. */
 export class Reader {
   readonly #cluster: Cluster
+  readonly #describe: (error: unknown) => string
   readonly #readCommitted: boolean
   readonly #options: ReaderOptions
   readonly #log: Logger
@@ -58,8 +59,14 @@ export class Reader {
   #refreshing = false
   #stopped = false
 
-  constructor(cluster: Cluster, readCommitted: boolean, options: ReaderOptions, log: Logger) {
+  constructor(
+    { cluster, describe }: Pick<OpenCluster, 'cluster' | 'describe'>,
+    readCommitted: boolean,
+    options: ReaderOptions,
+    log: Logger,
+  ) {
     this.#cluster = cluster
+    this.#describe = describe
     this.#readCommitted = readCommitted
     this.#options = options
     this.#log = log
@@ -169,7 +176,7 @@ export class Reader {
         await this.#cluster.refreshMetadata()
         this.#route()
       } catch (error) {
-        problem = `no metadata: ${String(error)}`
+        problem = `no metadata: ${this.#describe(error)}`
       }
       for (const each of this.#leaderless())
         each.misses(`Kafka: ${problem ?? describeLeaderless(each, findTopic(this.#cluster, each.topic))}`)
@@ -201,16 +208,16 @@ export class Reader {
         stalled = hasMoved || performance.now() - now > 50 ? 0 : stalled + 1
         if (stalled > 2) await this.#sleepers.sleep(Math.min(20 * stalled, 250))
       } catch (error) {
-        await this.#failed(id, due, ++failures, error as Error)
+        await this.#failed(id, due, ++failures, error)
       }
     }
   }
 
   /** The broker has not answered. */
-  async #failed(id: number, partitions: readonly Partition[], failures: number, error: Error): Promise<void> {
+  async #failed(id: number, partitions: readonly Partition[], failures: number, error: unknown): Promise<void> {
     if (this.#stopped) return
     this.#log.debug({ broker: id, error: String(error) }, 'source: fetch failed')
-    if (failures % FAILURES_TOLD === 0) for (const each of partitions) each.trouble(`Kafka: ${error.message}`)
+    if (failures % FAILURES_TOLD === 0) for (const each of partitions) each.trouble(`Kafka: ${this.#describe(error)}`)
     await this.#sleepers.sleep(backOffMs(failures, RETRY_MS_MAX))
     try {
       await this.#cluster.refreshMetadata()

@@ -22,7 +22,7 @@ beforeAll(async () => {
   const client = new kafkajs.Kafka({ brokers, logLevel: kafkajs.logLevel.NOTHING })
   admin = client.admin()
   producer = client.producer()
-  const kafka = connectKafka(brokers, 'source-test', 5000, silent)
+  const kafka = connectKafka({ name: 'default', brokers }, 'source-test', 5000, silent)
   source = new Source(kafka, { fetchWaitMs: 50, fetchBytesMax: 1 << 20 }, silent)
   side = openCluster(kafka)
   await Promise.all([admin.connect(), producer.connect(), side.connect()])

@@ -1,4 +1,4 @@
-import { type Kafka, type OpenCluster, openCluster } from '../../runtime/kafka.ts'
+import { type KafkaClient, type OpenCluster, openCluster } from '../../runtime/kafka.ts'
 import type { Logger } from '../../runtime/log.ts'
 import { Partition, type PartitionOptions, type PartitionSink } from './partition.ts'
 import { Reader, type ReaderOptions } from './reader.ts'
@@ -18,14 +18,14 @@ const STOP_MS = 2000
  * partition only once and has one isolation level: what does not fit gets a reader with connections of its own.
  */
 export class Source {
-  readonly #kafka: Kafka
+  readonly #kafka: KafkaClient
   readonly #options: ReaderOptions
   readonly #log: Logger
   readonly #readers: OpenReader[] = []
   readonly #of = new Map<Partition, Reader>()
   #stopped = false
 
-  constructor(kafka: Kafka, options: ReaderOptions, log: Logger) {
+  constructor(kafka: KafkaClient, options: ReaderOptions, log: Logger) {
     this.#kafka = kafka
     this.#options = options
     this.#log = log
@@ -69,7 +69,7 @@ export class Source {
 
   #addReader(readCommitted: boolean): OpenReader {
     const opened = openCluster(this.#kafka)
-    const reader = new Reader(opened.cluster, readCommitted, this.#options, this.#log)
+    const reader = new Reader(opened, readCommitted, this.#options, this.#log)
     const entry = { reader, opened, readCommitted, ready: this.#connect(opened, reader) }
     this.#readers.push(entry)
     return entry
@@ -80,8 +80,10 @@ export class Source {
       try {
         return await opened.connect()
       } catch (error) {
-        if (failures === 0) this.#log.warn({ error: String(error) }, 'source: cannot connect to Kafka, trying again')
-        reader.trouble(`no connection to Kafka: ${String(error)}`)
+        const problem = this.#kafka.describe(error)
+        const cluster = this.#kafka.name
+        if (failures === 0) this.#log.warn({ cluster, error: problem }, 'source: cannot connect to Kafka, trying again')
+        reader.trouble(`no connection to Kafka cluster ${cluster}: ${problem}`)
         await new Promise((resolve) => setTimeout(resolve, Math.min(100 * 2 ** failures, 2000)))
       }
     }

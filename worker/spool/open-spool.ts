@@ -1,13 +1,13 @@
-import type { Cluster, Kafka } from '../../runtime/kafka.ts'
+import type { KafkaClient, OpenCluster } from '../../runtime/kafka.ts'
 import type { Insert } from '../record/log-insert.ts'
 import { askSpool } from './ask-spool.ts'
 import { SpoolDrain, type SpoolDrainParts } from './spool-drain.ts'
 import { createSpoolView, noSpool, type SpoolView } from './spool-view.ts'
 import { SpoolWriter } from './spool-writer.ts'
 
-export interface OpenSpoolParts extends SpoolDrainParts {
-  readonly kafka: Kafka
-  readonly cluster: Cluster
+export interface OpenSpoolParts extends Omit<SpoolDrainParts, 'cluster'> {
+  readonly kafka: KafkaClient
+  readonly side: Pick<OpenCluster, 'cluster'>
 }
 
 export interface OpenSpoolOptions {
@@ -34,9 +34,10 @@ export function openSpool(
   { spoolLookMs: lookMs, insertTimeoutMs }: OpenSpoolOptions,
 ): OpenSpool {
   if (topic === undefined) return { insert: undefined, drain: undefined, view: noSpool, close: async () => {} }
-  const writer = new SpoolWriter(parts.kafka, topic, WRITE_TIMEOUT_MS)
-  const drain = new SpoolDrain(parts, { topic, instance, lookMs, insertTimeoutMs })
-  const view = createSpoolView(() => askSpool(parts.cluster, topic))
+  const { cluster } = parts.side
+  const writer = new SpoolWriter(parts.kafka.kafka, topic, WRITE_TIMEOUT_MS)
+  const drain = new SpoolDrain({ ...parts, cluster }, { topic, instance, lookMs, insertTimeoutMs })
+  const view = createSpoolView(() => askSpool(cluster, topic))
   return {
     ...{ insert: writer.insert, drain, view },
     close: async () => {

@@ -24,8 +24,8 @@ let writer: SpoolWriter
 let uid: string
 
 function connect(kafkaBrokers: readonly string[], redisUrl: string) {
-  const kafka = connectKafka(kafkaBrokers, 'spool-test', 5000, silent)
-  const admin = kafka.admin()
+  const kafka = connectKafka({ name: 'default', brokers: kafkaBrokers }, 'spool-test', 5000, silent)
+  const admin = kafka.kafka.admin()
   return { kafka, admin, opened: openCluster(kafka), redis: connectRedis(redisUrl, 3000, silent) }
 }
 
@@ -38,7 +38,7 @@ beforeAll(async () => {
   await Promise.all([parts.admin.connect(), parts.opened.connect(), parts.redis.ping()])
   const configEntries = [{ name: 'max.message.bytes', value: '20000' }]
   await createTopic(parts.admin, { topic, numPartitions: 2, replicationFactor: 1, configEntries })
-  writer = new SpoolWriter(parts.kafka, topic, 5000)
+  writer = new SpoolWriter(parts.kafka.kafka, topic, 5000)
   // A broker that has just come up does not know yet who coordinates the group.
   await drained()
 })

@@ -52,7 +52,12 @@ test('every row is published once, keyed by its id, and a table rebuilt from the
   const database = openFlightTable(join(dir, 'rebuilt.sqlite'))
   const upsert = upsertFlight(database)
   const seen = { records: 0, partitions: new Set<number>() }
-  const consumer = connectKafka(stack.kafkaBrokers, 'test', 30_000, createLog('demo', 'silent')).consumer({ groupId: topic })
+  const consumer = connectKafka(
+    { name: 'default', brokers: stack.kafkaBrokers },
+    'test',
+    30_000,
+    createLog('demo', 'silent'),
+  ).kafka.consumer({ groupId: topic })
   await consumer.connect()
   await consumer.subscribe({ topic, fromBeginning: true })
   await consumer.run({

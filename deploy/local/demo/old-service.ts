@@ -22,7 +22,7 @@ export class OldService {
   constructor(file: string, brokers: readonly string[], topic: string) {
     this.file = file
     this.#database = openFlightTable(file)
-    this.#kafka = connectKafka(brokers, 'old-service', requestMsMax, createLog('demo', 'silent'))
+    this.#kafka = connectKafka({ name: 'default', brokers }, 'old-service', requestMsMax, createLog('demo', 'silent')).kafka
     this.#topic = topic
   }
 

@@ -1,0 +1,73 @@
+import { addresses, choice, type Setting, secret, text } from './config.ts'
+
+/** The cluster that a use case means when it names none. */
+export const defaultCluster = 'default'
+
+/** What one Kafka cluster needs; `prefix` is where its variables' names begin. */
+export const kafkaClusterSettings = (prefix: string) => ({
+  kafkaBrokers: addresses(`${prefix}BROKERS`, {
+    ...(prefix === 'FERRY_KAFKA_' && { default: '127.0.0.1:9092' }),
+    description: 'Kafka brokers to start from, as host:port, separated by commas. They are the cluster `default`.',
+  }),
+  kafkaTls: choice(`${prefix}TLS`, {
+    of: ['off', 'on'],
+    default: 'off',
+    description: "on: brokers are reached by TLS, and their certificates are checked against the brokers' names.",
+  }),
+  kafkaTlsCaFile: file(
+    `${prefix}TLS_CA_FILE`,
+    "PEM file of the CA certificates that brokers' certificates are checked against. Empty: those that Node brings along.",
+  ),
+  kafkaTlsCertificateFile: file(
+    `${prefix}TLS_CERTIFICATE_FILE`,
+    'PEM file of the certificate that this process shows to brokers (mTLS), with what lies between it and the CA. Read at the start.',
+  ),
+  kafkaTlsKeyFile: file(`${prefix}TLS_KEY_FILE`, 'PEM file of its private key, not encrypted.'),
+  kafkaSaslMechanism: choice(`${prefix}SASL_MECHANISM`, {
+    of: ['none', 'PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512', 'OAUTHBEARER'],
+    default: 'none',
+    description:
+      'How this process says who it is: none, PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, or OAUTHBEARER with the client credentials of an OAuth 2 server.',
+  }),
+  kafkaSaslUsername: text(`${prefix}SASL_USERNAME`, { default: '', description: 'The user, or the OAuth client id.' }),
+  kafkaSaslPassword: secret(
+    `${prefix}SASL_PASSWORD`,
+    'Its password, or the OAuth client secret. Better in a file: processes show their environment.',
+  ),
+  kafkaSaslPasswordFile: file(
+    `${prefix}SASL_PASSWORD_FILE`,
+    'File that has the password instead; a line feed at its end is left out. Read at the start.',
+  ),
+  kafkaOauthTokenUrl: text(`${prefix}OAUTH_TOKEN_URL`, {
+    default: '',
+    pattern: /^(https:\/\/|http:\/\/(127\.0\.0\.1|\[::1\]|localhost)[:/]).+$|^$/,
+    form: 'a URL that starts with https:// (http:// only on loopback)',
+    description: "The OAuth server's token endpoint, for OAUTHBEARER.",
+  }),
+  kafkaOauthScope: text(`${prefix}OAUTH_SCOPE`, { default: '', description: 'The scope that is asked for there. Empty: none.' }),
+})
+
+const file = (env: string, description: string): Setting<string> => text(env, { default: '', description })
+
+/** Names of further clusters. */
+export const clusterNames = (
+  env: string,
+  common: Pick<Setting<string>, 'default' | 'description'>,
+): Setting<readonly string[]> => ({
+  ...{ env, ...common },
+  parse: (value) => {
+    const names = value === '' ? [] : value.split(',').map((each) => each.trim())
+    const wrong = names.find((each) => !/^[a-z][a-z0-9-]{0,62}$/.test(each) || each === defaultCluster)
+    if (wrong !== undefined)
+      throw new Error(
+        `must be names of lower-case letters, digits and dashes, separated by commas, none of them ${defaultCluster}; ${JSON.stringify(wrong)} is not one`,
+      )
+    const twice = names.find((each, at) => names.indexOf(each) !== at)
+    if (twice !== undefined) throw new Error(`must name each cluster once; ${JSON.stringify(twice)} is there twice`)
+    return names
+  },
+})
+
+/** Where the variables of a cluster begin. */
+export const prefixOf = (cluster: string): string =>
+  cluster === defaultCluster ? 'FERRY_KAFKA_' : `FERRY_KAFKA_${cluster.toUpperCase().replaceAll('-', '_')}_`
