@@ -87,7 +87,17 @@ export class Endpoint implements AsyncDisposable {
     const { method, url, headers } = request
     const received: Received = {
       ...readIdentity(headers),
-      ...{ method: method!, path: url!, headers, body, arrivedMs: nowMs(), status: 0, answeredMs: 0, answerOrder: -1 },
+      ...{
+        method: method!,
+        path: url!,
+        headers,
+        body,
+        arrivedMs: nowMs(),
+        status: 0,
+        begunStatus: 0,
+        answeredMs: 0,
+        answerOrder: -1,
+      },
     }
     this.requests.push(received)
     const answer = this.behaviour(received)
@@ -99,6 +109,7 @@ export class Endpoint implements AsyncDisposable {
     const write = (): void => {
       if (response.destroyed) return
       response.once('finish', () => this.#answered(received, answer.status ?? 200))
+      received.begunStatus = answer.status ?? 200
       response.writeHead(answer.status ?? 200, { 'content-type': 'application/json', ...answer.headers })
       response.end(answer.body ?? '{}')
     }

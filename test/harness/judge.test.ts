@@ -13,7 +13,7 @@ const record = (offset: number, value: string | undefined = `"${offset}"`): Topi
 
 const request = (offset: number, attempt: number, status: number, order: number, more: Partial<Received> = {}): Received => ({
   ...{ topic: 't', partition: 0, offset, epoch: 10, round: 0, attempt, method: 'POST', path: '/', headers: {} },
-  ...{ body: `"${offset}"`, arrivedMs: order, status, answeredMs: order + 0.5, answerOrder: order },
+  ...{ body: `"${offset}"`, arrivedMs: order, status, begunStatus: status, answeredMs: order + 0.5, answerOrder: order },
   ...more,
 })
 
@@ -147,6 +147,18 @@ test('after a crash an attempt without its outcome is no problem when its record
   expect(judged).toMatchObject({ problems: [], repeats: 1, repeatsOfLogged: 0 })
   const notAgain = { ...good, crashed: true, log: { ...good.log, outcomes: good.log.outcomes.slice(0, -1) } }
   expect(judgeEvidence(notAgain).problems).toContain('1 x attempts without their outcome: 0/3 10.0.1')
+})
+
+test('after a crash an outcome without its attempt is no problem when its record was sent again by the next owner, and is no end', () => {
+  const again = { epoch: 11 }
+  const rows = [...attempts.slice(0, -1), row(3, 1, 200, again)]
+  const outcomes = [...attempts, row(3, 1, 200, again)].filter((each) => each.outcome !== 'RETRY')
+  const evidence = { ...good, requests: [...good.requests, request(3, 1, 200, 5, again)] }
+  const half = { ...evidence, log: { ...good.log, attempts: rows, outcomes } }
+  expect(judgeEvidence({ ...half, crashed: true })).toMatchObject({ problems: [], repeats: 1, repeatsOfLogged: 0, lostRows: 1 })
+  expect(judgeEvidence(half).problems).toContain('1 x outcomes without their attempt: 0/3 10.0.1 DELIVERED')
+  const notAgain = { ...good, crashed: true, log: { ...good.log, attempts: attempts.slice(0, -1) } }
+  expect(judgeEvidence(notAgain).problems).toContain('1 x outcomes without their attempt: 0/3 10.0.1 DELIVERED')
 })
 
 test('a record that is sent again although the log had its success is counted apart', () => {

@@ -30,6 +30,8 @@ export interface Received extends RequestIdentity {
   readonly arrivedMs: number
   /** 0 while it is not answered. */
   status: number
+  /** Of the answer whose first bytes were handed to the socket; 0 before. */
+  begunStatus: number
   /** Unix ms when the last byte of the answer was handed to the socket; 0 while it was not. */
   answeredMs: number
   /** Place in the order of answers; -1 while it is not answered. */
