@@ -44,17 +44,22 @@ export class RedisCluster implements AsyncDisposable {
       for (let index = 0; index < 2 * masters; index++) parts.push(await startNode(dataDir, index))
       const addresses = parts.map(({ port }) => `127.0.0.1:${port}`)
       await cluster.cli('create', ...addresses, '--cluster-replicas', '1', '--cluster-yes')
-      await waitUntil('every slot is served', readyMsMax, async () => {
-        const infos = await Promise.all(parts.map(({ port }) => askRedisAt(port, (redis) => redis.cluster('INFO'))))
-        const links = await Promise.all(parts.map(({ port }) => askRedisAt(port, (redis) => redis.info('replication'))))
-        const replicas = links.filter((info) => info.includes('master_link_status:up')).length
-        return infos.every((info) => info.includes('cluster_state:ok')) && replicas === masters
-      })
+      await cluster.waitWhole()
       return cluster
     } catch (error) {
       await cluster[Symbol.asyncDispose]()
       throw error
     }
+  }
+
+  /** Until every slot is served, and every master has a replica that could take over. */
+  async waitWhole(): Promise<void> {
+    await waitUntil('every slot is served', readyMsMax, async () => {
+      const infos = await Promise.all(this.#parts.map(({ port }) => askRedisAt(port, (redis) => redis.cluster('INFO'))))
+      const links = await Promise.all(this.#parts.map(({ port }) => askRedisAt(port, (redis) => redis.info('replication'))))
+      const replicas = links.filter((info) => info.includes('master_link_status:up')).length
+      return infos.every((info) => info.includes('cluster_state:ok')) && replicas === masters
+    })
   }
 
   /** FERRY_REDIS_URL: two nodes to start from. */

@@ -41,6 +41,7 @@ scenario(
         return now.master.id !== master.id
       })
       await master.part.start()
+      await parts.redisCluster.waitWhole()
       await delivers(300)
     }
   },
