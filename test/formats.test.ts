@@ -5,6 +5,7 @@ import { certificate } from './harness/certificate.ts'
 import { Endpoint } from './harness/endpoint.ts'
 import { fleetOfFile } from './harness/fleet.ts'
 import { judge } from './harness/judge.ts'
+import { encodeOrder, orderDescriptorSet, orderMessageName } from './harness/order-message.ts'
 import { Topic } from './harness/topic.ts'
 import { registerUseCase, specOf } from './harness/use-case.ts'
 
@@ -55,4 +56,16 @@ test('a tombstone is skipped, or arrives as null behind the record of its key, a
   )
   expect(await certificate(fleet, skipped, 20_000)).toMatchObject({ published: 2, delivered: 1, skipped: 1, missing: 0 })
   expect(endpoint.requests).toHaveLength(3)
+})
+
+test('a protobuf message is printed as its JSON options say', async () => {
+  const fleet = fleetOf()
+  await using endpoint = await Endpoint.start()
+  await using topic = await Topic.create(fleet.stack.kafkaBrokers, 1)
+  await topic.publish([{ value: encodeOrder(0, 'Ada', []) }])
+  const jsonOptions = { alwaysEmitImplicit: true, useProtoFieldName: true }
+  const value = { descriptorSet: orderDescriptorSet(), message: orderMessageName, jsonOptions }
+  const useCase = await registerUseCase(fleet, specOf(topic, endpoint, { decode: { format: { case: 'protobuf', value } } }))
+  expect(await certificate(fleet, useCase, 20_000)).toMatchObject({ published: 1, delivered: 1, missing: 0 })
+  expect(endpoint.requests.map((each) => each.body)).toEqual(['{"id":"0","customer_name":"Ada","prices":[]}'])
 })

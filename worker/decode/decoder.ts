@@ -22,7 +22,7 @@ export function compileDecoder(decode: Decode, limits: DecodeLimits): Decoder {
     case 'json':
       return jsonDecoder(limits)
     case 'protobuf':
-      return protobufDecoder(loadSchema(format.value, limits), limits)
+      return protobufDecoder(loadSchema(format.value, limits), limits, format.value.jsonOptions)
     case 'text':
       return textDecoder(limits)
     case 'bytes':

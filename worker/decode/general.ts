@@ -3,6 +3,7 @@ import { DecodeError } from './decode-error.ts'
 import type { DecodeLimits } from './decode-limits.ts'
 import type { Decoder } from './decoder.ts'
 import { faultFinder } from './find-fault.ts'
+import type { JsonOptions } from './json-options.ts'
 import type { Schema } from './load-schema.ts'
 
 const whatLengthMax = 300
@@ -11,12 +12,12 @@ const whatLengthMax = 300
  * The decoder for every protobuf message: protobuf-es, behind a check that the value is what the message says. It defines what
  * is right; the compiled form does the same, faster.
  */
-export function generalDecoder({ message, registry }: Schema, limits: DecodeLimits): Decoder {
+export function generalDecoder({ message, registry }: Schema, limits: DecodeLimits, options: JsonOptions): Decoder {
   const findFault = faultFinder(message, registry, limits.messageDepthMax)
   // Only extensions are printed from what a message does not know.
   const readUnknownFields = [...registry].some((type) => type.kind === 'extension')
   const readOptions = { recursionLimit: limits.messageDepthMax, readUnknownFields }
-  const writeOptions = { registry }
+  const writeOptions = { registry, ...options }
   return (value) => {
     const fault = findFault(value)
     if (fault !== undefined) {

@@ -7,6 +7,7 @@ import { compileProtoJson } from './compiled/compile-proto-json.ts'
 import { DecodeError } from './decode-error.ts'
 import { defaultDecodeLimits } from './decode-limits.ts'
 import { faultFinder } from './find-fault.ts'
+import type { JsonOptions } from './json-options.ts'
 import { protobufDecoder } from './protobuf.ts'
 import { buildDescriptorSet } from './testdata/build-schema.ts'
 import { choices } from './testdata/choices.ts'
@@ -40,6 +41,12 @@ function typeOf(name: string): DescMessage {
   return desc
 }
 
+const jsonOptions = fc.record<JsonOptions>({
+  alwaysEmitImplicit: fc.boolean(),
+  enumAsInteger: fc.boolean(),
+  useProtoFieldName: fc.boolean(),
+})
+
 /** What protobuf-es makes of the value; undefined when it throws. */
 function reference(desc: DescMessage, value: Uint8Array): string | undefined {
   try {
@@ -49,8 +56,8 @@ function reference(desc: DescMessage, value: Uint8Array): string | undefined {
   }
 }
 
-function decoderOf(desc: DescMessage): (value: Buffer) => string | undefined {
-  const decode = protobufDecoder({ message: desc, registry }, limits)
+function decoderOf(desc: DescMessage, options?: JsonOptions): (value: Buffer) => string | undefined {
+  const decode = protobufDecoder({ message: desc, registry }, limits, options)
   return (value) => {
     try {
       return decode(value).toString()
@@ -91,6 +98,22 @@ describe.each([...compiledTypes, ...otherTypes])('the decoder of %s', (name) => 
         expect(decode(value)).toBe(reference(desc, value))
       }),
       { numRuns: 500 },
+    )
+  })
+
+  it('prints what protobuf-es prints with the same options', () => {
+    fc.assert(
+      fc.property(choices, jsonOptions, neighbour, (chosen, options, around) => {
+        const value = within(writeMessage(desc, chosen, { isWild: false, extensions }), around)
+        let wanted: string | undefined
+        try {
+          wanted = toJsonString(desc, fromBinary(desc, value), { registry, ...options })
+        } catch {
+          wanted = undefined
+        }
+        expect(decoderOf(desc, options)(value)).toBe(wanted)
+      }),
+      { numRuns: 100 },
     )
   })
 

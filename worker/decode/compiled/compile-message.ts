@@ -1,4 +1,5 @@
 import type { DescEnum, DescExtension, DescField, DescMessage } from '@bufbuild/protobuf'
+import type { JsonOptions } from '../json-options.ts'
 import { type EnumTexts, enumTexts } from './enum-texts.ts'
 import { fieldCode, nameText } from './field-code.ts'
 import { addMapKey, beginMap, endMap } from './map-keys.ts'
@@ -57,19 +58,20 @@ export function compileMessage(
   desc: DescMessage,
   extensions: readonly DescExtension[],
   partOf: (desc: DescMessage) => WriterPart,
+  options: JsonOptions,
 ): MessageWriter {
   const values: unknown[] = []
   const refer = (value: unknown): string => `d${values.push(value) - 1}`
   const texts = new Map<DescEnum, string>()
   const referEnum = (inner: DescEnum): string => {
-    const known = texts.get(inner) ?? refer(enumTexts(inner) satisfies EnumTexts)
+    const known = texts.get(inner) ?? refer(enumTexts(inner, options.enumAsInteger) satisfies EnumTexts)
     texts.set(inner, known)
     return known
   }
-  const codes = inJsonOrder(desc.fields).map((field, index) => {
+  const codes = (options.useProtoFieldName ? byNumber(desc.fields) : inJsonOrder(desc.fields)).map((field, index) => {
     const messageWriter = field.message === undefined ? '' : refer(partOf(field.message))
-    const nameBytes = desc.fields.length > inlinedNamesMax ? refer(Buffer.from(nameText(field))) : undefined
-    const parts = { messageWriter, enumTexts: field.enum === undefined ? '' : referEnum(field.enum), nameBytes }
+    const nameBytes = desc.fields.length > inlinedNamesMax ? refer(Buffer.from(nameText(field, options))) : undefined
+    const parts = { messageWriter, enumTexts: field.enum === undefined ? '' : referEnum(field.enum), nameBytes, options }
     return { number: field.number, ...fieldCode(field, index, parts) }
   })
   const declared = [...desc.oneofs.map((_, index) => `o${index}=0`), ...codes.map((code) => code.declare)].filter(
@@ -118,6 +120,10 @@ function generate(values: readonly unknown[], lines: readonly string[]): Message
 function inJsonOrder(fields: readonly DescField[]): DescField[] {
   const rank = (field: DescField): number => (isArrayIndex(field.jsonName) ? Number(field.jsonName) - 2 ** 32 : field.number)
   return [...fields].sort((one, other) => rank(one) - rank(other))
+}
+
+function byNumber(fields: readonly DescField[]): DescField[] {
+  return [...fields].sort((one, other) => one.number - other.number)
 }
 
 function isArrayIndex(name: string): boolean {

@@ -1,6 +1,7 @@
 import type { DescExtension, DescField, DescMessage, Registry } from '@bufbuild/protobuf'
 import { DecodeError } from '../decode-error.ts'
 import type { DecodeLimits } from '../decode-limits.ts'
+import { canonicalJson, type JsonOptions } from '../json-options.ts'
 import type { Schema } from '../load-schema.ts'
 import { compileMessage, compileWrapper, type MessageWriter, type WriterPart } from './compile-message.ts'
 import { nameText } from './field-code.ts'
@@ -24,9 +25,13 @@ export type CompiledDecoder = (value: Buffer) => Buffer | undefined
  * Compiles a decoder of a message to its ProtoJSON, that does what serializers ordinarily write. Everything else, right or
  * wrong, it leaves to the general decoder; undefined in place of a decoder when that would be every value.
  */
-export function compileProtoJson({ message, registry }: Schema, limits: DecodeLimits): CompiledDecoder | undefined {
+export function compileProtoJson(
+  { message, registry }: Schema,
+  limits: DecodeLimits,
+  options: JsonOptions = canonicalJson,
+): CompiledDecoder | undefined {
   if (limits.messageDepthMax > depthMax) throw new RangeError(`messageDepthMax can be at most ${depthMax}`)
-  const root = rootPart(message, registry)
+  const root = rootPart(message, registry, options)
   if (root.write === writeUnusual) return undefined
   return (value) => {
     try {
@@ -66,10 +71,10 @@ const writeUnusual: MessageWriter = () => {
 }
 
 /** The writer of a message type. Those of the types that it can hold are compiled when they are first met: a record uses few of a large schema. */
-function rootPart(root: DescMessage, registry: Registry): WriterPart {
+function rootPart(root: DescMessage, registry: Registry, options: JsonOptions): WriterPart {
   const parts = new Map<DescMessage, WriterPart>()
   const extensions = extensionsOf(registry)
-  const compileNow = (desc: DescMessage): MessageWriter => compile(desc, extensions.get(desc.typeName) ?? [], partOf)
+  const compileNow = (desc: DescMessage): MessageWriter => compile(desc, extensions.get(desc.typeName) ?? [], partOf, options)
   const partOf = (desc: DescMessage): WriterPart => {
     const known = parts.get(desc)
     if (known !== undefined) return known
@@ -91,17 +96,18 @@ function compile(
   desc: DescMessage,
   extensions: readonly DescExtension[],
   partOf: (desc: DescMessage) => WriterPart,
+  options: JsonOptions,
 ): MessageWriter {
   const writer = wellKnownWriter(desc)
   if (writer === 'general') return writeUnusual
   if (writer === 'wrapper' && desc.fields[0]?.fieldKind === 'scalar') return compileWrapper(desc.fields[0])
   if (typeof writer === 'function') return writer
-  return isCompilable(desc) ? compileMessage(desc, extensions, partOf) : writeUnusual
+  return isCompilable(desc, options) ? compileMessage(desc, extensions, partOf, options) : writeUnusual
 }
 
-function isCompilable({ fields }: DescMessage): boolean {
-  const names = new Set(fields.map((field) => field.jsonName))
-  const isShort = (field: DescField): boolean => Buffer.byteLength(nameText(field)) <= nameBytesMax
+function isCompilable({ fields }: DescMessage, options: JsonOptions): boolean {
+  const names = new Set(fields.map((field) => nameText(field, options)))
+  const isShort = (field: DescField): boolean => Buffer.byteLength(nameText(field, options)) <= nameBytesMax
   // Compilers of older editions let two fields have one JSON name.
   return fields.length <= compiledFieldsMax && names.size === fields.length && fields.every(isShort)
 }

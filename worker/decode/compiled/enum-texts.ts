@@ -12,7 +12,7 @@ export interface EnumTexts {
 /** Values in front are looked up by index. */
 const indexedMax = 256
 
-export function enumTexts(desc: DescEnum): EnumTexts {
+export function enumTexts(desc: DescEnum, asInteger: boolean): EnumTexts {
   const isNull = desc.typeName === 'google.protobuf.NullValue'
   const texts = new Map<number, Uint8Array>()
   for (const { number } of desc.values) {
@@ -25,7 +25,7 @@ export function enumTexts(desc: DescEnum): EnumTexts {
     has: (value) => texts.has(value),
     write: (value, at) => {
       const text = isNull ? nullText : value >= 0 && value < indexedMax ? indexed[value] : texts.get(value)
-      return text === undefined ? writeInteger(value, at) : writeRaw(text, at)
+      return text === undefined || (asInteger && !isNull) ? writeInteger(value, at) : writeRaw(text, at)
     },
   }
 }

@@ -1,4 +1,5 @@
 import { type DescField, ScalarType } from '@bufbuild/protobuf'
+import type { JsonOptions } from '../json-options.ts'
 import { type ScalarCode, scalarCode } from './scalar-code.ts'
 
 /**
@@ -20,6 +21,7 @@ export interface FieldParts {
   readonly enumTexts: string
   /** What stands before the field's value, as bytes; undefined to have it in the code, which is faster and longer. */
   readonly nameBytes: string | undefined
+  readonly options: JsonOptions
 }
 
 const delimited = 2
@@ -29,7 +31,11 @@ const implicit = 2
 /** Code for the field at the index. */
 export function fieldCode(field: DescField, index: number, parts: FieldParts): FieldCode {
   if ('delimitedEncoding' in field && field.delimitedEncoding === true) {
-    return { declare: '', find: 'throw unusual;', write: field.presence === explicitlyRequired ? 'throw unusual;' : '' }
+    return {
+      declare: '',
+      find: 'throw unusual;',
+      write: field.presence === explicitlyRequired ? 'throw unusual;' : writeEmpty(field, parts),
+    }
   }
   const value = valueCode(field, parts)
   if (field.fieldKind === 'list') return listCode(field, index, value, parts)
@@ -55,13 +61,13 @@ function singularCode(field: DescField, index: number, value: ScalarCode, parts:
   const orMissing = field.presence === explicitlyRequired ? 'else throw unusual;' : ''
   const conditions = []
   if (field.fieldKind === 'enum' && !field.enum.open) conditions.push(`${parts.enumTexts}.has(n)`)
-  if (field.presence === implicit) conditions.push(`!(${value.isZero})`)
+  if (field.presence === implicit && !parts.options.alwaysEmitImplicit) conditions.push(`!(${value.isZero})`)
   const write = `${writeName(field, parts)}${value.write}`
   const writePresent = conditions.length === 0 ? write : `if(${conditions.join('&&')}){${write}}${orMissing}`
   return {
     declare: `${v}=0`,
     find: `if(g!==${tag(field, value.wireType)}||${group}!==0)throw unusual;${note}`,
-    write: `if(${v}!==0){i=${v};${value.read}${writePresent}}${orMissing}`,
+    write: `if(${v}!==0){i=${v};${value.read}${writePresent}}${orMissing || orElse(writeEmpty(field, parts, value))}`,
   }
 }
 
@@ -71,16 +77,17 @@ function listCode(field: DescField, index: number, value: ScalarCode, parts: Fie
   const findOneByOne = findRepeated(field, index, value.wireType)
   const writeOneByOne = writeRun(field, index, parts, list, `${value.read}${value.write}`)
   const declare = `${v}=0,${c}=0`
-  if (value.wireType === delimited) return { declare, find: findOneByOne, write: `if(${v}!==0){${writeOneByOne}}` }
+  if (value.wireType === delimited)
+    return { declare, find: findOneByOne, write: `if(${v}!==0){${writeOneByOne}}${orElse(writeEmpty(field, parts))}` }
   const isWhole = value.elementBytes === 0 ? '' : `if(n%${value.elementBytes}!==0)throw unusual;`
   const writeElements = `while(i<e){if(p>limit)throw outputFull;o[p++]=44;${value.read}${value.write}}`
   const writePacked =
     `i=${v};${scalarCode[ScalarType.BYTES].read}${isWhole}e=i+n;` +
-    `if(n!==0){${writeName(field, parts)}s=p;${writeElements}if(i!==e)throw unusual;o[s]=91;o[p++]=93}`
+    `if(n!==0){${writeName(field, parts)}s=p;${writeElements}if(i!==e)throw unusual;o[s]=91;o[p++]=93}${orElse(writeEmpty(field, parts))}`
   return {
     declare,
     find: `if(g===${tag(field, delimited)}){if(${v}!==0)throw unusual;${v}=i}else{${findOneByOne}}`,
-    write: `if(${v}!==0){if(${c}===0){${writePacked}}else{${writeOneByOne}}}`,
+    write: `if(${v}!==0){if(${c}===0){${writePacked}}else{${writeOneByOne}}}${orElse(writeEmpty(field, parts))}`,
   }
 }
 
@@ -119,9 +126,20 @@ function mapCode(field: DescField & { fieldKind: 'map' }, index: number, value: 
   return {
     declare: `v${index}=0,c${index}=0`,
     find: findRepeated(field, index, delimited),
-    write: `if(v${index}!==0){mark=beginMap();${writeRun(field, index, parts, map, writeElement)}}`,
+    write: `if(v${index}!==0){mark=beginMap();${writeRun(field, index, parts, map, writeElement)}}${orElse(writeEmpty(field, parts))}`,
   }
 }
+
+/** Writes a field without presence that is not there, where those are to be printed. */
+function writeEmpty(field: DescField, parts: FieldParts, value?: ScalarCode): string {
+  if (!parts.options.alwaysEmitImplicit || field.presence !== implicit) return ''
+  const name = writeName(field, parts)
+  if (field.fieldKind === 'list') return `${name}p=writeAscii('[]',p);`
+  if (field.fieldKind === 'map') return `${name}p=writeAscii('{}',p);`
+  return `${name}${writeZero(field, value!, parts)}`
+}
+
+const orElse = (write: string): string => (write === '' ? '' : `else{${write}}`)
 
 /** Writes the value of a map entry that has none. */
 function writeZero(field: DescField, value: ScalarCode, parts: FieldParts): string {
@@ -133,7 +151,7 @@ function writeZero(field: DescField, value: ScalarCode, parts: FieldParts): stri
 /** Writes a comma, the field's JSON name and a colon, four bytes at a time; what is written too much is written over. */
 function writeName(field: DescField, parts: FieldParts): string {
   if (parts.nameBytes !== undefined) return `p=writeRaw(${parts.nameBytes},p);`
-  const name = Buffer.from(nameText(field))
+  const name = Buffer.from(nameText(field, parts.options))
   const padded = Buffer.concat([name, Buffer.alloc(3)])
   let code = 'if(p>limit)throw outputFull;'
   for (let at = 0; at < name.length; at += 4) code += `w.setUint32(p+${at},${padded.readUInt32LE(at)},true);`
@@ -141,8 +159,8 @@ function writeName(field: DescField, parts: FieldParts): string {
 }
 
 /** What stands before a field's value. */
-export function nameText(field: DescField): string {
-  return `,${JSON.stringify(field.jsonName)}:`
+export function nameText(field: DescField, { useProtoFieldName }: JsonOptions): string {
+  return `,${JSON.stringify(useProtoFieldName ? field.name : field.jsonName)}:`
 }
 
 function tag(field: DescField, wireType: number): number {
