@@ -40,7 +40,7 @@ export const mutations: readonly Mutation[] = [
     file: lease,
     find: 'return now < this.#monotonicEnd && nowMs < this.#wallEnd',
     replace: 'return now < Number.POSITIVE_INFINITY && nowMs > 0',
-    scenario: 'a worker is frozen past its lease',
+    scenario: 'one worker is cut off from Redis and the control plane for longer than its lease',
   },
   {
     safeguard: 'expel: lanes are taken only from a worker whose lease is over',

@@ -124,6 +124,25 @@ scenario(
 )
 
 scenario(
+  'one worker is cut off from Redis and the control plane for longer than its lease',
+  { fault: 'worker alive, its lease over', repeats: 'UNLOGGED' },
+  async ({ fleet, delivers }) => {
+    await using toRedis = await Link.open(() => fleet.redisPort)
+    await using toControlPlane = await Link.open(() => fleet.controlPlanes[0]!.ports.grpc)
+    await fleet.startWorker({
+      FERRY_REDIS_URL: `redis://127.0.0.1:${toRedis.port}`,
+      FERRY_CONTROL_PLANE: `127.0.0.1:${toControlPlane.port}`,
+    })
+    await delivers(500)
+    for (const link of [toRedis, toControlPlane]) link.state = 'STALL'
+    // It still reaches Kafka and the endpoints: nothing but its lease keeps it from sending beside the next owner.
+    await sleep(2 * movedMs)
+    for (const link of [toRedis, toControlPlane]) link.state = 'PASS'
+    await delivers(300)
+  },
+)
+
+scenario(
   'the lanes of a use case that starts at the end lose their worker before their first checkpoint',
   { fault: 'a LATEST lane killed before its first checkpoint', repeats: 'UNLOGGED' },
   async ({ fleet, startFlow }) => {
