@@ -61,7 +61,7 @@ test('a valid use case has no violations', () => {
 })
 
 test.each<[string, object, string[]]>([
-  ['a oneof without a choice', { decode: {} }, ['decode must have exactly one of json, protobuf; given none']],
+  ['a oneof without a choice', { decode: {} }, ['decode must have exactly one of json, protobuf, text, bytes; given none']],
   [
     'an empty topic',
     { source: { topic: '' } },
