@@ -26,7 +26,7 @@ test('wrong arguments end it with code 2, what is wrong, and the usage', async (
 test('a small load goes four ways, nothing is missing, and the last line is the object for machines', {
   timeout: runMsMax,
 }, async () => {
-  const { code, out, err } = await runLoadTest(['--records', '5000', '--json'])
+  const { code, out, err } = await runLoadTest(['--records', '20000', '--json'])
   expect(code, err).toBe(0)
   const json = JSON.parse(out.trimEnd().split('\n').at(-1)!)
   for (const name of ['ferry', 'limit', 'naive', 'tuned']) {

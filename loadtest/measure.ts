@@ -59,6 +59,10 @@ export async function measure(run: Measured, parts: readonly PartProcess[]): Pro
     warm = now
     foreignCores = watchForeign([...run.pids(), ...parts.map(({ pid }) => pid)])
   }
+  if (warm?.records === run.records)
+    throw new LoadTestError(
+      `${run.name}: all ${run.records} records came within ${pollMs} ms of the warm-up: ask for more --records`,
+    )
   if (warm === undefined || warm.records === last.records)
     throw new LoadTestError(
       `${run.name}: ${last.records} of ${run.records} records came, then nothing for ${stallMsMax / 1000} s`,
