@@ -36,13 +36,15 @@ describe('what is to be applied', () => {
   })
 })
 
+// MODIFY QUERY is not among them: after it a view keeps other deduplication tokens until ClickHouse restarts than from then on, so
+// that an insert which is repeated across that restart is in the view's table twice.
 test('every statement of every file does nothing the second time', async () => {
   for (const { name, statements } of await readMigrations()) {
     expect(statements.length, name).toBeGreaterThan(0)
     for (const statement of statements) {
       const text = statement.replaceAll(/^--.*$/gm, '').trim()
       expect(text, name).toMatch(
-        /^(CREATE (TABLE|VIEW|MATERIALIZED VIEW) IF NOT EXISTS|CREATE OR REPLACE VIEW|DROP \w+ IF EXISTS|ALTER TABLE \w+ ((ADD|DROP|RENAME|CLEAR) \w+ IF (NOT )?EXISTS|MODIFY))/,
+        /^(CREATE (TABLE|VIEW|MATERIALIZED VIEW) IF NOT EXISTS|CREATE OR REPLACE VIEW|DROP \w+ IF EXISTS|ALTER TABLE \w+ ((ADD|DROP|RENAME|CLEAR) \w+ IF (NOT )?EXISTS|MODIFY COLUMN))/,
       )
     }
   }

@@ -15,7 +15,8 @@ CREATE TABLE IF NOT EXISTS attempt_inserts
     outcome Enum8('DELIVERED' = 1, 'FAILED' = 2, 'SKIPPED' = 3, 'SUPERSEDED' = 4, 'RETRY' = 5),
     reason Enum8('NONE' = 0, 'RETRYABLE_STATUS' = 1, 'NON_RETRYABLE_STATUS' = 2, 'TIMEOUT' = 3, 'CONNECTION_FAILED' = 4,
         'DNS_FAILED' = 5, 'TLS_FAILED' = 6, 'CONNECTION_RESET' = 7, 'INVALID_RESPONSE' = 8, 'ABORTED' = 9, 'DECODE_FAILED' = 10,
-        'MAX_RETRIES_REACHED' = 11, 'MAX_ELAPSED' = 12, 'TOMBSTONE' = 13, 'DELETED' = 14, 'NEWER_DELIVERED' = 15, 'PAYLOAD_EXPIRED' = 16),
+        'MAX_RETRIES_REACHED' = 11, 'MAX_ELAPSED' = 12, 'TOMBSTONE' = 13, 'DELETED' = 14, 'NEWER_DELIVERED' = 15, 'PAYLOAD_EXPIRED' = 16,
+        'OPERATOR' = 17, 'NEWER_VERSION' = 18, 'ANSWER' = 19, 'ENDPOINT_BLOCKED' = 32, 'TOKEN_REFUSED' = 33),
     status UInt16, attempt_time DateTime64(3, 'UTC'), expire_time DateTime('UTC'), latency_us UInt32,
     record_time DateTime64(3, 'UTC'), key String, key_hash UInt64,
     request_headers Map(LowCardinality(String), String), request_bytes UInt32, request_body String,
@@ -39,7 +40,8 @@ CREATE TABLE IF NOT EXISTS attempts
     outcome Enum8('DELIVERED' = 1, 'FAILED' = 2, 'SKIPPED' = 3, 'SUPERSEDED' = 4, 'RETRY' = 5),
     reason Enum8('NONE' = 0, 'RETRYABLE_STATUS' = 1, 'NON_RETRYABLE_STATUS' = 2, 'TIMEOUT' = 3, 'CONNECTION_FAILED' = 4,
         'DNS_FAILED' = 5, 'TLS_FAILED' = 6, 'CONNECTION_RESET' = 7, 'INVALID_RESPONSE' = 8, 'ABORTED' = 9, 'DECODE_FAILED' = 10,
-        'MAX_RETRIES_REACHED' = 11, 'MAX_ELAPSED' = 12, 'TOMBSTONE' = 13, 'DELETED' = 14, 'NEWER_DELIVERED' = 15, 'PAYLOAD_EXPIRED' = 16),
+        'MAX_RETRIES_REACHED' = 11, 'MAX_ELAPSED' = 12, 'TOMBSTONE' = 13, 'DELETED' = 14, 'NEWER_DELIVERED' = 15, 'PAYLOAD_EXPIRED' = 16,
+        'OPERATOR' = 17, 'NEWER_VERSION' = 18, 'ANSWER' = 19, 'ENDPOINT_BLOCKED' = 32, 'TOKEN_REFUSED' = 33),
     status UInt16 CODEC(ZSTD(1)), attempt_time DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
     expire_time DateTime('UTC') CODEC(Delta, ZSTD(1)), latency_us UInt32 CODEC(T64, ZSTD(1)),
     record_time DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)), key String CODEC(ZSTD(1)), key_hash UInt64 CODEC(ZSTD(1)),
@@ -51,7 +53,10 @@ CREATE TABLE IF NOT EXISTS attempts
         expire_time <= attempt_time + 3600, 1, expire_time <= attempt_time + 21600, 6, expire_time <= attempt_time + 86400, 24,
         expire_time <= attempt_time + 259200, 72, expire_time <= attempt_time + 604800, 168, expire_time <= attempt_time + 2592000, 720,
         expire_time <= attempt_time + 7776000, 2160, 9600),
-    INDEX key_bloom key TYPE bloom_filter(0.01) GRANULARITY 1
+    INDEX key_bloom key TYPE bloom_filter(0.01) GRANULARITY 1,
+    -- A delivery is looked up by its offset, and attempts are sorted by time. Within a partition offsets rise with time, so the bounds
+    -- of each granule find the few that may hold it: of 2.6 million attempts of a use case 57,000 are read instead of 1.3 million.
+    INDEX offset_bounds offset TYPE minmax GRANULARITY 1
 )
 ENGINE = MergeTree
 PARTITION BY (toDate(attempt_time), retention_class)
@@ -69,9 +74,12 @@ CREATE TABLE IF NOT EXISTS outcomes
     outcome Enum8('DELIVERED' = 1, 'FAILED' = 2, 'SKIPPED' = 3, 'SUPERSEDED' = 4),
     reason Enum8('NONE' = 0, 'RETRYABLE_STATUS' = 1, 'NON_RETRYABLE_STATUS' = 2, 'TIMEOUT' = 3, 'CONNECTION_FAILED' = 4,
         'DNS_FAILED' = 5, 'TLS_FAILED' = 6, 'CONNECTION_RESET' = 7, 'INVALID_RESPONSE' = 8, 'ABORTED' = 9, 'DECODE_FAILED' = 10,
-        'MAX_RETRIES_REACHED' = 11, 'MAX_ELAPSED' = 12, 'TOMBSTONE' = 13, 'DELETED' = 14, 'NEWER_DELIVERED' = 15, 'PAYLOAD_EXPIRED' = 16),
+        'MAX_RETRIES_REACHED' = 11, 'MAX_ELAPSED' = 12, 'TOMBSTONE' = 13, 'DELETED' = 14, 'NEWER_DELIVERED' = 15, 'PAYLOAD_EXPIRED' = 16,
+        'OPERATOR' = 17, 'NEWER_VERSION' = 18, 'ANSWER' = 19, 'ENDPOINT_BLOCKED' = 32, 'TOKEN_REFUSED' = 33),
     status UInt16 CODEC(ZSTD(1)), retry_batch LowCardinality(String), key_hash UInt64 CODEC(ZSTD(1)),
     end_time DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)), record_time DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+    -- of its attempt: a takeover counts an end only when that is in the log as well, unless it has expired (docs/decisions/0002)
+    expire_time DateTime('UTC') CODEC(Delta, ZSTD(1)),
     -- of what did not succeed: the error, or the beginning of the answer, at most 200 characters
     text String CODEC(ZSTD(1))
 )
@@ -121,7 +129,7 @@ FROM attempt_inserts
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS attempt_inserts_to_outcomes TO outcomes AS
 SELECT uid, cluster, topic, partition, replay, offset, round, epoch, attempt, outcome, reason, status, retry_batch, key_hash,
-    attempt_time + toIntervalMillisecond(intDiv(latency_us, 1000)) AS end_time, record_time,
+    attempt_time + toIntervalMillisecond(intDiv(latency_us, 1000)) AS end_time, record_time, expire_time,
     if(outcome = 'DELIVERED', '', leftUTF8(if(error != '', error, response_body), 200)) AS text
 FROM attempt_inserts
 WHERE outcome != 'RETRY' AND purpose = 'DELIVER'
