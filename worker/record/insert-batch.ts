@@ -44,20 +44,22 @@ interface Part {
 const RETRY_MS = 100
 const RETRY_MS_MAX = 2000
 
-/** Resolves when every row is durable; rejects with what events.failed throws. */
-export async function insertBatch(insert: Insert, frozen: FrozenRows, events: InsertEvents): Promise<void> {
+/** Resolves when every row is durable; rejects with what events.failed throws. isRepeat: it may have been tried before. */
+export async function insertBatch(insert: Insert, frozen: FrozenRows, events: InsertEvents, isRepeat = false): Promise<void> {
+  let mayHaveBegun = isRepeat
   const parts: Part[] = [newPart(0, frozen.rows, frozen.token)]
   let last: RefusedRowsError | undefined
   for (let failures = 0; parts.length > 0; ) {
     const part = parts[0]!
     try {
       const { bytes, token } = part.stripped ?? { bytes: rowsOf(frozen, part), token: part.token }
-      await insert(frozen.table, bytes, token)
+      await insert(frozen.table, bytes, token, mayHaveBegun)
       parts.shift()
       failures = 0
       events.taken()
       if (part.stripped !== undefined && last !== undefined) events.stripped(last)
     } catch (error) {
+      mayHaveBegun = true
       if (error instanceof RefusedRowsError && divide(frozen, parts, error)) {
         last = error
         continue

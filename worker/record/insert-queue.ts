@@ -34,6 +34,8 @@ interface Entry {
   readonly frozen: FrozenInsert
   readonly sinceMs: number
   isInserting: boolean
+  /** ClickHouse may have begun with it. */
+  wasTried: boolean
   isSpooling: boolean
   /** Durable; its owner hears of it when all earlier ones are, too. */
   hasLanded: boolean
@@ -103,7 +105,7 @@ export class InsertQueue {
   /** Its bytes must stay as they are until it is acknowledged, and for ever when they are not free by then. */
   push(frozen: FrozenInsert): void {
     const sinceMs = this.#options.now()
-    this.#entries.push({ frozen, sinceMs, isInserting: false, isSpooling: false, hasLanded: false })
+    this.#entries.push({ frozen, sinceMs, isInserting: false, wasTried: false, isSpooling: false, hasLanded: false })
     this.#bytes += frozen.size
     this.#start()
   }
@@ -138,15 +140,22 @@ export class InsertQueue {
   async #deliver(entry: Entry): Promise<void> {
     this.#inserting++
     entry.isInserting = true
+    const { wasTried } = entry
+    entry.wasTried = true
     const isTaken = await unlessNotNeeded(
-      insertBatch(this.#insert, entry.frozen, {
-        failed: (error) => {
-          this.#failed(error)
-          if (this.#isSpooling || entry.hasLanded) throw new NotNeededError()
+      insertBatch(
+        this.#insert,
+        entry.frozen,
+        {
+          failed: (error) => {
+            this.#failed(error)
+            if (this.#isSpooling || entry.hasLanded) throw new NotNeededError()
+          },
+          taken: () => this.#taken(),
+          stripped: (error) => this.#stripped(error),
         },
-        taken: () => this.#taken(),
-        stripped: (error) => this.#stripped(error),
-      }),
+        wasTried,
+      ),
     )
     this.#inserting--
     entry.isInserting = false

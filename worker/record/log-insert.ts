@@ -2,13 +2,14 @@ import { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { ClickHouseError } from '@clickhouse/client'
 import type { ClickHouseClient } from '../../runtime/clickhouse.ts'
-import type { LogTable } from './log-table.ts'
+import { completeInsert } from './complete-insert.ts'
+import { attemptInserts, type LogTable } from './log-table.ts'
 
 /**
  * Inserts frozen bytes; resolves when they are durable. Throws RefusedRowsError when whoever takes them is there and does not take
- * these rows. Whatever it throws, the same bytes with the same token may be tried again.
+ * these rows. Whatever it throws, the same bytes with the same token may be tried again: isRepeat says that they may have been.
  */
-export type Insert = (table: LogTable, rows: Buffer, token: string) => Promise<void>
+export type Insert = (table: LogTable, rows: Buffer, token: string, isRepeat?: boolean) => Promise<void>
 
 /** The answer was that these rows are not taken, and gave no reason that lies outside of them. */
 export class RefusedRowsError extends Error {
@@ -35,7 +36,7 @@ const awayCodes = new Set([
 
 /** Every insert carries its own durability: no fire and forget, a deadline on both sides, a token that makes it safe to repeat. */
 export function createInsert(client: ClickHouseClient, timeoutMs: number): Insert {
-  return async (table, rows, token) => {
+  return async (table, rows, token, isRepeat = false) => {
     try {
       const { stream } = await client.exec({
         query: `INSERT INTO ${table.name} (${table.columns}) FORMAT RowBinary`,
@@ -55,5 +56,8 @@ export function createInsert(client: ClickHouseClient, timeoutMs: number): Inser
       if (!(error instanceof ClickHouseError) || awayCodes.has(Number(error.code))) throw error
       throw new RefusedRowsError('ClickHouse', Number(error.code), error.message)
     }
+    // Rows of another release cannot be taken apart here.
+    if (isRepeat && table.name === attemptInserts.name && table.columns === attemptInserts.columns)
+      await completeInsert(client, rows, token, timeoutMs)
   }
 }

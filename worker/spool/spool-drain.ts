@@ -6,7 +6,7 @@ import { findTopic } from '../../runtime/kafka-metadata.ts'
 import type { Logger } from '../../runtime/log.ts'
 import type { Redis } from '../../runtime/redis.ts'
 import { countWaiting, type SpoolPartition } from '../../runtime/spool-position.ts'
-import { insertBatch } from '../record/insert-batch.ts'
+import { type InsertEvents, insertBatch } from '../record/insert-batch.ts'
 import { type Insert, RefusedRowsError } from '../record/log-insert.ts'
 import { fetchRecords } from '../source/fetch-records.ts'
 import type { KafkaRecord } from '../source/kafka-record.ts'
@@ -162,7 +162,7 @@ export class SpoolDrain {
   async #insert(record: KafkaRecord): Promise<void> {
     const { insert, log } = this.#parts
     let refusals = 0
-    await insertBatch(insert, fromMessage(record), {
+    const events: InsertEvents = {
       // Rows that are refused are looked for; anything else is for a later look, or for another worker.
       failed: (error) => {
         if (!(error instanceof RefusedRowsError) || refusals++ === REFUSALS_MAX || this.#stopping.signal.aborted) throw error
@@ -175,7 +175,9 @@ export class SpoolDrain {
           { code, error: message.slice(0, 500) },
           'spool: a row is refused; it is in the log without its headers and bodies',
         ),
-    })
+    }
+    // Whoever spooled it may have tried ClickHouse before.
+    await insertBatch(insert, fromMessage(record), events, true)
     this.drainedInserts++
   }
 
