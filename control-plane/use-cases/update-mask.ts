@@ -1,4 +1,4 @@
-import { clone, type DescField, type DescMessage } from '@bufbuild/protobuf'
+import { clone, create, type DescField, type DescMessage } from '@bufbuild/protobuf'
 import { type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect'
 import { type UseCaseSpec, UseCaseSpecSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { quote, type Violation } from './violation.ts'
@@ -22,7 +22,7 @@ export function applyMask(
   const parsed = paths.map((path) => ({ path, fields: parsePath(path) }))
   const wrong = parsed.filter((each) => typeof each.fields === 'string')
   if (wrong.length > 0) return { violations: wrong.map(({ path, fields }) => wrongPath(path, fields as string)) }
-  const source = given ?? clone(UseCaseSpecSchema, emptySpec)
+  const source = given ?? create(UseCaseSpecSchema)
   const all = parsed.map((each) => each.fields as FieldPath)
   if (all.length === 0 || all.some((fields) => fields.length === 0)) return { spec: clone(UseCaseSpecSchema, source) }
   const spec = clone(UseCaseSpecSchema, stored)
@@ -31,8 +31,6 @@ export function applyMask(
   forgetOtherSet(spec, paths)
   return { spec }
 }
-
-const emptySpec: UseCaseSpec = { $typeName: 'ferry.v1.UseCaseSpec', description: '' }
 
 /** Answers what is wrong with a path as text. */
 function parsePath(path: string): FieldPath | string {

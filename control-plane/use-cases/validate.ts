@@ -2,6 +2,7 @@ import type { UseCase, UseCaseSpec } from '../../proto/gen/ferry/v1/use_case_pb.
 import type { EgressRules } from '../../runtime/egress-rules.ts'
 import { checkProtobufDecode } from './check-decode.ts'
 import { checkDestination } from './check-destination.ts'
+import { checkFilter } from './check-filter.ts'
 import { checkImmutable } from './check-immutable.ts'
 import { checkRetry } from './check-retry.ts'
 import { checkSource, checkTopic, type SourceContext } from './check-source.ts'
@@ -48,6 +49,7 @@ export async function validate(
   const own: Violation[] = []
   if (spec.destination) own.push(...checkDestination(spec.destination, context.egress))
   if (spec.retry) own.push(...checkRetry(spec.retry))
+  own.push(...checkFilter(spec.filter))
   own.push(...(await checkDecode(stored, context)))
   const sourceIsReadable = !byContract.some((each) => each.field.startsWith('use_case.spec.source'))
   if (before) {

@@ -16,9 +16,12 @@ const NO_KEY = -1
 //   parked since before this owner             | counts as parked; as ended when the log knows its end and nothing earlier of its key is open
 //   known to have ended                        | counts as ended, unless something earlier of its key is sent again
 //   without a value                            | a TOMBSTONE range, unless tombstones are delivered
+//   left out by the filter                     | a FILTERED range
 //   of a key that waits                        | parked behind it; not while as many wait as may, unless it would be the first of its key
 //   PARTITION: behind one that has not ended   | left in the intake until that has ended
 //   anything else                              | to be sent
+
+export type LeavesOut = (record: KafkaRecord) => boolean
 
 const keyHashes: Record<Plan['ordering'], (key: Buffer | null) => number> = {
   UNORDERED: () => NO_KEY,
@@ -31,6 +34,8 @@ export class Admission {
   readonly intake = new Intake()
   /** By the revision that the lane works by. */
   deliversTombstones = false
+  /** Whether the use case's filter leaves a record out; undefined without a filter. */
+  leavesOut: LeavesOut | undefined
   readonly #settling: Settling
   readonly #known: KnownEnds
   readonly #limits: LaneLimits
@@ -69,13 +74,14 @@ export class Admission {
     if (!isIdle && window.heldBytes > this.#limits.bufferBytesMax && intake.fetched.held === 0) return false
     const offset = Number(record.offset)
     const keyHash = this.#keyHashOf(record.key)
-    if ((offset < this.#known.below || offset < this.#parkedBelow) && this.#pass(offset, keyHash)) return true
+    if ((offset < this.#known.below || offset < this.#parkedBelow) && this.#pass(record, offset, keyHash)) return true
     if (record.value === null && !this.deliversTombstones) {
       intake.shift()
       this.#settling.skip('TOMBSTONE', offset, offset)
       return true
     }
     if (this.#isPartition && this.#waits(offset)) return false
+    if (this.leavesOut?.(record)) return this.#leaveOut(offset)
     if (keyHash !== NO_KEY && this.#settling.parking.hasKey(keyHash)) return this.#behind(record, offset, keyHash)
     const { fetched } = intake
     intake.shift()
@@ -90,9 +96,13 @@ export class Admission {
   }
 
   /** Answers whether the record is known already: parked, or ended before it was read. */
-  #pass(offset: number, keyHash: number): boolean {
+  #pass(record: KafkaRecord, offset: number, keyHash: number): boolean {
     const { window, parking } = this.#settling
     const waiting = parking.get(offset)
+    // Before it counts as something of its key that is sent again.
+    const isTombstone = record.value === null && !this.deliversTombstones
+    if (waiting === undefined && !isTombstone && !this.#known.knows(offset) && this.leavesOut?.(record))
+      return this.#leaveOut(offset)
     // Opened again by a retry batch: its first life has ended.
     const hasEnded = waiting !== undefined && waiting.round > 0 ? false : this.#known.ended(offset, keyHash)
     if (waiting === undefined && !hasEnded) return false
@@ -101,6 +111,12 @@ export class Admission {
     if (keyHash !== NO_KEY) window.order!.remember(slot, keyHash)
     if (waiting === undefined) window.tracker.end(slot)
     else this.#passParked(waiting, slot, hasEnded)
+    return true
+  }
+
+  #leaveOut(offset: number): true {
+    this.intake.shift()
+    this.#settling.skip('FILTERED', offset, offset)
     return true
   }
 

@@ -37,6 +37,13 @@ export class KnownEnds {
     this.below = (this.#runs.at(-1)?.last ?? -1) + 1
   }
 
+  /** Whether anybody has said that the offset has ended. Asked in rising order of offsets. */
+  knows(offset: number): boolean {
+    while (this.#at < this.#runs.length && this.#runs[this.#at]!.last < offset) this.#at++
+    const run = this.#runs[this.#at]
+    return (run !== undefined && run.first <= offset) || this.#own.has(offset)
+  }
+
   /** Asked in rising order of offsets, each once or several times in a row. keyHash below 0: no order. */
   ended(offset: number, keyHash: number): boolean {
     while (this.#at < this.#runs.length && this.#runs[this.#at]!.last < offset) this.#at++

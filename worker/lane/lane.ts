@@ -1,3 +1,5 @@
+import { bodyOf, failedPart } from '../../convert/conversion.ts'
+import type { RecordSource } from '../../convert/source-record.ts'
 import { Outcome, Reason, Trigger } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import { type LaneId, laneKey } from '../../runtime/lane-keys.ts'
 import { earnCredit } from '../deliver/credit.ts'
@@ -36,8 +38,10 @@ export interface LaneStart {
   readonly credit: number
 }
 
-/** The body of a tombstone. */
-const NULL_BODY = Buffer.from('null')
+/** A filter may leave out as many records as fit into this time; then others are let go first. */
+const FILTER_TURN_MS = 5
+
+const failures = { DECODE: Reason.DECODE_FAILED, FILTER: Reason.FILTER_FAILED } as const
 
 /**
  * One lane in the hands of its owner: takes fetched records in (admission.ts), says what may be sent now, and decides what an
@@ -63,6 +67,8 @@ export class Lane {
   endOffset = -1
   /** Nothing new is sent. */
   stopped = false
+  /** takeFresh has stopped, because it was the turn of others; there may be more to send. */
+  hasMore = false
   /** Requests on the way. */
   inFlight = 0
   /** Parked entries whose bytes are there: may go now. */
@@ -71,6 +77,7 @@ export class Lane {
   readonly #settling: Settling
   readonly #parts: LaneParts
   readonly #isPartition: boolean
+  readonly #source: RecordSource
   #encoded: EncodedLane
   #freshInFlight = 0
 
@@ -89,16 +96,23 @@ export class Lane {
     this.window = new Window(start.cursor, parts.windowRecords, ordering !== 'UNORDERED')
     this.#settling = new Settling(this.window, this.parking, this.known, limits, this, parts)
     this.#admission = new Admission(this.#settling, this.known, limits, ordering)
-    this.#admission.deliversTombstones = route.plan.deliversTombstones
     this.#parts = parts
+    this.#source = { topic: id.topic, partition: id.partition }
     this.#encoded = this.#encode(route)
+    this.#screen(route)
   }
 
   /** From now on records are sent by this revision, also those that wait. */
   reroute(route: Route): void {
     this.route = route
     this.#encoded = this.#encode(route)
-    this.#admission.deliversTombstones = route.plan.deliversTombstones
+    this.#screen(route)
+  }
+
+  #screen({ conversion, plan }: Route): void {
+    const source = this.#source
+    this.#admission.deliversTombstones = plan.deliversTombstones
+    this.#admission.leavesOut = conversion?.filters ? (record) => conversion.leavesOut(record, source) : undefined
   }
 
   #encode({ plan }: Route): EncodedLane {
@@ -141,10 +155,14 @@ export class Lane {
   takeFresh(load: Load): boolean {
     // As many wait as may: one record at a time, and the next only when what it left behind has ended.
     if (this.stopped || (this.parkedFull && (this.#freshInFlight > 0 || this.#settling.blocked))) return false
+    this.hasMore = false
     let slot = this.window.takeReady()
+    const startedAt = slot < 0 && this.#admission.leavesOut !== undefined ? performance.now() : 0
     while (slot < 0) {
       if (!this.#admission.next(this.inFlight === 0)) return false
       slot = this.window.takeReady()
+      this.hasMore = slot < 0 && startedAt > 0 && performance.now() - startedAt > FILTER_TURN_MS
+      if (this.hasMore) return false
     }
     this.#freshInFlight++
     this.#fill(load, slot, undefined, this.window.recordOf(slot), 0, 1, Trigger.INITIAL, '')
@@ -203,23 +221,31 @@ export class Lane {
     return this.window.order === undefined || keyHash === 0 ? undefined : keyHash
   }
 
-  /** Decodes what was loaded; false when it cannot be: then the delivery has ended FAILED and the load is free. */
+  /** Makes the body of what was loaded; false when there is none to send: then the delivery has ended FAILED or SKIPPED and the load is free. */
   decode(load: Load, nowMs: number): boolean {
-    const { row } = load
+    const { conversion, decode } = this.route
+    const record = load.record!
     try {
-      const { value } = load.record!
-      load.body = value === null ? NULL_BODY : this.route.decode(value)
-      row.requestBody = load.body
+      const body = conversion === undefined ? bodyOf(record, decode) : conversion.convert(record, this.#source)
+      if (body === 'FILTERED') return this.#endWithoutRequest(load, Outcome.SKIPPED, Reason.FILTERED, '', nowMs)
+      load.body = body
+      load.row.requestBody = body
       return true
     } catch (error) {
-      Object.assign(row, { attempt: 0, requestHeaders: [], sentMs: nowMs, latencyUs: 0, status: 0, responseBytes: 0 })
-      row.outcome = Outcome.FAILED
-      row.reason = Reason.DECODE_FAILED
-      row.error = error instanceof Error ? error.message : String(error)
-      this.#landed(load)
-      this.#settling.settle(load, undefined, 0, nowMs)
-      return false
+      const text = error instanceof Error ? error.message : String(error)
+      return this.#endWithoutRequest(load, Outcome.FAILED, failures[failedPart(error)], text, nowMs)
     }
+  }
+
+  #endWithoutRequest(load: Load, outcome: Outcome, reason: Reason, error: string, nowMs: number): false {
+    const { row } = load
+    Object.assign(row, { attempt: 0, requestHeaders: [], sentMs: nowMs, latencyUs: 0, status: 0, responseBytes: 0 })
+    row.outcome = outcome
+    row.reason = reason
+    row.error = error
+    this.#landed(load)
+    this.#settling.settle(load, undefined, 0, nowMs)
+    return false
   }
 
   /** The flight has landed: decides what its answer means, gives the row to the log, and ends or parks the delivery. */

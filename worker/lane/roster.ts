@@ -23,6 +23,8 @@ export interface RosterParts {
 
 /** A request that takes longer while its lane has no room left is let pass. */
 const HANG_MS = 1000
+/** Records that end without a request, because nothing can be made of them, are taken one after the other for so long. */
+const TURN_MS = 5
 
 const recordOf = (entry: Parked): KafkaRecord => unpackRecord(entry.packed!, entry.offset)
 
@@ -41,6 +43,7 @@ export class Roster {
   #retriesInFlight = 0
   #tookRetry = false
   #probeRetry = true
+  #goesOn = false
   #turn = 0
   #retryTurn = 0
 
@@ -86,7 +89,11 @@ export class Roster {
   #next(flight: Flight<Load>, now: number, nowMs: number): boolean {
     const { load } = flight
     while (this.#mayStart(now, nowMs) && this.#take(load)) {
-      if (!load.lane!.decode(load, nowMs)) continue
+      if (!load.lane!.decode(load, nowMs)) {
+        if (performance.now() - now < TURN_MS) continue
+        this.#goOnSoon()
+        break
+      }
       if (load.isRetry) this.#retriesInFlight++
       this.#tookRetry = load.isRetry
       load.ticket = this.breaker.started(now)
@@ -95,6 +102,16 @@ export class Roster {
     }
     this.#idle.push(flight)
     return false
+  }
+
+  /** There is more to do, after what others have to do now. */
+  #goOnSoon(): void {
+    if (this.#goesOn) return
+    this.#goesOn = true
+    setImmediate(() => {
+      this.#goesOn = false
+      this.pump()
+    })
   }
 
   #mayStart(now: number, nowMs: number): boolean {
@@ -117,6 +134,7 @@ export class Roster {
       const keeper = keepers[this.#turn]!
       if (!keeper.maySend) continue
       const isTaken = keeper.lane!.takeFresh(load)
+      if (keeper.lane!.hasMore) this.#goOnSoon()
       // Also when nothing was to be sent: records without a request leave the intake, too.
       keeper.thirst()
       if (isTaken) return true

@@ -5,7 +5,7 @@ import { rangesTable } from './log-table.ts'
 import { copy, type FastBuffer, textBytes, u32, u64, varint } from './row-binary.ts'
 
 /** Numbers of the table's Enum. */
-export const rangeKinds = { TOMBSTONE: 2, COMPACTED: 3, TRANSACTION: 4, RETENTION: 5 } as const
+export const rangeKinds = { FILTERED: 1, TOMBSTONE: 2, COMPACTED: 3, TRANSACTION: 4, RETENTION: 5 } as const
 export type RangeKind = keyof typeof rangeKinds
 
 interface Pending<E> {
