@@ -1,4 +1,4 @@
-import { type Filter, FilterError } from './filter/compile-filter.ts'
+import type { Filter } from './filter/compile-filter.ts'
 import type { Decode, RecordSource, SourceRecord } from './source-record.ts'
 
 const NOTHING = Buffer.alloc(0)
@@ -69,6 +69,3 @@ export class Conversion {
     }
   }
 }
-
-/** Which part of a conversion an error comes from. */
-export const failedPart = (error: unknown): 'DECODE' | 'FILTER' => (error instanceof FilterError ? 'FILTER' : 'DECODE')

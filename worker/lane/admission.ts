@@ -21,6 +21,9 @@ const NO_KEY = -1
 //   PARTITION: behind one that has not ended   | left in the intake until that has ended
 //   anything else                              | to be sent
 
+/** A filter may leave out as many records as fit into this time; then others are let go first. */
+const FILTER_TURN_MS = 5
+
 export type LeavesOut = (record: KafkaRecord) => boolean
 
 const keyHashes: Record<Plan['ordering'], (key: Buffer | null) => number> = {
@@ -36,6 +39,8 @@ export class Admission {
   deliversTombstones = false
   /** Whether the use case's filter leaves a record out; undefined without a filter. */
   leavesOut: LeavesOut | undefined
+  /** takeReady has stopped, because it was the turn of others. */
+  hasMore = false
   readonly #settling: Settling
   readonly #known: KnownEnds
   readonly #limits: LaneLimits
@@ -55,11 +60,26 @@ export class Admission {
     this.#parkedBelow = below
   }
 
+  /** The slot of the next record that may be sent, taken in if need be; -1 when there is none now. */
+  takeReady(isIdle: boolean): number {
+    const { window } = this.#settling
+    this.hasMore = false
+    let slot = window.takeReady()
+    const startedAt = slot < 0 && this.leavesOut !== undefined ? performance.now() : 0
+    while (slot < 0) {
+      if (!this.#next(isIdle)) return -1
+      slot = window.takeReady()
+      this.hasMore = slot < 0 && startedAt > 0 && performance.now() - startedAt > FILTER_TURN_MS
+      if (this.hasMore) return -1
+    }
+    return slot
+  }
+
   /**
    * Takes the next record in; false when there is none, or no room. There is always room for records of a fetch that is held already:
    * they take no more memory. With nothing on its way there is also room for those of another.
    */
-  next(isIdle: boolean): boolean {
+  #next(isIdle: boolean): boolean {
     const { intake } = this
     const { window } = this.#settling
     if (window.tracker.full) return false

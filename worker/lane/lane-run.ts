@@ -38,7 +38,15 @@ export class LaneRun {
     this.#mayBreak = mayBreak
     const [redis, log] = [new WorldRedis(), new WorldLog()]
     this.#ordering = ordering
-    this.#world = { kafka, redis, log, route: sampleRoute(ordering), limits: lane, arrivals: [], nowMs: 1_000_000 }
+    this.#world = {
+      kafka,
+      redis,
+      log,
+      route: sampleRoute(ordering, undefined, undefined, 'value != 1000000000'),
+      limits: lane,
+      arrivals: [],
+      nowMs: 1_000_000,
+    }
     this.#driver = new LaneDriver(this.#world, this.#epoch, 0)
   }
 

@@ -12,6 +12,8 @@ export interface WorldRecord {
   readonly offset: number
   readonly key: string | undefined
   readonly isTombstone: boolean
+  /** Filters of the use case leave it out. */
+  readonly isFiltered?: boolean
 }
 
 export interface LogRow {
@@ -55,10 +57,10 @@ export class WorldKafka {
   }
 }
 
-const toKafka = ({ offset, key, isTombstone }: WorldRecord): KafkaRecord => ({
+const toKafka = ({ offset, key, isTombstone, isFiltered }: WorldRecord): KafkaRecord => ({
   ...{ offset: String(offset), timestamp: '0', headers: {} },
   key: key === undefined ? null : Buffer.from(key),
-  value: isTombstone ? null : Buffer.from('1234567890'),
+  value: isTombstone ? null : Buffer.from(isFiltered ? '1000000000' : '1234567890'),
 })
 
 /** The lane's hash in Redis. */

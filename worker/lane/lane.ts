@@ -1,4 +1,4 @@
-import { bodyOf, failedPart } from '../../convert/conversion.ts'
+import { bodyOf } from '../../convert/conversion.ts'
 import type { RecordSource } from '../../convert/source-record.ts'
 import { Outcome, Reason, Trigger } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import { type LaneId, laneKey } from '../../runtime/lane-keys.ts'
@@ -11,6 +11,7 @@ import type { KafkaRecord } from '../source/kafka-record.ts'
 import type { Chunk } from '../source/partition.ts'
 import { Admission } from './admission.ts'
 import { askedMs, type Landed, readAnswer } from './answer.ts'
+import { failureReason } from './failure-reason.ts'
 import type { Intake } from './intake.ts'
 import { hashKey, PARTITION_KEY } from './key-order.ts'
 import type { KnownEnds } from './known-ends.ts'
@@ -38,11 +39,6 @@ export interface LaneStart {
   readonly credit: number
 }
 
-/** A filter may leave out as many records as fit into this time; then others are let go first. */
-const FILTER_TURN_MS = 5
-
-const failures = { DECODE: Reason.DECODE_FAILED, FILTER: Reason.FILTER_FAILED } as const
-
 /**
  * One lane in the hands of its owner: takes fetched records in (admission.ts), says what may be sent now, and decides what an
  * answer means (answer.ts, verdict.ts; settling.ts does it). It knows nothing of Redis: checkpointer.ts writes it down,
@@ -67,8 +63,6 @@ export class Lane {
   endOffset = -1
   /** Nothing new is sent. */
   stopped = false
-  /** takeFresh has stopped, because it was the turn of others; there may be more to send. */
-  hasMore = false
   /** Requests on the way. */
   inFlight = 0
   /** Parked entries whose bytes are there: may go now. */
@@ -128,6 +122,11 @@ export class Lane {
     return this.#admission.intake
   }
 
+  /** takeFresh has stopped, because it was the turn of others; there may be more to send. */
+  get hasMore(): boolean {
+    return this.#admission.hasMore
+  }
+
   /** Rows that are not durable yet. */
   get rowsOut(): number {
     return this.#settling.rowsOut
@@ -155,15 +154,8 @@ export class Lane {
   takeFresh(load: Load): boolean {
     // As many wait as may: one record at a time, and the next only when what it left behind has ended.
     if (this.stopped || (this.parkedFull && (this.#freshInFlight > 0 || this.#settling.blocked))) return false
-    this.hasMore = false
-    let slot = this.window.takeReady()
-    const startedAt = slot < 0 && this.#admission.leavesOut !== undefined ? performance.now() : 0
-    while (slot < 0) {
-      if (!this.#admission.next(this.inFlight === 0)) return false
-      slot = this.window.takeReady()
-      this.hasMore = slot < 0 && startedAt > 0 && performance.now() - startedAt > FILTER_TURN_MS
-      if (this.hasMore) return false
-    }
+    const slot = this.#admission.takeReady(this.inFlight === 0)
+    if (slot < 0) return false
     this.#freshInFlight++
     this.#fill(load, slot, undefined, this.window.recordOf(slot), 0, 1, Trigger.INITIAL, '')
     return true
@@ -233,7 +225,7 @@ export class Lane {
       return true
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error)
-      return this.#endWithoutRequest(load, Outcome.FAILED, failures[failedPart(error)], text, nowMs)
+      return this.#endWithoutRequest(load, Outcome.FAILED, failureReason(error), text, nowMs)
     }
   }
 

@@ -53,10 +53,18 @@ interface Options {
   readonly maySend?: () => boolean
   readonly windowRecords?: number
   readonly to?: string
+  readonly filter?: string
 }
 
-function start({ maxInFlight = 4, ordering = 'UNORDERED', maySend = () => true, windowRecords = 64, to = url }: Options = {}) {
-  const route = sampleRoute(ordering, to)
+function start({
+  maxInFlight = 4,
+  ordering = 'UNORDERED',
+  maySend = () => true,
+  windowRecords = 64,
+  to = url,
+  filter = '',
+}: Options = {}) {
+  const route = sampleRoute(ordering, to, undefined, filter)
   const made = new Roster(route, { logIsOpen: () => true, logIsSpooling: () => false, maySend, onLanded: () => {} })
   made.maxInFlight = maxInFlight
   roster = made
@@ -117,6 +125,20 @@ describe('a roster', () => {
     await arrived(3)
     reply(1)
     await vi.waitFor(() => expect([...open.keys()].sort()).toEqual([0, 2, 3]), 5000)
+  })
+
+  test.each([
+    ['leaves out', "value == '4999'", 1, 0],
+    ['cannot decide about', 'value.absent', 0, 5000],
+  ])('lets others go first when a filter %s many records', async (_, filter, requests, failures) => {
+    const { roster, addLane } = start({ filter, windowRecords: 8192 })
+    const lane = addLane(0)
+    feed(lane, upTo(5000))
+    roster.pump()
+    expect(lane.intake.records).toBeGreaterThan(0)
+    await arrived(requests)
+    await landed(failures)
+    expect(lane.intake.records).toBe(0)
   })
 
   test('uses all of its slots for a fetch that is larger than its lane may hold, and waits before it begins another', async () => {

@@ -7,11 +7,12 @@ import type { Plan } from '../deliver/plan.ts'
 import { compileRoute, type Route, type RouteMeans } from '../deliver/route.ts'
 
 /** For tests: a use case that retries quickly, three times at most. */
-export const sampleUseCase = (ordering: Plan['ordering'], url = 'http://127.0.0.1:9/rows', topic = 't'): UseCase =>
+export const sampleUseCase = (ordering: Plan['ordering'], url = 'http://127.0.0.1:9/rows', topic = 't', filter = ''): UseCase =>
   create(UseCaseSchema, {
     ...{ name: 'namespaces/demo/useCases/one', uid: 'u1', revision: 1n },
     spec: {
       source: { topic },
+      filter,
       decode: { format: { case: 'json', value: {} } },
       destination: { url },
       delivery: { ordering: Ordering[ordering] },
@@ -23,5 +24,5 @@ export const sampleUseCase = (ordering: Plan['ordering'], url = 'http://127.0.0.
 
 export const sampleMeans: RouteMeans = { limits: defaultDecodeLimits, egress: readEgressRules('loopback') }
 
-export const sampleRoute = (ordering: Plan['ordering'], url?: string, topic?: string): Route =>
-  compileRoute(sampleUseCase(ordering, url, topic), sampleMeans)
+export const sampleRoute = (ordering: Plan['ordering'], url?: string, topic?: string, filter?: string): Route =>
+  compileRoute(sampleUseCase(ordering, url, topic, filter), sampleMeans)
