@@ -64,6 +64,8 @@ describe('a filter', () => {
   it('sees numbers in between as doubles, whole or not', () => {
     fc.assert(
       fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (number) => {
+        // Written as digits alone, and beyond what a double tells apart: of those the test above is.
+        fc.pre(!Number.isInteger(number) || Number.isSafeInteger(number) || Math.abs(number) >= 1e21)
         expect(keeps('type(value) == double && value == dyn(value) && value + 0.0 == value', JSON.stringify(number))).toBe(true)
       }),
     )
