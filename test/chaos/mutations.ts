@@ -54,7 +54,7 @@ export const mutations: readonly Mutation[] = [
     file: laneState,
     find: 'if lane[3] ~= ARGV[3] then',
     replace: 'if lane[3] ~= ARGV[3] and lane[4] == ARGV[4] then',
-    scenario: 'Redis goes back by a second under living owners',
+    scenario: 'Redis goes back by a second, and its owners die when they have gone on',
   },
   {
     safeguard: 'insert token',
@@ -68,7 +68,7 @@ export const mutations: readonly Mutation[] = [
     file: 'worker/lane/window.ts',
     find: '} else if (this.order.enter(slot, keyHash)) this.makeReady(slot)',
     replace: '} else {\n      this.order.enter(slot, keyHash)\n      this.makeReady(slot)\n    }',
-    scenario: 'a worker is told to stop',
+    scenario: 'a hot key fails for a while',
   },
   {
     safeguard: 'credit: giving up is paid for by success',

@@ -87,6 +87,9 @@ scenario(
   ({ delivers }) => delivers(300),
 )
 
+/** What a use case has saved when nothing succeeds any more: README.md, "An outage fails nothing". */
+const givenUpMax = 10
+
 scenario(
   'an outage and a pause outlast the retry policy',
   {
@@ -96,14 +99,17 @@ scenario(
   },
   async ({ fleet, flows, delivers }) => {
     const [flow] = flows
-    const { name } = flow!.useCase
+    const { name, uid } = flow!.useCase
     await flow!.endpoint.goDown()
-    await sleep(1000)
+    await sleep(12_000)
     await fleet.client.useCases.pauseUseCase({ name, reason: 'the endpoint is down' })
     await sleep(6000)
     await flow!.endpoint.goUp()
     await fleet.client.useCases.resumeUseCase({ name })
     await delivers(500)
+    const failed = await fleet.sql.number(`SELECT count() FROM outcomes WHERE uid = '${uid}' AND outcome = 'FAILED'`)
+    if (failed > givenUpMax)
+      throw new Error(`${failed} deliveries were given up, more than the ${givenUpMax} that an outage may cost`)
   },
 )
 

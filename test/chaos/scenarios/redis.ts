@@ -3,9 +3,11 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { durationFromMs } from '@bufbuild/protobuf/wkt'
 import { Ordering } from '../../../proto/gen/ferry/v1/use_case_pb.ts'
 import { loseDefinitions, loseEverything } from '../../harness/redis.ts'
 import { waitUntil } from '../../harness/wait-until.ts'
+import type { FlowOptions } from '../flow.ts'
 import { move } from '../leaders.ts'
 import { keepState, loseLast } from '../redis/append-only.ts'
 import { keepsItsLanes } from '../redis/keeps-its-lanes.ts'
@@ -80,6 +82,27 @@ scenario(
       await old.putBack()
       await delivers(random.int(100, 400))
     }
+  },
+)
+
+/** Of three records one waits so long for its second attempt that it outlives its owner. */
+const waitsForLong: FlowOptions = {
+  behaviour: ({ offset, attempt }) => ({ delayMs: 5, status: offset % 3 === 0 && attempt === 1 ? 503 : 200 }),
+  spec: { retry: { initialInterval: durationFromMs(10_000), maximumInterval: durationFromMs(10_000) } },
+}
+
+scenario(
+  'Redis goes back by a second, and its owners die when they have gone on',
+  { fault: older, repeats, flows: [waitsForLong] },
+  async (chaos) => {
+    const { fleet, delivers } = chaos
+    const old = keepState(fleet)
+    await sleep(2000)
+    await old.putBack()
+    await delivers(200)
+    for (const worker of fleet.workers) worker.kill('SIGKILL')
+    await Promise.all([fleet.startWorker(), fleet.startWorker()])
+    await delivers(200)
   },
 )
 
