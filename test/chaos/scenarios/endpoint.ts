@@ -95,7 +95,17 @@ scenario(
   {
     fault: 'pause or outage longer than max_elapsed_time',
     repeats,
-    flows: [{ spec: { retry: { initialInterval: durationFromMs(100), maxElapsedTime: durationFromMs(3000) } } }],
+    flows: [
+      {
+        spec: {
+          retry: {
+            initialInterval: durationFromMs(100),
+            maximumInterval: durationFromMs(1000),
+            maxElapsedTime: durationFromMs(3000),
+          },
+        },
+      },
+    ],
   },
   async ({ fleet, flows, delivers }) => {
     const [flow] = flows
