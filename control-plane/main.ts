@@ -54,6 +54,7 @@ import { Records } from './store/records.ts'
 import { StoreError } from './store/store-error.ts'
 import { Lifecycle } from './use-cases/lifecycle.ts'
 import { Registry } from './use-cases/registry.ts'
+import { UseCaseSecrets } from './use-cases/use-case-secrets.ts'
 
 const samplesPrefix = 'ferry:{control}:lag:'
 
@@ -89,6 +90,7 @@ function openUseCases(config: ControlPlaneConfig, { redis, clickhouse, source }:
       topics: { partitions: async (name, topic) => (await source.partitions(name, topic))?.length },
       contractViolations: (useCase) => findViolations(UseCaseSchema, useCase),
     },
+    secrets: new UseCaseSecrets(config.secretKeys),
     nowMs: Date.now,
   })
   const parked = new ParkedCounter(source, new LaneStore(redis))

@@ -2,6 +2,7 @@ import { choice, type Setting, text, url } from './config.ts'
 import { readEgressRules } from './egress-rules.ts'
 import { clusterNames, defaultCluster, kafkaClusterSettings } from './kafka-settings.ts'
 import { readClusterAddress } from './redis-address.ts'
+import { readSecretKeys } from './secret-keys.ts'
 
 const hostAndPort = { pattern: /^(\[[0-9a-fA-F:]+\]|[a-zA-Z0-9._-]+):\d{1,5}$/, form: 'an address as host:port' }
 
@@ -66,6 +67,14 @@ export const connectionSettings = {
     description:
       'Where endpoints may be beside public addresses, separated by commas: addresses, ranges as `10.1.0.0/16`, hosts, `*.domains`, `private`, `loopback`. The same for all processes. See docs/egress.md.',
     parse: readEgressRules,
+  },
+  secretKeys: {
+    env: 'FERRY_SECRET_KEYS',
+    default: '',
+    description:
+      'Keys that encrypt the secrets of use cases, as `id:base64` of 32 bytes (openssl rand -base64 32), separated by commas: the first encrypts, each decrypts. Empty: use cases with secrets are refused. The same for all processes. See docs/credentials.md.',
+    isSecret: true,
+    parse: readSecretKeys,
   },
   logLevel: choice('FERRY_LOG_LEVEL', {
     of: ['debug', 'info', 'warn', 'error'],

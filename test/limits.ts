@@ -3,7 +3,7 @@ import { type DescField, type DescMessage, type DescService, getOption, ScalarTy
 import { durationMs } from '@bufbuild/protobuf/wkt'
 import { type FieldRules, field as fieldRules } from '@bufbuild/protovalidate/gen/buf/validate/validate_pb.js'
 import { controlPlaneSettings } from '../control-plane/config.ts'
-import { headerNameLengthMax, headerValueLengthMax } from '../control-plane/use-cases/check-destination.ts'
+import { headerNameLengthMax, headerValueLengthMax } from '../control-plane/use-cases/check-headers.ts'
 import { maskPathsMax } from '../control-plane/use-cases/update-mask.ts'
 import { DeliveryService } from '../proto/gen/ferry/v1/delivery_service_pb.ts'
 import { FleetService } from '../proto/gen/ferry/v1/fleet_service_pb.ts'

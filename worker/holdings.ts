@@ -148,11 +148,12 @@ export class HeldLanes implements Holdings {
     const { routes } = this.#parts
     const wanted = wantedOf(assignment)
     const route = routes.get(wanted.uid)
-    const problem = this.#foreignOf(keeper) ?? routes.problemOf(wanted)
-    keeper.troubles.definition = problem
-    if (route === undefined || this.#foreignOf(keeper) !== undefined) {
-      const condition = problem === undefined ? LaneCondition.UNSPECIFIED : LaneCondition.NOT_SUPPORTED
-      keeper.troubles.start = { condition, message: problem ?? unheard ?? '' }
+    const foreign = this.#foreignOf(keeper)
+    const trouble =
+      foreign === undefined ? routes.problemOf(wanted) : { condition: LaneCondition.NOT_SUPPORTED, message: foreign }
+    keeper.troubles.definition = trouble?.message
+    if (route === undefined || foreign !== undefined) {
+      keeper.troubles.start = trouble ?? { condition: LaneCondition.UNSPECIFIED, message: unheard ?? '' }
       return false
     }
     const roster = this.#rosterFor(route.plan.uid)

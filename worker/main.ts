@@ -52,7 +52,11 @@ async function start(config: WorkerConfig): Promise<Running> {
   )
   const held: HeldLanes = new HeldLanes(
     {
-      routes: new Routes((uids) => client.fetchUseCases(uids), { limits: defaultDecodeLimits, egress: config.egress }, log),
+      routes: new Routes(
+        (uids) => client.fetchUseCases(uids),
+        { limits: defaultDecodeLimits, egress: config.egress, keys: config.secretKeys },
+        log,
+      ),
       keeper: {
         ...{ attempts, ranges, redis, clickhouse, log },
         get instance() {

@@ -1,5 +1,8 @@
+import { LaneCondition } from '../proto/gen/ferry/v1/lane_pb.ts'
 import type { UseCase } from '../proto/gen/ferry/v1/use_case_pb.ts'
 import type { Logger } from '../runtime/log.ts'
+import { SecretError } from '../runtime/secret-keys.ts'
+import type { Trouble } from './deliver/access.ts'
 import { compileRoute, type Route, type RouteMeans } from './deliver/route.ts'
 
 /** A revision of a use case. */
@@ -10,7 +13,7 @@ export interface Wanted {
 
 interface Failure {
   readonly revision: number
-  readonly why: string
+  readonly trouble: Trouble
   readonly atMs: number
 }
 
@@ -41,9 +44,9 @@ export class Routes {
   }
 
   /** Why this worker cannot carry the revision out; undefined while that is not known. */
-  problemOf({ uid, revision }: Wanted): string | undefined {
+  problemOf({ uid, revision }: Wanted): Trouble | undefined {
     const failure = this.#failures.get(uid)
-    return failure !== undefined && failure.revision >= revision ? failure.why : undefined
+    return failure !== undefined && failure.revision >= revision ? failure.trouble : undefined
   }
 
   /** Asks for what is not here yet. Rejects when the control plane does not answer; what it does not have yet stays absent. */
@@ -72,13 +75,14 @@ export class Routes {
       this.#routes.set(uid, compileRoute(useCase, this.#means))
       this.#failures.delete(uid)
     } catch (error) {
-      const why = `revision ${revision} cannot be carried out by this worker: ${error instanceof Error ? error.message : String(error)}`
+      const message = `revision ${revision} cannot be carried out by this worker: ${error instanceof Error ? error.message : String(error)}`
       if (this.#failures.get(uid)?.revision !== revision)
         this.#log.error(
           { useCase: useCase.name, revision, error: String(error) },
           'routes: this worker cannot carry out the use case',
         )
-      this.#failures.set(uid, { revision, why, atMs: nowMs })
+      const condition = error instanceof SecretError ? LaneCondition.CREDENTIALS_UNAVAILABLE : LaneCondition.NOT_SUPPORTED
+      this.#failures.set(uid, { revision, trouble: { condition, message }, atMs: nowMs })
     }
   }
 }

@@ -45,6 +45,7 @@ const codes: Record<UseCaseErrorCode | QueryErrorCode | CallerStoreCode, Code> =
   CONCURRENT_CHANGE: Code.Aborted,
   DELIVERIES_WAITING: Code.FailedPrecondition,
   USE_CASE_DELETING: Code.FailedPrecondition,
+  SECRETS_UNAVAILABLE: Code.FailedPrecondition,
   RETRY_BATCH_ENDED: Code.FailedPrecondition,
   STATE_UNAVAILABLE: Code.Unavailable,
   SOURCE_UNAVAILABLE: Code.Unavailable,

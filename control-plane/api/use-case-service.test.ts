@@ -4,12 +4,14 @@ import { UseCaseSchema, UseCaseState } from '../../proto/gen/ferry/v1/use_case_p
 import { UseCaseService } from '../../proto/gen/ferry/v1/use_case_service_pb.ts'
 import { BadRequestSchema, ErrorInfoSchema } from '../../proto/gen/google/rpc/error_details_pb.ts'
 import { readEgressRules } from '../../runtime/egress-rules.ts'
+import { readSecretKeys } from '../../runtime/secret-keys.ts'
 import { sharedStack } from '../../test/stack.ts'
 import { findViolations, validateRequest } from '../serve/validate-request.ts'
 import { openSampleControl, prepare, type SampleControl } from '../store/sample-control.ts'
 import { Lifecycle } from '../use-cases/lifecycle.ts'
 import { Registry } from '../use-cases/registry.ts'
 import { sampleSpec, sampleUseCase } from '../use-cases/sample-use-case.ts'
+import { UseCaseSecrets } from '../use-cases/use-case-secrets.ts'
 import { selfCheckingMethods, useCaseService } from './use-case-service.ts'
 
 const name = 'namespaces/team/useCases/orders'
@@ -35,7 +37,7 @@ function connect({ parked = 0 } = {}) {
     contractViolations: (useCase: Parameters<typeof findViolations<typeof UseCaseSchema>>[1]) =>
       findViolations(UseCaseSchema, useCase),
   }
-  const registry = new Registry({ records, descriptorSets, nowMs, validation })
+  const registry = new Registry({ records, descriptorSets, nowMs, validation, secrets: new UseCaseSecrets(readSecretKeys('')) })
   const lifecycle = new Lifecycle({ records, nowMs, parked: { count: async () => parked } })
   const transport = createRouterTransport((router) => router.service(UseCaseService, useCaseService(registry, lifecycle)), {
     router: { interceptors: [validateRequest(selfCheckingMethods)] },

@@ -4,6 +4,7 @@ import { type UseCase, UseCaseSchema } from '../../proto/gen/ferry/v1/use_case_p
 import { UseCaseService } from '../../proto/gen/ferry/v1/use_case_service_pb.ts'
 import type { Lifecycle } from '../use-cases/lifecycle.ts'
 import type { Registry } from '../use-cases/registry.ts'
+import { answered } from '../use-cases/use-case-secrets.ts'
 import { answer, callerOf } from './answer.ts'
 
 /** These tell what is wrong by the contract together with what it cannot say, so that a caller sees every mistake at once. */
@@ -13,23 +14,24 @@ export const selfCheckingMethods = [UseCaseService.method.createUseCase, UseCase
 export function useCaseService(registry: Registry, lifecycle: Lifecycle): ServiceImpl<typeof UseCaseService> {
   return {
     createUseCase: ({ useCase, validateOnly }, context) =>
-      answer(async () => ({ useCase: await registry.create(given(useCase), validateOnly, callerOf(context)) })),
-    getUseCase: ({ name }) => answer(async () => ({ useCase: await registry.get(name) })),
+      answer(async () => ({ useCase: answered(await registry.create(given(useCase), validateOnly, callerOf(context))) })),
+    getUseCase: ({ name }) => answer(async () => ({ useCase: answered(await registry.get(name)) })),
     listUseCases: ({ parent, pageSize, pageToken }) =>
       answer(async () => {
         const { items, nextPageToken } = await registry.list(parent, pageSize, pageToken)
-        return { useCases: [...items], nextPageToken }
+        return { useCases: items.map(answered), nextPageToken }
       }),
     updateUseCase: ({ useCase, updateMask, allowMissing, validateOnly }, context) =>
       answer(async () => {
         const update = { useCase: given(useCase), maskPaths: updateMask?.paths ?? [], allowMissing, validateOnly }
-        return { useCase: await registry.update(update, callerOf(context)) }
+        return { useCase: answered(await registry.update(update, callerOf(context))) }
       }),
     deleteUseCase: ({ name, force, etag }, context) =>
-      answer(async () => ({ useCase: await lifecycle.delete(name, force, etag, callerOf(context)) })),
+      answer(async () => ({ useCase: answered(await lifecycle.delete(name, force, etag, callerOf(context))) })),
     pauseUseCase: ({ name, reason, until }, context) =>
-      answer(async () => ({ useCase: await lifecycle.pause(name, reason, until, callerOf(context)) })),
-    resumeUseCase: ({ name }, context) => answer(async () => ({ useCase: await lifecycle.resume(name, callerOf(context)) })),
+      answer(async () => ({ useCase: answered(await lifecycle.pause(name, reason, until, callerOf(context))) })),
+    resumeUseCase: ({ name }, context) =>
+      answer(async () => ({ useCase: answered(await lifecycle.resume(name, callerOf(context))) })),
   }
 }
 

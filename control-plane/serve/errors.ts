@@ -30,6 +30,7 @@ export type ErrorReason =
   // FAILED_PRECONDITION
   | 'DELIVERIES_WAITING' // a delete without force
   | 'USE_CASE_DELETING'
+  | 'SECRETS_UNAVAILABLE' // there is no key to encrypt with: whoever runs Ferry sets FERRY_SECRET_KEYS
   | 'RETRY_BATCH_ENDED'
   | 'PROTOCOL_VERSION_UNSUPPORTED' // the worker is older or newer than this control plane can serve
   | 'WORKER_EXPELLED' // start again as a new instance

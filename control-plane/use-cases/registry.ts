@@ -6,12 +6,13 @@ import { descriptorSetOf } from '../store/change.ts'
 import { type DescriptorSets, hashDescriptorSet } from '../store/descriptor-sets.ts'
 import type { Records } from '../store/records.ts'
 import type { Caller } from './caller.ts'
-import { differences } from './differences.ts'
+import { type Difference, differences } from './differences.ts'
 import { editUseCase, etagMismatch, notFound, refuseDeleting } from './edit-use-case.ts'
 import { type Page, pageOf } from './page.ts'
 import { type StoredSpec, storedSpec } from './stored-spec.ts'
 import { applyMask } from './update-mask.ts'
 import { refuse, UseCaseError } from './use-case-error.ts'
+import { answered, hideSecretsOf, type UseCaseSecrets } from './use-case-secrets.ts'
 import { newUseCase, nextRevision } from './use-case-state.ts'
 import { type ValidateContext, type ValidateOptions, validate } from './validate.ts'
 import { someOf } from './violation.ts'
@@ -23,6 +24,7 @@ export interface RegistryOptions {
   readonly records: Records
   readonly descriptorSets: DescriptorSets
   readonly validation: Omit<ValidateContext, 'descriptorSet'>
+  readonly secrets: UseCaseSecrets
   readonly nowMs: () => number
 }
 
@@ -40,9 +42,11 @@ export class Registry {
   readonly #records: Records
   readonly #descriptorSets: DescriptorSets
   readonly #validation: ValidateContext
+  readonly #secrets: UseCaseSecrets
   readonly #nowMs: () => number
 
-  constructor({ records, descriptorSets, validation, nowMs }: RegistryOptions) {
+  constructor({ records, descriptorSets, validation, secrets, nowMs }: RegistryOptions) {
+    this.#secrets = secrets
     this.#records = records
     this.#descriptorSets = descriptorSets
     this.#validation = { ...validation, descriptorSet: (sha256) => descriptorSets.read(sha256) }
@@ -92,14 +96,18 @@ export class Registry {
   async create(asked: UseCase, validateOnly: boolean, caller: Caller): Promise<UseCase> {
     const stored = storedSpec(asked.spec ?? create(UseCaseSpecSchema), hashDescriptorSet)
     const existing = await this.#records.read(asked.name)
+    const problems = this.#secrets.prepare(stored.spec, existing)
     if (existing && this.#isSame(existing, asked, stored)) return alreadyThere(existing, stored.spec)
     const useCase = create(UseCaseSchema, { name: asked.name, ...(asked.spec && { spec: asked.spec }) })
-    refuse(await validate(useCase, stored, { asksKafka: !existing }, this.#validation))
+    refuse([...(await validate(useCase, stored, { asksKafka: !existing }, this.#validation)), ...problems])
     if (existing) return alreadyThere(existing, stored.spec)
     const nowMs = this.#nowMs()
-    const after = newUseCase(asked.name, randomBytes(10).toString('hex'), stored.spec, nowMs)
+    const uid = randomBytes(10).toString('hex')
+    this.#secrets.finish(stored.spec, uid, undefined)
+    const after = newUseCase(asked.name, uid, stored.spec, nowMs)
     if (validateOnly) return create(UseCaseSchema, { name: after.name, spec: after.spec!, status: after.status! })
-    return this.#insert(after, stored, caller)
+    // Somebody else was faster: then it is compared with theirs.
+    return (await this.#insert(after, stored, caller)) ?? this.create(asked, false, caller)
   }
 
   /** What does not change anything is no change: it gets no revision, and registering at every deploy costs nothing. */
@@ -134,38 +142,49 @@ export class Registry {
     return update.validateOnly ? (preview ?? updated) : updated
   }
 
-  async #insert(after: UseCase, stored: StoredSpec, caller: Caller): Promise<UseCase> {
+  /** Undefined when there is one of the name by now. */
+  async #insert(after: UseCase, stored: StoredSpec, caller: Caller): Promise<UseCase | undefined> {
     const change = { action: 'CREATE', actor: caller.actor, reason: '', timeMs: timestampMs(after.createTime!) } as const
     for (let tries = 0; tries < triesMax; tries++) {
       if (stored.descriptorSet) await this.#descriptorSets.store(stored.descriptorSet)
       const result = await this.#records.write({ ...change, before: undefined, after })
       if (result.kind === 'WRITTEN') return after
-      if (result.kind === 'CONFLICT') return alreadyThere(result.current!, stored.spec)
+      if (result.kind === 'CONFLICT') return undefined
     }
     throw new UseCaseError('CONCURRENT_CHANGE', `the descriptor set of ${after.name} was removed meanwhile: give its bytes`)
   }
 
   async #mergeAndValidate(current: UseCase, { useCase, maskPaths }: Update): Promise<StoredSpec> {
-    const merged = applyMask(current.spec!, useCase.spec, maskPaths)
+    const visible = answered(current).spec!
+    const merged = applyMask(visible, useCase.spec, maskPaths)
     if ('violations' in merged) throw new UseCaseError('INVALID_REQUEST', merged.violations[0]!.description, merged)
     const stored = storedSpec(merged.spec, hashDescriptorSet)
     const options: ValidateOptions = { before: current.spec!, asksKafka: false }
     const asked = create(UseCaseSchema, { name: current.name, spec: merged.spec })
-    refuse(await validate(asked, stored, options, this.#validation))
+    const problems = this.#secrets.prepare(stored.spec, current)
+    refuse([...(await validate(asked, stored, options, this.#validation)), ...problems])
+    this.#secrets.finish(stored.spec, current.uid, current)
     return stored
   }
 
   /** Only a definition that keeps the contract's rules can be compared. */
   #isSame(existing: UseCase, asked: UseCase, stored: StoredSpec): boolean {
     if (stored.mismatch !== undefined || this.#validation.contractViolations(asked).length > 0) return false
-    return differences(existing.spec!, stored.spec).length === 0
+    return visibleDifferences(existing.spec!, stored.spec).length === 0
   }
+}
+
+/** A secret is the same when its reference is. */
+function visibleDifferences(before: UseCaseSpec, after: UseCaseSpec): Difference[] {
+  const visible = [before, after].map((each) => clone(UseCaseSpecSchema, each)) as [UseCaseSpec, UseCaseSpec]
+  for (const each of visible) hideSecretsOf(each)
+  return differences(...visible)
 }
 
 /** The existing use case when it means the same; else throws USE_CASE_EXISTS with the fields that differ. */
 function alreadyThere(existing: UseCase, spec: UseCaseSpec): UseCase {
   refuseDeleting(existing)
-  const found = differences(existing.spec!, spec)
+  const found = visibleDifferences(existing.spec!, spec)
   if (found.length === 0) return existing
   const { name, uid } = existing
   const list = someOf(

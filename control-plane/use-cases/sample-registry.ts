@@ -1,9 +1,11 @@
 import { type UseCase, UseCaseSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { readEgressRules } from '../../runtime/egress-rules.ts'
+import { readSecretKeys } from '../../runtime/secret-keys.ts'
 import { findViolations } from '../serve/validate-request.ts'
 import { openSampleControl, prepare, type SampleControl, type SampleLimits } from '../store/sample-control.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { Registry, type Update } from './registry.ts'
+import { UseCaseSecrets } from './use-case-secrets.ts'
 
 /** What the tests of the registry ask for. */
 export const name = 'namespaces/team/useCases/orders'
@@ -27,6 +29,7 @@ export class SampleRegistry {
   nowMs = 1_700_000_000_000
   parked = 0
   kafka: 'up' | 'away' = 'up'
+  keys = readSecretKeys(`k1:${Buffer.alloc(32, 1).toString('base64')}`)
 
   constructor(redisUrl: string, limits: SampleLimits = {}) {
     this.control = openSampleControl(redisUrl, limits)
@@ -47,6 +50,7 @@ export class SampleRegistry {
       records: this.control.replica(),
       descriptorSets: this.control.descriptorSets,
       nowMs: () => this.nowMs,
+      secrets: new UseCaseSecrets(this.keys),
       validation: {
         egress: readEgressRules('loopback'),
         clusters: ['default'],

@@ -47,7 +47,8 @@ export async function validate(
   const spec = useCase.spec
   if (!spec) return byContract
   const own: Violation[] = []
-  if (spec.destination) own.push(...checkDestination(spec.destination, context.egress))
+  const { destination } = stored.spec
+  if (destination) own.push(...checkDestination(destination, context.egress))
   if (spec.retry) own.push(...checkRetry(spec.retry))
   own.push(...checkFilter(spec.filter))
   own.push(...(await checkDecode(stored, context)))

@@ -1,6 +1,7 @@
 import { LaneCondition } from '../../proto/gen/ferry/v1/lane_pb.ts'
+import type { TokenSource } from './token-source.ts'
 
-// What must be there before a use case may send at all: an address that may be dialled. While something is missing nothing is sent,
+// What must be there before a use case may send at all: an address that may be dialled, a token. While something is missing nothing is sent,
 // so that no delivery pays for what is wrong with its use case; it is looked for again and again, by nobody's request.
 //
 // state    event                            next     does
@@ -18,38 +19,40 @@ export interface Trouble {
 
 /** Whether one revision of a use case may send. */
 export class Access {
-  /** Undefined while it is open. */
-  trouble: Trouble | undefined
+  #blocked: Trouble | undefined
+  readonly #token: TokenSource | undefined
   readonly #look: () => Promise<Trouble | undefined>
   #isLooking = false
   #lookAt = 0
 
-  /** look: what is missing now; it has a deadline of its own, and never rejects. trouble: what is known to be missing already. */
-  constructor(look: () => Promise<Trouble | undefined>, trouble?: Trouble) {
+  /** look: what is missing now; it has a deadline of its own, and never rejects. blocked: what is known to be missing already. */
+  constructor(look: () => Promise<Trouble | undefined>, blocked: Trouble | undefined, token: TokenSource | undefined) {
     this.#look = look
-    this.trouble = trouble
+    this.#blocked = blocked
+    this.#token = token
+  }
+
+  /** Why nothing is sent; undefined while nothing is known to be wrong. */
+  get trouble(): Trouble | undefined {
+    return this.#blocked ?? this.#token?.trouble
   }
 
   mayStart(now: number): boolean {
-    if (this.trouble === undefined) return true
+    if (this.#blocked === undefined) return this.#token === undefined || this.#token.ready(now)
     if (now >= this.#lookAt && !this.#isLooking) void this.#lookAgain()
     return false
   }
 
-  close(trouble: Trouble, now: number): void {
-    if (this.trouble === undefined) this.#lookAt = now + LOOK_AGAIN_MS
-    this.trouble = trouble
-  }
-
   /** The egress guard has refused a connection. */
   block(message: string, now: number): void {
-    this.close({ condition: LaneCondition.ENDPOINT_BLOCKED, message }, now)
+    if (this.#blocked === undefined) this.#lookAt = now + LOOK_AGAIN_MS
+    this.#blocked = { condition: LaneCondition.ENDPOINT_BLOCKED, message }
   }
 
   async #lookAgain(): Promise<void> {
     this.#isLooking = true
     try {
-      this.trouble = await this.#look()
+      this.#blocked = await this.#look()
     } finally {
       this.#isLooking = false
       this.#lookAt = performance.now() + LOOK_AGAIN_MS

@@ -1,4 +1,5 @@
 import manifest from '../../package.json' with { type: 'json' }
+import { isSecretHeader } from '../../runtime/secret-header.ts'
 import { PlanError } from './plan-error.ts'
 
 /** Names that belong to HTTP itself, to tracing or to Ferry; so do all that start with `ferry-`. A use case cannot set them. */
@@ -48,9 +49,10 @@ export function compileConstantHeaders(headers: Readonly<Record<string, string>>
   return [...byName].sort(([a], [b]) => (a < b ? -1 : 1)).flat()
 }
 
-const secretName = /^(authorization|proxy-authorization|cookie)$|(^|[-_])(api-?key|apikey|token|secret|password|signature)$/
+export const MASK = '***'
 
-/** The same headers as the attempt log may show them: the values of those that carry credentials are masked. */
-export function maskSecrets(headers: readonly string[]): string[] {
-  return headers.map((text, at) => (at % 2 === 1 && secretName.test(headers[at - 1]!) ? '***' : text))
+/** The same headers as the attempt log may show them: the values of those that carry credentials, by their name or given as secrets, are masked. */
+export function maskSecrets(headers: readonly string[], secrets: readonly string[] = []): string[] {
+  const isSecret = (name: string): boolean => isSecretHeader(name) || secrets.includes(name)
+  return headers.map((text, at) => (at % 2 === 1 && isSecret(headers[at - 1]!) ? MASK : text))
 }

@@ -1,6 +1,7 @@
 import type { UseCase } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { GiveUp, HttpMethod, Isolation, LogBody, Ordering, TombstonePolicy } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { groupId } from '../../runtime/lane-keys.ts'
+import { compileAuthHeaders } from './compile-auth.ts'
 import { compileRetryPlan } from './compile-retry-plan.ts'
 import { compileConstantHeaders, maskSecrets } from './constant-headers.ts'
 import { PlanError } from './plan-error.ts'
@@ -138,13 +139,14 @@ type DestinationPart =
 function compileDestination(useCase: UseCase): Pick<Plan, DestinationPart> {
   const field = 'spec.destination'
   const destination = part(field, useCase.spec?.destination)
-  const headers = compileConstantHeaders(destination.headers)
+  const secrets = compileAuthHeaders(`${field}.auth`, destination.auth)
+  const headers = compileConstantHeaders({ ...destination.headers, ...secrets })
   const requestTimeoutMs = durationMs(`${field}.request_timeout`, destination.requestTimeout, 30_000, 1)
   return {
     ...compileUrl(`${field}.url`, destination.url),
     method: choice(`${field}.method`, methods, destination.method),
     headers,
-    loggedHeaders: maskSecrets(headers),
+    loggedHeaders: maskSecrets(headers, Object.keys(secrets)),
     requestTimeoutMs,
     connectTimeoutMs: durationMs(`${field}.connect_timeout`, destination.connectTimeout, Math.min(5000, requestTimeoutMs), 1),
   }
@@ -155,11 +157,7 @@ function compileUrl(field: string, text: string): Pick<Plan, 'origin' | 'path' |
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:') throw new PlanError('INVALID', field, 'is no http or https URL')
   if (url.username !== '' || url.password !== '')
-    throw new PlanError(
-      'INVALID',
-      field,
-      'holds a user or password, which would be in every row of the log; set the authorization header',
-    )
+    throw new PlanError('INVALID', field, 'holds a user or password, which would be in every row of the log; give them as auth')
   const path = url.pathname + url.search
   return { origin: url.origin, path, url: url.origin + path }
 }

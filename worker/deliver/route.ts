@@ -2,19 +2,27 @@ import { Conversion } from '../../convert/conversion.ts'
 import { compileFilter } from '../../convert/filter/compile-filter.ts'
 import { defaultFilterLimits } from '../../convert/filter/filter-limits.ts'
 import type { UseCase, UseCaseSpec } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { visitSecrets } from '../../proto/visit-secrets.ts'
 import type { EgressRules } from '../../runtime/egress-rules.ts'
+import type { SecretKeys } from '../../runtime/secret-keys.ts'
 import type { Decoder } from '../decode/decoder.ts'
 import { compileDecoder, type DecodeLimits } from '../decode/decoder.ts'
 import { Access } from './access.ts'
 import { compileTarget, lookForTrouble, seeTrouble } from './compile-target.ts'
+import { tokenFetcher } from './fetch-token.ts'
 import type { Target } from './flight.ts'
 import { compilePlan, type Plan } from './plan.ts'
+import type { Stamp } from './stamp.ts'
+import { TokenSource } from './token-source.ts'
 
 /** One revision of a use case, compiled: how bytes become a body, where and how it is sent, and whether it may be. */
 export interface Route {
   readonly plan: Plan
   readonly target: Target
   readonly access: Access
+  /** Only with OAuth 2. */
+  readonly token: TokenSource | undefined
+  readonly stamps: readonly Stamp[]
   readonly decode: Decoder
   /** In place of decode, for a use case that filters or transforms. */
   readonly conversion: Conversion | undefined
@@ -24,16 +32,24 @@ export interface Route {
 export interface RouteMeans {
   readonly limits: DecodeLimits
   readonly egress: EgressRules
+  readonly keys: SecretKeys
 }
 
-/** Throws PlanError, SchemaError or ExpressionError when this worker cannot carry the revision out. */
-export function compileRoute(useCase: UseCase, { limits, egress }: RouteMeans): Route {
+/** Throws PlanError, SchemaError, ExpressionError or SecretError when this worker cannot carry the revision out. Opens the secrets in `useCase`. */
+export function compileRoute(useCase: UseCase, { limits, egress, keys }: RouteMeans): Route {
+  if (useCase.spec)
+    visitSecrets(useCase.spec, (secret) => {
+      if (secret.ref !== '') secret.value = keys.open(secret.ref, useCase.uid)
+    })
   const plan = compilePlan(useCase)
   const decode = compileDecoder(useCase.spec!.decode!, limits)
+  const token = compileToken(useCase, egress)
   return {
     plan,
     target: compileTarget(plan, egress),
-    access: new Access(() => lookForTrouble(plan, egress), seeTrouble(plan, egress)),
+    access: new Access(() => lookForTrouble(plan, egress), seeTrouble(plan, egress), token),
+    token,
+    stamps: token === undefined ? [] : [token],
     decode,
     conversion: compileConversion(useCase.spec!, decode),
   }
@@ -41,4 +57,10 @@ export function compileRoute(useCase: UseCase, { limits, egress }: RouteMeans): 
 
 function compileConversion({ filter }: UseCaseSpec, decode: Decoder): Conversion | undefined {
   return filter === '' ? undefined : new Conversion(decode, compileFilter(filter, defaultFilterLimits))
+}
+
+function compileToken(useCase: UseCase, egress: EgressRules): TokenSource | undefined {
+  const scheme = useCase.spec?.destination?.auth?.scheme
+  if (scheme?.case !== 'oauth2') return undefined
+  return new TokenSource(tokenFetcher('spec.destination.auth.oauth2', scheme.value, egress))
 }

@@ -15,6 +15,7 @@ import type { Answer } from './verdict.ts'
 //   has a status of success      | DELIVERED |
 //   has a retryable status       | RETRYABLE | RETRYABLE_STATUS
 //   has another status           | FINAL     | NON_RETRYABLE_STATUS
+//   is 401 to an old token       | ABORTED   | TOKEN_REFUSED
 //   took too long                | RETRYABLE | TIMEOUT
 //   was ended for its lane       | ABORTED   | ABORTED
 //   failed                       | RETRYABLE | by the error (classify.ts); ABORTED when Ferry itself held it back (costs-no-retry.ts)
@@ -26,7 +27,13 @@ export type Landed<L> = Pick<
 >
 
 /** Writes the answer into the row; says what it means. nowMs: when it came, Unix ms. */
-export function readAnswer<L>(flight: Landed<L>, row: Attempt, plan: Plan, nowMs: number): 'DELIVERED' | Answer {
+export function readAnswer<L>(
+  flight: Landed<L>,
+  row: Attempt,
+  plan: Plan,
+  nowMs: number,
+  isTokenRefused: boolean,
+): 'DELIVERED' | Answer {
   const tookMs = flight.endedAt - flight.sentAt
   row.status = flight.status
   row.latencyUs = Math.round(tookMs * 1000)
@@ -34,6 +41,10 @@ export function readAnswer<L>(flight: Landed<L>, row: Attempt, plan: Plan, nowMs
   row.responseHeaders = flight.responseHeaders
   row.responseBody = flight.responseBody
   row.responseBytes = flight.responseBytes
+  if (isTokenRefused) {
+    row.reason = Reason.TOKEN_REFUSED
+    return 'ABORTED'
+  }
   if (flight.status !== 0) {
     const kind = statusClass(plan.statusClasses, flight.status)
     row.reason = statusReason(kind)

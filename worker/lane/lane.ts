@@ -222,6 +222,7 @@ export class Lane {
       if (body === 'FILTERED') return this.#endWithoutRequest(load, Outcome.SKIPPED, Reason.FILTERED, '', nowMs)
       load.body = body
       load.row.requestBody = body
+      if (this.route.stamps.length > 0) load.stamp(this.id.partition, nowMs)
       return true
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error)
@@ -246,7 +247,7 @@ export class Lane {
     const { row, entry } = load
     const { plan } = this.route
     this.#landed(load)
-    const answer = readAnswer(flight, row, plan, nowMs)
+    const answer = readAnswer(flight, row, plan, nowMs, load.isTokenRefused(flight.status, flight.endedAt))
     if (answer === 'DELIVERED') {
       this.credit = earnCredit(this.credit, this.limits.creditMax)
       row.outcome = Outcome.DELIVERED

@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf'
 import { durationFromMs } from '@bufbuild/protobuf/wkt'
 import { Ordering, type UseCase, UseCaseSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { readEgressRules } from '../../runtime/egress-rules.ts'
+import { readSecretKeys } from '../../runtime/secret-keys.ts'
 import { defaultDecodeLimits } from '../decode/decode-limits.ts'
 import type { Plan } from '../deliver/plan.ts'
 import { compileRoute, type Route, type RouteMeans } from '../deliver/route.ts'
@@ -22,7 +23,11 @@ export const sampleUseCase = (ordering: Plan['ordering'], url = 'http://127.0.0.
     },
   })
 
-export const sampleMeans: RouteMeans = { limits: defaultDecodeLimits, egress: readEgressRules('loopback') }
+export const sampleMeans: RouteMeans = {
+  limits: defaultDecodeLimits,
+  egress: readEgressRules('loopback'),
+  keys: readSecretKeys(''),
+}
 
 export const sampleRoute = (ordering: Plan['ordering'], url?: string, topic?: string, filter?: string): Route =>
   compileRoute(sampleUseCase(ordering, url, topic, filter), sampleMeans)

@@ -383,7 +383,8 @@ export const FetchUseCasesRequestSchema: GenMessage<FetchUseCasesRequest> = /*@_
  */
 export type FetchUseCasesResponse = Message<"ferry.v1.FetchUseCasesResponse"> & {
   /**
-   * Those that exist, descriptor sets included.
+   * Those that exist, descriptor sets included. The refs of their secrets are sealed texts, which only who has the keys of
+   * FERRY_SECRET_KEYS can open: no answer of Ferry has a secret.
    *
    * @generated from field: repeated ferry.v1.UseCase use_cases = 1;
    */
