@@ -45,27 +45,16 @@ export class UseCaseSecrets {
     return violations
   }
 
-  /** Seals what is new, with the first key; from here on `spec` may be kept. Throws UseCaseError SECRETS_UNAVAILABLE. */
+  /** Seals what is new, and what another key has sealed, with the first key; from here on `spec` may be kept. Throws UseCaseError SECRETS_UNAVAILABLE. */
   finish(spec: UseCaseSpec, uid: string, kept: Kept | undefined): void {
     const fingerprints = new Map<string, string>()
     if (kept?.spec) visitSecrets(kept.spec, ({ ref, fingerprint }) => fingerprints.set(ref, fingerprint))
     visitSecrets(spec, (secret) => {
-      if (secret.ref === '') this.#seal(secret, uid)
+      const isOld = secret.value !== '' && keyIdOf(secret.ref) !== this.#keys.firstId
+      if (secret.ref === '' || (isOld && this.#keys.firstId !== undefined)) this.#seal(secret, uid)
       else secret.fingerprint = fingerprints.get(secret.ref) ?? ''
       secret.value = ''
     })
-  }
-
-  /** Seals again what another key than the first has sealed; false when there is nothing of it. Throws SecretError. */
-  renew(spec: UseCaseSpec, uid: string): boolean {
-    let isNew = false
-    visitSecrets(spec, (secret) => {
-      if (keyIdOf(secret.ref) === this.#keys.firstId) return
-      const value = this.#keys.open(secret.ref, uid)
-      Object.assign(secret, { ref: this.#keys.seal(value, uid), fingerprint: this.#keys.fingerprint(value) })
-      isNew = true
-    })
-    return isNew
   }
 
   #seal(secret: Secret, uid: string): void {
