@@ -68,3 +68,14 @@ test.each(tables)(
     expect(await contents(uid)).toEqual(before)
   },
 )
+
+test('rows that have expired meanwhile are not missed', async () => {
+  const lane = encodeLane({ ...sampleLane, uid: 'expired' })
+  const attempt = sampleAttempt({ sentMs: Date.now() - 30 * 86_400_000 })
+  const out = Buffer.alloc(rowBytesMax(lane, attempt)) as FastBuffer
+  const rows = out.subarray(0, encodeAttempt(out, 0, lane, attempt))
+  await insert(attemptInserts, rows, 'expired')
+  await log.clickhouse.command({ query: "ALTER TABLE attempts DELETE WHERE uid = 'expired' SETTINGS mutations_sync = 1" })
+  await insert(attemptInserts, rows, 'expired', true)
+  expect((await contents('expired')).map((each) => each.length)).toEqual([0, 1, 0])
+})

@@ -13,22 +13,35 @@ import { type LaneBounds, type RowBounds, readBounds } from './row-bounds.ts'
 //   some are not                        | waits until no earlier try of the insert can still be at work, then inserts what is
 //                                       | still not there, under a token that is used once
 
-/** The tables behind the views, what tells their rows apart, and where to look for them by their primary keys. */
-const targets: readonly { table: string; identity: string; where: (bounds: RowBounds) => string }[] = [
+interface Target {
+  readonly table: string
+  /** What tells its rows apart. */
+  readonly identity: string
+  /** Which of its rows have to be there: others may have expired. */
+  readonly keeps: string
+  /** Where to look for them, by its primary key. */
+  readonly where: (bounds: RowBounds) => string
+}
+
+/** The tables behind the views. */
+const targets: readonly Target[] = [
   {
     table: 'attempts',
     identity: 'uid, cluster, topic, partition, replay, offset, round, epoch, attempt',
+    keeps: 'expire_time > now()',
     where: ({ uids, minMs, maxMs }) =>
       `uid IN (${uids.map(quote).join(', ')}) AND attempt_time BETWEEN ${time(minMs)} AND ${time(maxMs)}`,
   },
   {
     table: 'outcomes',
     identity: 'uid, cluster, topic, partition, replay, offset, round, epoch, attempt',
+    keeps: 'true',
     where: ({ lanes }) => lanes.map(inLane).join(' OR '),
   },
   {
     table: 'payloads',
     identity: 'uid, cluster, topic, partition, offset, end_time',
+    keeps: 'expire_time > now()',
     where: ({ lanes }) => lanes.map(inLane).join(' OR '),
   },
 ]
@@ -43,11 +56,11 @@ const QUERY_BYTES_MAX = 2 ** 20
 export async function completeInsert(client: ClickHouseClient, rows: Buffer, token: string, timeoutMs: number): Promise<void> {
   const bounds = readBounds(rows)
   const selects = await readSelects(client, timeoutMs)
-  for (const { table, identity, where } of targets) {
+  for (const { table, identity, keeps, where } of targets) {
     const view = selects.get(table)
     if (view === undefined)
       throw new Error(`ClickHouse has no view attempt_inserts_to_${table}: start a control plane of this release`)
-    const missing = `(${view.select}) WHERE (${identity}) NOT IN (SELECT ${identity} FROM ${table} WHERE ${where(bounds)})`
+    const missing = `(${view.select}) WHERE ${keeps} AND (${identity}) NOT IN (SELECT ${identity} FROM ${table} WHERE ${where(bounds)})`
     const probe = `INSERT INTO FUNCTION null('missing UInt8') SELECT throwIf(count() > 0) AS missing FROM ${missing} FORMAT RowBinary`
     if (await holds(execute(client, probe, rows, timeoutMs, {}))) continue
     await sleep(timeoutMs)
