@@ -3,11 +3,13 @@ import { addresses, choice, type Setting, secret, text } from './config.ts'
 /** The cluster that a use case means when it names none. */
 export const defaultCluster = 'default'
 
+const isDefault = (prefix: string): boolean => prefix === prefixOf(defaultCluster)
+
 /** What one Kafka cluster needs; `prefix` is where its variables' names begin. */
 export const kafkaClusterSettings = (prefix: string) => ({
   kafkaBrokers: addresses(`${prefix}BROKERS`, {
-    ...(prefix === 'FERRY_KAFKA_' && { default: '127.0.0.1:9092' }),
-    description: 'Kafka brokers to start from, as host:port, separated by commas. They are the cluster `default`.',
+    ...(isDefault(prefix) && { default: '127.0.0.1:9092' }),
+    description: `Kafka brokers to start from, as host:port, separated by commas. They are ${isDefault(prefix) ? 'the cluster `default`' : `of the cluster whose settings begin with ${prefix}`}.`,
   }),
   kafkaTls: choice(`${prefix}TLS`, {
     of: ['off', 'on'],
