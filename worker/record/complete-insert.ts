@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { Readable } from 'node:stream'
-import { finished } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type ClickHouseClient, ClickHouseError, type ClickHouseSettings } from '@clickhouse/client'
-import { type LaneBounds, type RowBounds, readBounds } from './row-bounds.ts'
+import { type ClickHouseClient, ClickHouseError } from '@clickhouse/client'
+import { type RowBounds, readBounds } from './row-bounds.ts'
+import { sendRows } from './send-rows.ts'
 
 // ClickHouse writes down an insert's token before it commits the rows. Killed in between, it has the token and not the rows: the
 // same insert is then taken for done, and acknowledged, and its rows are nowhere. So whoever repeats an insert that may have begun
@@ -23,26 +22,30 @@ interface Target {
   readonly where: (bounds: RowBounds) => string
 }
 
+const requestIdentity = 'uid, cluster, topic, partition, replay, offset, round, epoch, attempt'
+
 /** The tables behind the views. */
 const targets: readonly Target[] = [
   {
     table: 'attempts',
-    identity: 'uid, cluster, topic, partition, replay, offset, round, epoch, attempt',
+    identity: requestIdentity,
     keeps: 'expire_time > now()',
-    where: ({ uids, minMs, maxMs }) =>
-      `uid IN (${uids.map(quote).join(', ')}) AND attempt_time BETWEEN ${time(minMs)} AND ${time(maxMs)}`,
+    where: ({ lanes, minMs, maxMs }) => {
+      const uids = new Set(lanes.map(({ uid }) => quote(uid)))
+      return `uid IN (${[...uids].join(', ')}) AND attempt_time BETWEEN ${time(minMs)} AND ${time(maxMs)}`
+    },
   },
   {
     table: 'outcomes',
-    identity: 'uid, cluster, topic, partition, replay, offset, round, epoch, attempt',
+    identity: requestIdentity,
     keeps: 'true',
-    where: ({ lanes }) => lanes.map(inLane).join(' OR '),
+    where: inLanes,
   },
   {
     table: 'payloads',
     identity: 'uid, cluster, topic, partition, offset, end_time',
     keeps: 'expire_time > now()',
-    where: ({ lanes }) => lanes.map(inLane).join(' OR '),
+    where: inLanes,
   },
 ]
 
@@ -50,7 +53,7 @@ const targets: readonly Target[] = [
 const SOME_ARE_MISSING = 395
 
 /** A query names every lane of the insert. */
-const QUERY_BYTES_MAX = 2 ** 20
+const settings = { max_query_size: String(2 ** 20) }
 
 /** Inserts those of the rows of attempt_inserts that did not reach their tables; resolves when all are durable there. */
 export async function completeInsert(client: ClickHouseClient, rows: Buffer, token: string, timeoutMs: number): Promise<void> {
@@ -62,10 +65,13 @@ export async function completeInsert(client: ClickHouseClient, rows: Buffer, tok
       throw new Error(`ClickHouse has no view attempt_inserts_to_${table}: start a control plane of this release`)
     const missing = `(${view.select}) WHERE ${keeps} AND (${identity}) NOT IN (SELECT ${identity} FROM ${table} WHERE ${where(bounds)})`
     const probe = `INSERT INTO FUNCTION null('missing UInt8') SELECT throwIf(count() > 0) AS missing FROM ${missing} FORMAT RowBinary`
-    if (await holds(execute(client, probe, rows, timeoutMs, {}))) continue
+    if (await holds(sendRows(client, probe, rows, timeoutMs, settings))) continue
     await sleep(timeoutMs)
     const insert = `INSERT INTO ${table} (${view.columns}) SELECT ${view.columns} FROM ${missing} FORMAT RowBinary`
-    await execute(client, insert, rows, timeoutMs, { insert_deduplication_token: `${token}.${randomUUID()}` })
+    await sendRows(client, insert, rows, timeoutMs, {
+      ...settings,
+      insert_deduplication_token: `${token}.${randomUUID()}`,
+    })
   }
 }
 
@@ -76,46 +82,31 @@ interface ViewSelect {
 }
 
 async function readSelects(client: ClickHouseClient, timeoutMs: number): Promise<Map<string, ViewSelect>> {
-  const query = `
-    SELECT replaceOne(t.name, 'attempt_inserts_to_', '') AS target, t.as_select AS select,
-        (SELECT arrayStringConcat(groupArray(concat(name, ' ', type)), ', ') FROM
-            (SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = 'attempt_inserts' ORDER BY position)) AS structure,
-        (SELECT groupArray((table, name)) FROM (SELECT table, name FROM system.columns WHERE database = currentDatabase() AND table LIKE 'attempt_inserts_to_%' ORDER BY table, position)) AS columns
-    FROM system.tables AS t WHERE database = currentDatabase() AND engine = 'MaterializedView' AND name LIKE 'attempt_inserts_to_%'`
-  const answer = await client.query({ query, format: 'JSONEachRow', abort_signal: AbortSignal.timeout(timeoutMs) })
-  const views = await answer.json<{ target: string; select: string; structure: string; columns: [string, string][] }>()
+  const ask = async <Row>(what: string): Promise<Row[]> => {
+    const query = `${what} WHERE database = currentDatabase() AND startsWith(table, 'attempt_inserts')`
+    const answer = await client.query({ query, format: 'JSONEachRow', abort_signal: AbortSignal.timeout(timeoutMs) })
+    return answer.json<Row>()
+  }
+  const [tables, columns] = await Promise.all([
+    ask<{ table: string; select: string }>('SELECT table, as_select AS select FROM system.tables'),
+    ask<{ table: string; name: string; type: string }>(
+      'SELECT table, name, type FROM (SELECT * FROM system.columns ORDER BY position)',
+    ),
+  ])
+  const columnsOf = (table: string) => columns.filter((each) => each.table === table)
+  const given = columnsOf('attempt_inserts').map(({ name, type }) => `${name} ${type}`)
+  const input = `FROM input(${quote(given.join(', '))})`
   return new Map(
-    views.map(({ target, select, structure, columns }) => {
-      const names = columns.filter(([table]) => table === `attempt_inserts_to_${target}`).map(([, name]) => name)
-      return [
-        target,
-        {
-          columns: names.join(', '),
-          select: select.replace(/FROM \S+attempt_inserts\b/, () => `FROM input(${quote(structure)})`),
-        },
-      ]
-    }),
+    tables.map(({ table, select }) => [
+      table.replace('attempt_inserts_to_', ''),
+      {
+        columns: columnsOf(table)
+          .map(({ name }) => name)
+          .join(', '),
+        select: select.replace(/FROM \S+attempt_inserts\b/, () => input),
+      },
+    ]),
   )
-}
-
-async function execute(
-  client: ClickHouseClient,
-  query: string,
-  rows: Buffer,
-  timeoutMs: number,
-  settings: ClickHouseSettings,
-): Promise<void> {
-  const { stream } = await client.exec({
-    query,
-    values: Readable.from([rows], { objectMode: false }),
-    abort_signal: AbortSignal.timeout(timeoutMs),
-    clickhouse_settings: {
-      ...{ async_insert: 0, wait_end_of_query: 1, max_execution_time: Math.max(1, Math.floor(timeoutMs / 1000)) },
-      max_query_size: String(QUERY_BYTES_MAX),
-      ...settings,
-    },
-  })
-  await finished(stream.resume())
 }
 
 async function holds(probe: Promise<void>): Promise<boolean> {
@@ -128,8 +119,13 @@ async function holds(probe: Promise<void>): Promise<boolean> {
   }
 }
 
-const inLane = ({ uid, cluster, topic, partition, minOffset, maxOffset }: LaneBounds): string =>
-  `(uid = ${quote(uid)} AND cluster = ${quote(cluster)} AND topic = ${quote(topic)} AND partition = ${partition} AND offset BETWEEN ${minOffset} AND ${maxOffset})`
+function inLanes({ lanes }: RowBounds): string {
+  const each = lanes.map(({ uid, cluster, topic, partition, minOffset, maxOffset }) => {
+    const lane = `uid = ${quote(uid)} AND cluster = ${quote(cluster)} AND topic = ${quote(topic)} AND partition = ${partition}`
+    return `(${lane} AND offset BETWEEN ${minOffset} AND ${maxOffset})`
+  })
+  return each.join(' OR ')
+}
 
 const time = (ms: number): string => `fromUnixTimestamp64Milli(${ms})`
 

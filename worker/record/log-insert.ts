@@ -1,9 +1,8 @@
-import { Readable } from 'node:stream'
-import { finished } from 'node:stream/promises'
 import { ClickHouseError } from '@clickhouse/client'
 import type { ClickHouseClient } from '../../runtime/clickhouse.ts'
 import { completeInsert } from './complete-insert.ts'
 import { attemptInserts, type LogTable } from './log-table.ts'
+import { sendRows } from './send-rows.ts'
 
 /**
  * Inserts frozen bytes; resolves when they are durable. Throws RefusedRowsError when whoever takes them is there and does not take
@@ -34,24 +33,14 @@ const awayCodes = new Set([
   ...[394, 415, 439, 473, 479, 497, 499, 516, 519, 574, 595, 692, 722, 724, 733, 734, 999, 1002],
 ])
 
-/** Every insert carries its own durability: no fire and forget, a deadline on both sides, a token that makes it safe to repeat. */
+/** Every insert carries its own durability (send-rows.ts), and a token that makes it safe to repeat. */
 export function createInsert(client: ClickHouseClient, timeoutMs: number): Insert {
   return async (table, rows, token, isRepeat = false) => {
     try {
-      const { stream } = await client.exec({
-        query: `INSERT INTO ${table.name} (${table.columns}) FORMAT RowBinary`,
-        values: Readable.from([rows], { objectMode: false }),
-        abort_signal: AbortSignal.timeout(timeoutMs),
-        clickhouse_settings: {
-          async_insert: 0,
-          wait_end_of_query: 1,
-          insert_deduplication_token: token,
-          deduplicate_blocks_in_dependent_materialized_views: 1,
-          max_execution_time: Math.max(1, Math.floor(timeoutMs / 1000)),
-        },
+      await sendRows(client, `INSERT INTO ${table.name} (${table.columns}) FORMAT RowBinary`, rows, timeoutMs, {
+        insert_deduplication_token: token,
+        deduplicate_blocks_in_dependent_materialized_views: 1,
       })
-      // To its end: a connection that breaks before says nothing about the rows.
-      await finished(stream.resume())
     } catch (error) {
       if (!(error instanceof ClickHouseError) || awayCodes.has(Number(error.code))) throw error
       throw new RefusedRowsError('ClickHouse', Number(error.code), error.message)

@@ -2,7 +2,6 @@ import { attemptLayout, readLength, skipColumn } from './row-layout.ts'
 
 /** Where rows of attempt_inserts belong: offsets of each partition of a use case, both included, and times of the attempts. */
 export interface RowBounds {
-  readonly uids: readonly string[]
   readonly lanes: readonly LaneBounds[]
   readonly minMs: number
   readonly maxMs: number
@@ -43,7 +42,7 @@ export function readBounds(rows: Buffer): RowBounds {
       if (offset > lane.maxOffset) lane.maxOffset = offset
     }
   }
-  return { uids: [...new Set([...lanes.values()].map(({ uid }) => uid))], lanes: [...lanes.values()], minMs, maxMs }
+  return { lanes: [...lanes.values()], minMs, maxMs }
 }
 
 function textAt(rows: Buffer, pos: number): string {
