@@ -39,17 +39,13 @@ export class KnownEnds {
 
   /** Whether anybody has said that the offset has ended. Asked in rising order of offsets. */
   knows(offset: number): boolean {
-    while (this.#at < this.#runs.length && this.#runs[this.#at]!.last < offset) this.#at++
-    const run = this.#runs[this.#at]
-    return (run !== undefined && run.first <= offset) || this.#own.has(offset)
+    return this.#isInRun(offset) || this.#own.has(offset)
   }
 
   /** Asked in rising order of offsets, each once or several times in a row. keyHash below 0: no order. */
   ended(offset: number, keyHash: number): boolean {
-    while (this.#at < this.#runs.length && this.#runs[this.#at]!.last < offset) this.#at++
-    const run = this.#runs[this.#at]
-    const isKnown = run !== undefined && run.first <= offset
-    if (keyHash < 0) return isKnown || this.#own.has(offset)
+    if (keyHash < 0) return this.knows(offset)
+    const isKnown = this.#isInRun(offset)
     const found = this.#found.get(offset)
     const newest = this.#newest.get(keyHash) ?? 0
     if (!isKnown || newest === Number.POSITIVE_INFINITY || (found !== undefined && found.epoch < newest)) {
@@ -59,6 +55,12 @@ export class KnownEnds {
     // Nearly always there is one epoch only, and nothing to remember.
     if (found !== undefined && found.sentEpoch > this.#oldestEpoch) this.#newest.set(keyHash, Math.max(newest, found.sentEpoch))
     return true
+  }
+
+  #isInRun(offset: number): boolean {
+    while (this.#at < this.#runs.length && this.#runs[this.#at]!.last < offset) this.#at++
+    const run = this.#runs[this.#at]
+    return run !== undefined && run.first <= offset
   }
 
   /** Something of this key waits or is sent again: its later ends do not count. */
