@@ -2,7 +2,7 @@ import type { ApiKeyAuth, Auth, BasicAuth, OAuth2ClientCredentials, Secret } fro
 import type { EgressRules } from '../../runtime/egress-rules.ts'
 import { checkHeaderValue, checkNames } from './check-headers.ts'
 import { checkUrl } from './check-url.ts'
-import type { Violation } from './violation.ts'
+import { quote, type Violation } from './violation.ts'
 
 /** Form parameters that the token request has anyway. */
 const formNames = new Set(['grant_type', 'scope', 'client_id', 'client_secret'])
@@ -10,8 +10,7 @@ const formNames = new Set(['grant_type', 'scope', 'client_id', 'client_secret'])
 /** What is wrong with an auth whose secrets are there as far as they can be opened. Nothing of a secret is repeated. */
 export function checkAuth(path: string, { scheme }: Auth, headerNames: readonly string[], egress: EgressRules): Violation[] {
   const field = `${path}.${scheme.case === 'apiKey' ? 'api_key' : scheme.case}`
-  const asAuthorization = (): Violation[] =>
-    checkNames(field, ['authorization'], headerNames).filter((each) => each.reason === 'HEADER_DUPLICATE')
+  const asAuthorization = (): Violation[] => checkNames(field, ['authorization'], headerNames)
   switch (scheme.case) {
     case 'bearer':
       return [...asAuthorization(), ...checkToken(`${field}.token`, scheme.value.token)]
@@ -46,7 +45,7 @@ function checkBasic(field: string, { username, password }: BasicAuth): Violation
 function checkApiKey(path: string, { headers }: ApiKeyAuth, headerNames: readonly string[]): Violation[] {
   return [
     ...checkNames(path, Object.keys(headers), headerNames),
-    ...Object.entries(headers).flatMap(([name, { value }]) => checkHeaderValue(`${path}[${JSON.stringify(name)}]`, value)),
+    ...Object.entries(headers).flatMap(([name, { value }]) => checkHeaderValue(`${path}[${quote(name)}]`, value)),
   ]
 }
 
@@ -55,7 +54,7 @@ function checkOAuth2(field: string, { tokenUrl, parameters }: OAuth2ClientCreden
   return [
     ...checkUrl(`${field}.token_url`, tokenUrl, egress),
     ...taken.map((name) => {
-      const at = `${field}.parameters[${JSON.stringify(name)}]`
+      const at = `${field}.parameters[${quote(name)}]`
       return { field: at, description: `${at} is set by Ferry: leave it out`, reason: 'PARAMETER_RESERVED' as const }
     }),
   ]
