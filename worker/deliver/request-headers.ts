@@ -1,7 +1,6 @@
 import { type LaneId, laneKey } from '../../runtime/lane-keys.ts'
 import { MASK } from './constant-headers.ts'
 import type { Plan } from './plan.ts'
-import type { Stamp, Stamped } from './stamp.ts'
 import type { TraceContext } from './trace-context.ts'
 
 // What Ferry says of itself with each request. Few headers: each costs 0.15 us.
@@ -26,8 +25,8 @@ import type { TraceContext } from './trace-context.ts'
 const IDEMPOTENCY_KEY_AT = 1
 const RECORD_AT = 3
 const ATTEMPT_AT = 5
-/** After the four that are Ferry's own come those that are stamped. */
-const STAMPS_AT = 9
+/** After the four that are Ferry's own, in a use case with OAuth 2. */
+const TOKEN_AT = 9
 
 /** A lane's part of the texts, made once per epoch. */
 export interface LaneHeaders {
@@ -54,27 +53,22 @@ export class RequestHeaders {
   /** The same as the log may show it, with credentials masked: the same array when the use case sends none. */
   readonly logged: string[]
   readonly #length: number
-  readonly #stamps: readonly Stamp[]
 
-  constructor(plan: Plan, stamps: readonly Stamp[] = []) {
-    const stamped = stamps.flatMap((each) => each.names.flatMap((name) => [name, MASK]))
-    this.sent = [...names(plan), ...stamped, ...plan.headers]
-    const masked = stamps.length > 0 || plan.loggedHeaders.some((text, at) => text !== plan.headers[at])
-    this.logged = masked ? [...names(plan), ...stamped, ...plan.loggedHeaders] : this.sent
+  constructor(plan: Plan, hasToken = false) {
+    const token = hasToken ? ['authorization', MASK] : []
+    this.sent = [...names(plan), ...token, ...plan.headers]
+    const masked = hasToken || plan.loggedHeaders.some((text, at) => text !== plan.headers[at])
+    this.logged = masked ? [...names(plan), ...token, ...plan.loggedHeaders] : this.sent
     this.#length = this.sent.length
-    this.#stamps = stamps
   }
 
-  /** After fill, when the body is there: writes what is made anew for every request. */
-  stamp(request: Stamped): void {
-    let at = STAMPS_AT
-    for (const stamp of this.#stamps) {
-      stamp.write(this.sent, at, request)
-      for (const isShown of stamp.isShown) {
-        if (isShown) this.logged[at] = this.sent[at]!
-        at += 2
-      }
-    }
+  /** What the authorization header says, in a use case with OAuth 2. */
+  get token(): string {
+    return this.sent[TOKEN_AT]!
+  }
+
+  set token(header: string) {
+    this.sent[TOKEN_AT] = header
   }
 
   /** Fills the array for the next request. `offset` in decimal. */

@@ -12,7 +12,6 @@ import { compileTarget, lookForTrouble, seeTrouble } from './compile-target.ts'
 import { tokenFetcher } from './fetch-token.ts'
 import type { Target } from './flight.ts'
 import { compilePlan, type Plan } from './plan.ts'
-import type { Stamp } from './stamp.ts'
 import { TokenSource } from './token-source.ts'
 
 /** One revision of a use case, compiled: how bytes become a body, where and how it is sent, and whether it may be. */
@@ -22,7 +21,6 @@ export interface Route {
   readonly access: Access
   /** Only with OAuth 2. */
   readonly token: TokenSource | undefined
-  readonly stamps: readonly Stamp[]
   readonly decode: Decoder
   /** In place of decode, for a use case that filters or transforms. */
   readonly conversion: Conversion | undefined
@@ -49,7 +47,6 @@ export function compileRoute(useCase: UseCase, { limits, egress, keys }: RouteMe
     target: compileTarget(plan, egress),
     access: new Access(() => lookForTrouble(plan, egress), seeTrouble(plan, egress), token),
     token,
-    stamps: token === undefined ? [] : [token],
     decode,
     conversion: compileConversion(useCase.spec!, decode),
   }

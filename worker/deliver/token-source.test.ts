@@ -21,11 +21,7 @@ function sourceOf() {
         })
       }),
   )
-  const header = (): string => {
-    const headers = ['authorization', '']
-    source.write(headers, 1)
-    return headers[1]!
-  }
+  const header = (): string => source.header
   return { source, fetches, header }
 }
 

@@ -1,6 +1,5 @@
 import { LaneCondition } from '../../proto/gen/ferry/v1/lane_pb.ts'
 import type { Trouble } from './access.ts'
-import type { Stamp } from './stamp.ts'
 
 // One OAuth 2 token for all requests of a use case on this worker. Nobody waits for it in a call: while there is none, nothing is sent.
 //
@@ -29,9 +28,7 @@ const PATIENCE_MS = 60_000
 const WAIT_MS = 1000
 const WAIT_MS_MAX = 30_000
 
-export class TokenSource implements Stamp {
-  readonly names = ['authorization']
-  readonly isShown = [false]
+export class TokenSource {
   /** Why there is no token; undefined while nothing has failed. */
   trouble: Trouble | undefined
   readonly #fetch: () => Promise<Token>
@@ -56,8 +53,9 @@ export class TokenSource implements Stamp {
     return now < this.#expireAt
   }
 
-  write(headers: string[], at: number): void {
-    headers[at] = this.#header
+  /** The value for the authorization header, while it is ready. */
+  get header(): string {
+    return this.#header
   }
 
   /** An answer has come for a request with this header; true: its token was no longer good, and the attempt costs no retry. */

@@ -222,7 +222,6 @@ export class Lane {
       if (body === 'FILTERED') return this.#endWithoutRequest(load, Outcome.SKIPPED, Reason.FILTERED, '', nowMs)
       load.body = body
       load.row.requestBody = body
-      if (this.route.stamps.length > 0) load.stamp(this.id.partition, nowMs)
       return true
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error)

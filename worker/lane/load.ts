@@ -55,23 +55,17 @@ export class Load {
   address(route: Route, lane: Lane, round: number, attempt: number): void {
     if (this.#route !== route) {
       this.#route = route
-      this.#headers = new RequestHeaders(route.plan, route.stamps)
+      this.#headers = new RequestHeaders(route.plan, route.token !== undefined)
     }
     const { offset, headers } = this.record!
     this.#headers!.fill(lane.headers, offset, round, attempt, readTraceContext(headers))
+    if (route.token !== undefined) this.#headers!.token = route.token.header
     this.row.requestHeaders = this.#headers!.logged
-  }
-
-  /** Puts on what is made anew for every request, when the body is there. */
-  stamp(partition: number, nowMs: number): void {
-    const { offset } = this.record!
-    this.#headers!.stamp({ partition, offset, body: this.body, nowMs })
   }
 
   /** Whether the answer says no more than that the request's token was no longer good. now: of performance.now(). */
   isTokenRefused(status: number, now: number): boolean {
-    const token = this.#route?.token
-    return token?.refuses(status, this.headers[this.headers.indexOf('authorization') + 1], now) ?? false
+    return this.#route?.token?.refuses(status, this.#headers!.token, now) ?? false
   }
 
   /** Flat; the flight sends them. */
