@@ -1,9 +1,9 @@
 import { create } from '@bufbuild/protobuf'
 import { durationFromMs } from '@bufbuild/protobuf/wkt'
+import { defaultDecodeLimits } from '../../convert/decode/decode-limits.ts'
 import { Ordering, type UseCase, UseCaseSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { readEgressRules } from '../../runtime/egress-rules.ts'
 import { readSecretKeys } from '../../runtime/secret-keys.ts'
-import { defaultDecodeLimits } from '../decode/decode-limits.ts'
 import type { Plan } from '../deliver/plan.ts'
 import { compileRoute, type Route, type RouteMeans } from '../deliver/route.ts'
 
