@@ -15,6 +15,8 @@ export interface FlowOptions {
   readonly ordering?: Ordering
   readonly partitions?: number
   readonly perSecond?: number
+  /** How many keys its records have, when it is ordered. */
+  readonly keys?: number
   readonly behaviour?: Behaviour
   /** Records that are there before it is registered. */
   readonly publishedBefore?: number
@@ -34,7 +36,6 @@ export const mostlyGood: Behaviour = ({ offset, attempt }) => ({
   status: offset % 5 === 0 && attempt === 1 ? 503 : 200,
 })
 
-const keys = 200
 const startMsMax = 60_000
 const lateRowsMsMax = 15_000
 
@@ -46,21 +47,23 @@ export class Flow implements AsyncDisposable {
   readonly #fleet: Fleet
   readonly #loads: Load[]
   readonly #perSecond: number
+  readonly #keys: number | undefined
   #widest: Topic
 
-  private constructor(fleet: Fleet, topic: Topic, endpoint: Endpoint, useCase: UseCase, perSecond: number) {
+  private constructor(fleet: Fleet, topic: Topic, endpoint: Endpoint, useCase: UseCase, perSecond: number, keys: number) {
     this.#fleet = fleet
     this.topic = topic
     this.#widest = topic
     this.endpoint = endpoint
     this.useCase = useCase
     this.#perSecond = perSecond
-    this.#loads = [Load.start(topic, perSecond, this.isKeyed ? keys : undefined)]
+    this.#keys = this.isKeyed ? keys : undefined
+    this.#loads = [Load.start(topic, perSecond, this.#keys)]
   }
 
   /** Resolves when all of its lanes run and records are published. */
   static async start(fleet: Fleet, options: FlowOptions): Promise<Flow> {
-    const { ordering = Ordering.UNORDERED, partitions = 4, perSecond = 250, behaviour = mostlyGood, spec } = options
+    const { ordering = Ordering.UNORDERED, partitions = 4, perSecond = 250, keys = 200, behaviour = mostlyGood, spec } = options
     const endpoint = await Endpoint.start(behaviour)
     const topic = await Topic.create(fleet.stack.kafkaBrokers, partitions, options.topic)
     const delivery = { ordering, maxInFlight: 16, ...spec?.delivery }
@@ -74,7 +77,7 @@ export class Flow implements AsyncDisposable {
     )
     await options.whenRegistered?.()
     await waitForLanes(fleet, useCase, partitions)
-    return new Flow(fleet, topic, endpoint, useCase, perSecond)
+    return new Flow(fleet, topic, endpoint, useCase, perSecond, keys)
   }
 
   get isKeyed(): boolean {
@@ -93,7 +96,7 @@ export class Flow implements AsyncDisposable {
     await this.topic.admin.createPartitions({ topicPartitions: [{ topic: this.topic.name, count }] })
     const before = this.#widest
     this.#widest = await before.reopen(count)
-    this.#loads.push(Load.start(this.#widest, this.#perSecond, this.isKeyed ? keys : undefined))
+    this.#loads.push(Load.start(this.#widest, this.#perSecond, this.#keys))
   }
 
   async #stop(): Promise<void> {

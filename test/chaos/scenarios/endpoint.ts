@@ -59,9 +59,15 @@ scenario(
   ({ delivers }) => delivers(5000),
 )
 
+/** Few keys and few refusals: two records of a key are there at the same moment, and none falls behind its load. */
+const fewKeys: FlowOptions = {
+  ...{ ordering: Ordering.KEY, perSecond: 400, keys: 10 },
+  behaviour: ({ offset, attempt }) => ({ delayMs: 5, status: offset % 25 === 0 && attempt === 1 ? 503 : 200 }),
+}
+
 scenario(
   'a hot key fails for a while',
-  { fault: '10,000 poison records; a hot key that fails', repeats, flows: [{ ordering: Ordering.KEY, perSecond: 400 }] },
+  { fault: '10,000 poison records; a hot key that fails', repeats, flows: [fewKeys] },
   async ({ flows, delivers }) => {
     const [flow] = flows
     const good = flow!.endpoint.behaviour
