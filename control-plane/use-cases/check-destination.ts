@@ -4,6 +4,7 @@ import type { Destination } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import type { EgressRules } from '../../runtime/egress-rules.ts'
 import { checkAuth } from './check-auth.ts'
 import { checkPublicHeaders } from './check-headers.ts'
+import { checkSigning } from './check-signing.ts'
 import { checkUrl } from './check-url.ts'
 import { defaults } from './defaults.ts'
 import type { Violation } from './violation.ts'
@@ -11,11 +12,12 @@ import type { Violation } from './violation.ts'
 const path = 'use_case.spec.destination'
 
 export function checkDestination(destination: Destination, egress: EgressRules): Violation[] {
-  const { url, headers, auth } = destination
+  const { url, headers, auth, signing } = destination
   return [
     ...checkUrl(`${path}.url`, url, egress),
     ...checkPublicHeaders(`${path}.headers`, headers),
     ...(auth ? checkAuth(`${path}.auth`, auth, Object.keys(headers), egress) : []),
+    ...(signing ? checkSigning(`${path}.signing`, signing) : []),
     ...checkTimeouts(destination),
   ]
 }

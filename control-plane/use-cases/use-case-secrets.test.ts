@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf'
 import { describe, expect, test } from 'vitest'
-import { AuthSchema } from '../../proto/gen/ferry/v1/credentials_pb.ts'
+import { AuthSchema, SigningSchema } from '../../proto/gen/ferry/v1/credentials_pb.ts'
 import { type UseCase, UseCaseSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { readSecretKeys } from '../../runtime/secret-keys.ts'
 import { sampleUseCase } from './sample-use-case.ts'
@@ -51,6 +51,20 @@ describe('a secret', () => {
     const kept = keep(withToken({ value: 'a' }))
     expect(tokenOf(keep(withToken({ value: 'a' }), kept))).toEqual(tokenOf(kept))
     expect(tokenOf(keep(withToken({ value: 'b' }), kept)).ref).not.toBe(tokenOf(kept).ref)
+  })
+
+  test('of a list is kept wherever it stands in the list afterwards', () => {
+    const withKeys = (...keys: Bearer[]): UseCase => {
+      const useCase = withToken({ value: 'a' })
+      useCase.spec!.destination!.signing = create(SigningSchema, { keys })
+      return useCase
+    }
+    const kept = keep(withKeys({ value: 'old key' }))
+    const old = kept.spec!.destination!.signing!.keys[0]!
+    const both = keep(withKeys({ value: 'new key' }, { ref: answered(kept).spec!.destination!.signing!.keys[0]!.ref }), kept)
+    expect(JSON.stringify(both.spec)).not.toContain(' key')
+    expect(both.spec!.destination!.signing!.keys[1]).toEqual(old)
+    expect(readSecretKeys(key('k1', 1)).open(both.spec!.destination!.signing!.keys[0]!.ref, uid)).toBe('new key')
   })
 
   test('is kept by its reference alone', () => {

@@ -22,6 +22,7 @@ export type ViolationReason =
   | 'PARAMETER_RESERVED'
   | 'SECRET_MISSING'
   | 'SECRET_UNKNOWN'
+  | 'SIGNING_KEY'
   | 'INTERVAL_ORDER'
   | 'SCHEDULE_EXCLUSIVE'
   | 'STATUS_RANGE'

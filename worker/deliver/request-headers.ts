@@ -16,6 +16,8 @@ import type { TraceContext } from './trace-context.ts'
 //                  After a crash or a timeout an earlier request may arrive late. A receiver that needs the order of a key keeps the
 //                  highest offset that it has taken per key, and in round 0 refuses a lower one, WHATEVER its epoch: a new owner may
 //                  repeat an older record under a higher epoch. In later rounds an operator has asked for the record again.
+// webhook-id, webhook-timestamp, webhook-signature
+//                  In a use case that signs: compile-signing.ts.
 // traceparent      From the record's Kafka headers of these names, when they are valid.
 // tracestate
 //
@@ -54,10 +56,11 @@ export class RequestHeaders {
   readonly logged: string[]
   readonly #length: number
 
-  constructor(plan: Plan, hasToken = false) {
+  /** appendsSecrets: append() is called with a value that the log may not show. */
+  constructor(plan: Plan, hasToken = false, appendsSecrets = false) {
     const token = hasToken ? ['authorization', MASK] : []
     this.sent = [...names(plan), ...token, ...plan.headers]
-    const masked = hasToken || plan.loggedHeaders.some((text, at) => text !== plan.headers[at])
+    const masked = hasToken || appendsSecrets || plan.loggedHeaders.some((text, at) => text !== plan.headers[at])
     this.logged = masked ? [...names(plan), ...token, ...plan.loggedHeaders] : this.sent
     this.#length = this.sent.length
   }
@@ -83,6 +86,12 @@ export class RequestHeaders {
       if (trace.tracestate !== undefined) sent.push('tracestate', trace.tracestate)
     }
     if (this.logged !== sent) this.#copyToLog()
+  }
+
+  /** One header more, for this request only, after fill(). */
+  append(name: string, value: string, logged = value): void {
+    this.sent.push(name, value)
+    if (this.logged !== this.sent) this.logged.push(name, logged)
   }
 
   #copyToLog(): void {

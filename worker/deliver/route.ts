@@ -8,8 +8,10 @@ import { visitSecrets } from '../../proto/visit-secrets.ts'
 import type { EgressRules } from '../../runtime/egress-rules.ts'
 import type { SecretKeys } from '../../runtime/secret-keys.ts'
 import { Access } from './access.ts'
+import { compileSigning } from './compile-signing.ts'
 import { compileTarget, lookForTrouble, seeTrouble } from './compile-target.ts'
 import { tokenFetcher } from './fetch-token.ts'
+import type { FinishRequest } from './finish-request.ts'
 import type { Target } from './flight.ts'
 import { compilePlan, type Plan } from './plan.ts'
 import { TokenSource } from './token-source.ts'
@@ -21,6 +23,8 @@ export interface Route {
   readonly access: Access
   /** Only with OAuth 2. */
   readonly token: TokenSource | undefined
+  /** Only where requests are signed. */
+  readonly finish: FinishRequest | undefined
   readonly decode: Decoder
   /** In place of decode, for a use case that filters or transforms. */
   readonly conversion: Conversion | undefined
@@ -47,6 +51,7 @@ export function compileRoute(useCase: UseCase, { limits, egress, keys }: RouteMe
     target: compileTarget(plan, egress),
     access: new Access(() => lookForTrouble(plan, egress), seeTrouble(plan, egress), token),
     token,
+    finish: compileSigning('spec.destination.signing', useCase.spec!.destination!.signing),
     decode,
     conversion: compileConversion(useCase.spec!, decode),
   }

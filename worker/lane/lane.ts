@@ -220,8 +220,7 @@ export class Lane {
     try {
       const body = conversion === undefined ? bodyOf(record, decode) : conversion.convert(record, this.#source)
       if (body === 'FILTERED') return this.#endWithoutRequest(load, Outcome.SKIPPED, Reason.FILTERED, '', nowMs)
-      load.body = body
-      load.row.requestBody = body
+      load.carry(body, nowMs)
       return true
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error)

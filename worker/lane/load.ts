@@ -55,12 +55,19 @@ export class Load {
   address(route: Route, lane: Lane, round: number, attempt: number): void {
     if (this.#route !== route) {
       this.#route = route
-      this.#headers = new RequestHeaders(route.plan, route.token !== undefined)
+      this.#headers = new RequestHeaders(route.plan, route.token !== undefined, route.finish !== undefined)
     }
     const { offset, headers } = this.record!
     this.#headers!.fill(lane.headers, offset, round, attempt, readTraceContext(headers))
     if (route.token !== undefined) this.#headers!.token = route.token.header
     this.row.requestHeaders = this.#headers!.logged
+  }
+
+  /** The body as its record has become it: after this the request is as it is sent. nowMs: Unix ms. */
+  carry(body: Buffer, nowMs: number): void {
+    const finish = this.#route!.finish
+    this.body = finish === undefined ? body : finish(this.#headers!, this.lane!.id, this.record!, body, nowMs)
+    this.row.requestBody = this.body
   }
 
   /** Whether the answer says no more than that the request's token was no longer good. now: of performance.now(). */

@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file ferry/v1/credentials.proto.
  */
 export const file_ferry_v1_credentials: GenFile = /*@__PURE__*/
-  fileDesc("ChpmZXJyeS92MS9jcmVkZW50aWFscy5wcm90bxIIZmVycnkudjEibAoGU2VjcmV0EhsKBXZhbHVlGAEgASgJQgyAAQG6SAZyBBiAgAESJwoDcmVmGAIgASgJQhq6SBdyFTITXihzLVswLTlhLWZdezIwfSk/JBIcCgtmaW5nZXJwcmludBgDIAEoCUIHukgEcgIYQCLlAQoEQXV0aBIgCgRub25lGAEgASgLMhAuZmVycnkudjEuTm9BdXRoSAASJgoGYmVhcmVyGAIgASgLMhQuZmVycnkudjEuQmVhcmVyQXV0aEgAEiQKBWJhc2ljGAMgASgLMhMuZmVycnkudjEuQmFzaWNBdXRoSAASJwoHYXBpX2tleRgEIAEoCzIULmZlcnJ5LnYxLkFwaUtleUF1dGhIABIzCgZvYXV0aDIYBSABKAsyIS5mZXJyeS52MS5PQXV0aDJDbGllbnRDcmVkZW50aWFsc0gAQg8KBnNjaGVtZRIFukgCCAEiCAoGTm9BdXRoIjUKCkJlYXJlckF1dGgSJwoFdG9rZW4YASABKAsyEC5mZXJyeS52MS5TZWNyZXRCBrpIA8gBASJTCglCYXNpY0F1dGgSGgoIdXNlcm5hbWUYASABKAlCCLpIBXIDGIACEioKCHBhc3N3b3JkGAIgASgLMhAuZmVycnkudjEuU2VjcmV0Qga6SAPIAQEilQEKCkFwaUtleUF1dGgSRQoHaGVhZGVycxgBIAMoCzIhLmZlcnJ5LnYxLkFwaUtleUF1dGguSGVhZGVyc0VudHJ5QhG6SA6aAQsIARAIIgVyAxjIARpACgxIZWFkZXJzRW50cnkSCwoDa2V5GAEgASgJEh8KBXZhbHVlGAIgASgLMhAuZmVycnkudjEuU2VjcmV0OgI4ASLrAwoXT0F1dGgyQ2xpZW50Q3JlZGVudGlhbHMSHgoJdG9rZW5fdXJsGAEgASgJQgu6SAhyBhjQD4gBARIdCgljbGllbnRfaWQYAiABKAlCCrpIB3IFEAEY6AcSLwoNY2xpZW50X3NlY3JldBgDIAEoCzIQLmZlcnJ5LnYxLlNlY3JldEIGukgDyAEBEj8KBnNjb3BlcxgEIAMoCUIvukgskgEpEEAiJXIjMiFeW1x4MjFceDIzLVx4NWJceDVkLVx4N2VdezEsMjAwfSQSXgoKcGFyYW1ldGVycxgFIAMoCzIxLmZlcnJ5LnYxLk9BdXRoMkNsaWVudENyZWRlbnRpYWxzLlBhcmFtZXRlcnNFbnRyeUIXukgUmgEREBAiBnIEEAEYZCoFcgMY0A8SRwoVY2xpZW50X2F1dGhlbnRpY2F0aW9uGAYgASgOMh4uZmVycnkudjEuQ2xpZW50QXV0aGVudGljYXRpb25CCLpIBYIBAhABEkMKDXRva2VuX3RpbWVvdXQYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpIDqoBCyICCDwyBRCAreIEGjEKD1BhcmFtZXRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBKn4KFENsaWVudEF1dGhlbnRpY2F0aW9uEiUKIUNMSUVOVF9BVVRIRU5USUNBVElPTl9VTlNQRUNJRklFRBAAEh8KG0NMSUVOVF9BVVRIRU5USUNBVElPTl9CQVNJQxABEh4KGkNMSUVOVF9BVVRIRU5USUNBVElPTl9GT1JNEAJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration]);
+  fileDesc("ChpmZXJyeS92MS9jcmVkZW50aWFscy5wcm90bxIIZmVycnkudjEibAoGU2VjcmV0EhsKBXZhbHVlGAEgASgJQgyAAQG6SAZyBBiAgAESJwoDcmVmGAIgASgJQhq6SBdyFTITXihzLVswLTlhLWZdezIwfSk/JBIcCgtmaW5nZXJwcmludBgDIAEoCUIHukgEcgIYQCLlAQoEQXV0aBIgCgRub25lGAEgASgLMhAuZmVycnkudjEuTm9BdXRoSAASJgoGYmVhcmVyGAIgASgLMhQuZmVycnkudjEuQmVhcmVyQXV0aEgAEiQKBWJhc2ljGAMgASgLMhMuZmVycnkudjEuQmFzaWNBdXRoSAASJwoHYXBpX2tleRgEIAEoCzIULmZlcnJ5LnYxLkFwaUtleUF1dGhIABIzCgZvYXV0aDIYBSABKAsyIS5mZXJyeS52MS5PQXV0aDJDbGllbnRDcmVkZW50aWFsc0gAQg8KBnNjaGVtZRIFukgCCAEiCAoGTm9BdXRoIjUKCkJlYXJlckF1dGgSJwoFdG9rZW4YASABKAsyEC5mZXJyeS52MS5TZWNyZXRCBrpIA8gBASJTCglCYXNpY0F1dGgSGgoIdXNlcm5hbWUYASABKAlCCLpIBXIDGIACEioKCHBhc3N3b3JkGAIgASgLMhAuZmVycnkudjEuU2VjcmV0Qga6SAPIAQEilQEKCkFwaUtleUF1dGgSRQoHaGVhZGVycxgBIAMoCzIhLmZlcnJ5LnYxLkFwaUtleUF1dGguSGVhZGVyc0VudHJ5QhG6SA6aAQsIARAIIgVyAxjIARpACgxIZWFkZXJzRW50cnkSCwoDa2V5GAEgASgJEh8KBXZhbHVlGAIgASgLMhAuZmVycnkudjEuU2VjcmV0OgI4ASLrAwoXT0F1dGgyQ2xpZW50Q3JlZGVudGlhbHMSHgoJdG9rZW5fdXJsGAEgASgJQgu6SAhyBhjQD4gBARIdCgljbGllbnRfaWQYAiABKAlCCrpIB3IFEAEY6AcSLwoNY2xpZW50X3NlY3JldBgDIAEoCzIQLmZlcnJ5LnYxLlNlY3JldEIGukgDyAEBEj8KBnNjb3BlcxgEIAMoCUIvukgskgEpEEAiJXIjMiFeW1x4MjFceDIzLVx4NWJceDVkLVx4N2VdezEsMjAwfSQSXgoKcGFyYW1ldGVycxgFIAMoCzIxLmZlcnJ5LnYxLk9BdXRoMkNsaWVudENyZWRlbnRpYWxzLlBhcmFtZXRlcnNFbnRyeUIXukgUmgEREBAiBnIEEAEYZCoFcgMY0A8SRwoVY2xpZW50X2F1dGhlbnRpY2F0aW9uGAYgASgOMh4uZmVycnkudjEuQ2xpZW50QXV0aGVudGljYXRpb25CCLpIBYIBAhABEkMKDXRva2VuX3RpbWVvdXQYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpIDqoBCyICCDwyBRCAreIEGjEKD1BhcmFtZXRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjUKB1NpZ25pbmcSKgoEa2V5cxgBIAMoCzIQLmZlcnJ5LnYxLlNlY3JldEIKukgHkgEECAEQAip+ChRDbGllbnRBdXRoZW50aWNhdGlvbhIlCiFDTElFTlRfQVVUSEVOVElDQVRJT05fVU5TUEVDSUZJRUQQABIfChtDTElFTlRfQVVUSEVOVElDQVRJT05fQkFTSUMQARIeChpDTElFTlRfQVVUSEVOVElDQVRJT05fRk9STRACYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration]);
 
 /**
  * A secret: written, never read. It is encrypted before it is stored (FERRY_SECRET_KEYS) and is in no answer, log or error.
@@ -260,6 +260,31 @@ export type OAuth2ClientCredentials = Message<"ferry.v1.OAuth2ClientCredentials"
  */
 export const OAuth2ClientCredentialsSchema: GenMessage<OAuth2ClientCredentials> = /*@__PURE__*/
   messageDesc(file_ferry_v1_credentials, 6);
+
+/**
+ * Signatures by Standard Webhooks (https://www.standardwebhooks.com), by which an endpoint knows that a request is from Ferry, whole and new. Each
+ * request gets `webhook-id` (`msg_{uid}_{partition}_{offset}`, the same at every attempt), `webhook-timestamp` (Unix seconds of this
+ * attempt) and `webhook-signature`, over both and the body as it is sent.
+ *
+ * @generated from message ferry.v1.Signing
+ */
+export type Signing = Message<"ferry.v1.Signing"> & {
+  /**
+   * What signs: `whsec_` and 24 to 64 bytes in base64, for HMAC-SHA256 (`v1`); or `whsk_` and 32 or 64 bytes in base64, an Ed25519
+   * private key (`v1a`), 64 being the key with its public half. One, or two while receivers change from one to the other: each gives a
+   * signature, in this order.
+   *
+   * @generated from field: repeated ferry.v1.Secret keys = 1;
+   */
+  keys: Secret[];
+};
+
+/**
+ * Describes the message ferry.v1.Signing.
+ * Use `create(SigningSchema)` to create a new message.
+ */
+export const SigningSchema: GenMessage<Signing> = /*@__PURE__*/
+  messageDesc(file_ferry_v1_credentials, 7);
 
 /**
  * Where client id and secret stand in a token request.

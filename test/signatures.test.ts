@@ -1,0 +1,113 @@
+import { createHmac } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { create } from '@bufbuild/protobuf'
+import { durationFromMs } from '@bufbuild/protobuf/wkt'
+import { expect, test } from 'vitest'
+import { SecretSchema } from '../proto/gen/ferry/v1/credentials_pb.ts'
+import { certificate } from './harness/certificate.ts'
+import { Endpoint } from './harness/endpoint.ts'
+import { type Fleet, fleetOfFile } from './harness/fleet.ts'
+import type { Received } from './harness/received.ts'
+import { jsonRecords, Topic } from './harness/topic.ts'
+import { registerUseCase, specOf } from './harness/use-case.ts'
+import { isInstalled, languages, type Signed, verifyAll } from './harness/verifiers.ts'
+import { waitUntil } from './harness/wait-until.ts'
+
+const keys = { FERRY_SECRET_KEYS: `one:${Buffer.alloc(32, 7).toString('base64')}` }
+const fleetOf = fleetOfFile({ controlPlaneEnv: keys, workerEnv: keys })
+const page = await readFile(new URL('../docs/signatures.md', import.meta.url), 'utf8')
+
+const secretOf = (byte: number): string => `whsec_${Buffer.alloc(32, byte).toString('base64')}`
+const [oldKey, newKey, otherKey] = [secretOf(1), secretOf(2), secretOf(3)]
+
+const signedOf = ({ headers, body }: Received, secret: string): Signed => ({
+  ...{ secret, id: String(headers['webhook-id']), timestamp: String(headers['webhook-timestamp']), body: Buffer.from(body) },
+  signature: String(headers['webhook-signature']),
+})
+
+/** One record by the old key, at its second attempt; then one by both keys. What the endpoint has got. */
+let sent: Promise<{ first: Received; second: Received; both: Received }> | undefined
+const requests = (): NonNullable<typeof sent> => {
+  sent ??= send(fleetOf())
+  return sent
+}
+
+async function send(fleet: Fleet) {
+  await using endpoint = await Endpoint.start(({ attempt }) => ({ status: attempt === 1 ? 503 : 200 }))
+  await using topic = await Topic.create(fleet.stack.kafkaBrokers, 1)
+  await topic.publish(jsonRecords(1))
+  const destination = { url: endpoint.url, signing: { keys: [{ value: oldKey }] } }
+  const wait = { initialInterval: durationFromMs(1100), maximumInterval: durationFromMs(1100), jitterRatio: 0 }
+  const useCase = await registerUseCase(fleet, specOf(topic, endpoint, { destination, retry: wait }))
+  await certificate(fleet, useCase, 20_000)
+  const [first, second] = endpoint.requests as [Received, Received]
+
+  const { useCase: read } = await fleet.client.useCases.getUseCase({ name: useCase.name })
+  const { ref } = read!.spec!.destination!.signing!.keys[0]!
+  read!.spec!.destination!.signing!.keys = [create(SecretSchema, { value: newKey }), create(SecretSchema, { ref })]
+  const { useCase: changed } = await fleet.client.useCases.updateUseCase({ useCase: read! })
+  endpoint.behaviour = () => ({})
+  // The worker hears of it with one of its next heartbeats.
+  const both = await waitUntil('requests have two signatures', 20_000, async () => {
+    await topic.publish(jsonRecords(1))
+    await certificate(fleet, changed!, 20_000)
+    const last = endpoint.requests.at(-1)!
+    return signedOf(last, newKey).signature.includes(' ') && last
+  })
+
+  const { attempts } = await fleet.client.deliveries.listAttempts({ useCase: useCase.name })
+  expect(attempts.length).toBeGreaterThanOrEqual(3)
+  for (const { requestHeaders } of attempts) {
+    expect(requestHeaders['webhook-id']).toMatch(new RegExp(`^msg_${useCase.uid}_0_[0-9]+$`))
+    expect(requestHeaders['webhook-signature']).toBe('***')
+  }
+  const kept = await fleet.sql.rows(`SELECT * FROM use_case_changes WHERE uid = '${useCase.uid}'`)
+  const shown = JSON.stringify([useCase, changed, attempts, kept], (_, value) =>
+    typeof value === 'bigint' ? String(value) : value,
+  )
+  for (const each of [oldKey, newKey]) expect(shown).not.toContain(each.slice(6, 40))
+  return { first, second, both }
+}
+
+test('every attempt is signed anew under the same id, and with both keys during a change', async () => {
+  const { first, second, both } = await requests()
+  const [one, two] = [signedOf(first, oldKey), signedOf(second, oldKey)]
+  expect(two.id).toBe(one.id)
+  expect(Number(two.timestamp)).toBeGreaterThan(Number(one.timestamp))
+  expect(signedOf(both, newKey).signature.split(' ')).toHaveLength(2)
+})
+
+const installed = new Map(await Promise.all(languages.map(async (each) => [each.name, await isInstalled(each)] as const)))
+
+for (const language of languages) {
+  // A language that is not here is skipped, and counts as neither passed nor failed.
+  test.skipIf(!installed.get(language.name))(
+    `the page's ${language.name} function takes what is signed, and nothing else`,
+    { concurrent: true },
+    async () => {
+      const { second, both } = await requests()
+      const good = signedOf(second, oldKey)
+      const oldTime = String(Number(good.timestamp) - 400)
+      const content = Buffer.concat([Buffer.from(`${good.id}.${oldTime}.`), good.body])
+      const tooOld = `v1,${createHmac('sha256', Buffer.alloc(32, 1)).update(content).digest('base64')}`
+      const cases: [string, Signed, boolean][] = [
+        ['as it was sent', good, true],
+        ['both keys: the new one', signedOf(both, newKey), true],
+        ['both keys: the old one', signedOf(both, oldKey), true],
+        ['another key', { ...good, secret: otherKey }, false],
+        ['another body', { ...good, body: Buffer.from(`${good.body} `) }, false],
+        ['another id', { ...good, id: `${good.id}0` }, false],
+        ['another time', { ...good, timestamp: String(Number(good.timestamp) + 1) }, false],
+        ['a time that is none', { ...good, timestamp: 'now' }, false],
+        ['too old, and rightly signed', { ...good, timestamp: oldTime, signature: tooOld }, false],
+        ['no signature', { ...good, signature: 'v1,' }, false],
+      ]
+      const answers = await verifyAll(
+        language,
+        page,
+        cases.map(([, signed]) => signed),
+      )
+      expect(cases.map(([name], at) => [name, answers[at]])).toEqual(cases.map(([name, , right]) => [name, right]))
+    },
+  )
+}
