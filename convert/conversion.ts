@@ -1,5 +1,6 @@
 import type { Filter } from './filter/compile-filter.ts'
 import type { Decode, RecordSource, SourceRecord } from './source-record.ts'
+import type { Transform } from './transform/compile-transform.ts'
 
 const NOTHING = Buffer.alloc(0)
 /** The body of a tombstone that is delivered. */
@@ -15,12 +16,14 @@ export type Converted = Buffer | 'FILTERED'
 export class Conversion {
   readonly #decode: Decode
   readonly #filter: Filter | undefined
+  readonly #transform: Transform | undefined
   #last: SourceRecord | undefined
   #result: Converted | Error = NOTHING
 
-  constructor(decode: Decode, filter: Filter | undefined) {
+  constructor(decode: Decode, filter: Filter | undefined, transform: Transform | undefined) {
     this.#decode = decode
     this.#filter = filter
+    this.#transform = transform
   }
 
   get filters(): boolean {
@@ -35,12 +38,14 @@ export class Conversion {
     return true
   }
 
-  /** Throws DecodeError or FilterError. */
+  /** Throws DecodeError, FilterError or TransformError. */
   convert(record: SourceRecord, source: RecordSource): Converted {
     const result = this.#resultOf(record, source)
     this.#forget()
     if (result instanceof Error) throw result
-    return result
+    // A tombstone has nothing to be changed.
+    if (result === 'FILTERED' || this.#transform === undefined || record.value === null) return result
+    return this.#transform(result)
   }
 
   #forget(): void {
@@ -48,6 +53,7 @@ export class Conversion {
     this.#result = NOTHING
   }
 
+  /** Of the filter; a body is the decoded one. */
   #resultOf(record: SourceRecord, source: RecordSource): Converted | Error {
     if (this.#last === record) return this.#result
     this.#result = this.#try(record, source)

@@ -6,6 +6,7 @@ import { checkFilter } from './check-filter.ts'
 import { checkImmutable } from './check-immutable.ts'
 import { checkRetry } from './check-retry.ts'
 import { checkSource, checkTopic, type SourceContext } from './check-source.ts'
+import { checkTransform } from './check-transform.ts'
 import type { StoredSpec } from './stored-spec.ts'
 import { quote, type Violation } from './violation.ts'
 
@@ -50,7 +51,7 @@ export async function validate(
   const { destination } = stored.spec
   if (destination) own.push(...checkDestination(destination, context.egress))
   if (spec.retry) own.push(...checkRetry(spec.retry))
-  own.push(...checkFilter(spec.filter))
+  own.push(...checkFilter(spec.filter), ...checkTransform(spec.transform))
   own.push(...(await checkDecode(stored, context)))
   const sourceIsReadable = !byContract.some((each) => each.field.startsWith('use_case.spec.source'))
   if (before) {

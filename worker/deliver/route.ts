@@ -3,6 +3,8 @@ import type { Decoder } from '../../convert/decode/decoder.ts'
 import { compileDecoder, type DecodeLimits } from '../../convert/decode/decoder.ts'
 import { compileFilter } from '../../convert/filter/compile-filter.ts'
 import { defaultFilterLimits } from '../../convert/filter/filter-limits.ts'
+import { compileTransform } from '../../convert/transform/compile-transform.ts'
+import { defaultTransformLimits } from '../../convert/transform/transform-limits.ts'
 import type { UseCase, UseCaseSpec } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { visitSecrets } from '../../proto/visit-secrets.ts'
 import type { EgressRules } from '../../runtime/egress-rules.ts'
@@ -37,7 +39,7 @@ export interface RouteMeans {
   readonly keys: SecretKeys
 }
 
-/** Throws PlanError, SchemaError, ExpressionError or SecretError when this worker cannot carry the revision out. Opens the secrets in `useCase`. */
+/** Throws PlanError, SchemaError, ExpressionError, TransformSpecError or SecretError when this worker cannot carry the revision out. Opens the secrets in `useCase`. */
 export function compileRoute(useCase: UseCase, { limits, egress, keys }: RouteMeans): Route {
   if (useCase.spec)
     visitSecrets(useCase.spec, (secret) => {
@@ -57,8 +59,13 @@ export function compileRoute(useCase: UseCase, { limits, egress, keys }: RouteMe
   }
 }
 
-function compileConversion({ filter }: UseCaseSpec, decode: Decoder): Conversion | undefined {
-  return filter === '' ? undefined : new Conversion(decode, compileFilter(filter, defaultFilterLimits))
+function compileConversion({ filter, transform }: UseCaseSpec, decode: Decoder): Conversion | undefined {
+  if (filter === '' && transform.length === 0) return undefined
+  return new Conversion(
+    decode,
+    filter === '' ? undefined : compileFilter(filter, defaultFilterLimits),
+    transform.length === 0 ? undefined : compileTransform(transform, defaultTransformLimits),
+  )
 }
 
 function compileToken(useCase: UseCase, egress: EgressRules): TokenSource | undefined {

@@ -1,6 +1,9 @@
 import { FilterError } from '../../convert/filter/compile-filter.ts'
+import { TransformError } from '../../convert/transform/transform-error.ts'
 import { Reason } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 
 /** Why a record for which no body could be made has FAILED. */
-export const failureReason = (error: unknown): Reason =>
-  error instanceof FilterError ? Reason.FILTER_FAILED : Reason.DECODE_FAILED
+export function failureReason(error: unknown): Reason {
+  if (error instanceof FilterError) return Reason.FILTER_FAILED
+  return error instanceof TransformError ? Reason.TRANSFORM_FAILED : Reason.DECODE_FAILED
+}
