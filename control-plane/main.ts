@@ -118,6 +118,7 @@ function openFleet(
     useCases: {
       all: async () => (await registry.all()).values(),
       resumeExpired: () => lifecycle.resumeExpired(),
+      pauseByAnswer: (uid, revision, reason) => lifecycle.pauseByAnswer(uid, revision, reason),
       finishDelete: (uid) => lifecycle.finishDelete(uid),
     },
     timings: fleetTimings(config),

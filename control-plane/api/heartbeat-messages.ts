@@ -48,6 +48,7 @@ function readReport(report: LaneReportMessage, reportTimeMs: number): LaneReport
     parked: Number(report.parked),
     releasedVersion: Number(report.releasedVersion),
     seenEpoch: Number(report.seenEpoch),
+    revision: Number(report.revision),
     reportTimeMs,
   }
 }

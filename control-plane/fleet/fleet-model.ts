@@ -178,7 +178,7 @@ const reportOf = (lane: ModelLane): LaneReport => ({
   parked: 0,
   releasedVersion: lane.state === 'RELEASED' ? lane.version : 0,
   seenEpoch: lane.seenEpoch,
-  reportTimeMs: 0,
+  ...{ revision: 1, reportTimeMs: 0 },
 })
 
 /** A leader with what it has sent to Redis and not been answered. */

@@ -12,7 +12,7 @@ const useCase: FleetUseCase = {
 }
 const report = (partition: number, epoch: number, state: ReportedState, more: Partial<LaneReport> = {}): LaneReport => ({
   ...{ id: lane(partition), key: laneKey(lane(partition)), epoch, state, condition: 0, message: '', cursor: 0, floor: 0 },
-  ...{ endOffset: -1, parked: 0, releasedVersion: 0, seenEpoch: 0, reportTimeMs: 0, ...more },
+  ...{ endOffset: -1, parked: 0, releasedVersion: 0, seenEpoch: 0, revision: 1, reportTimeMs: 0, ...more },
 })
 
 let core: FleetCore

@@ -33,6 +33,8 @@ export interface LaneReport {
   readonly parked: number
   readonly releasedVersion: number
   readonly seenEpoch: number
+  /** Of the use case, by which the lane works. */
+  readonly revision: number
   /** Wall clock of the leader when it heard this. */
   readonly reportTimeMs: number
 }

@@ -16,6 +16,8 @@ export interface UseCaseSource {
   all(): Promise<Iterable<UseCase>>
   /** Resumes what was paused until now. */
   resumeExpired(): Promise<unknown>
+  /** Pauses an active use case because of an endpoint's answer, unless it has another revision by now. */
+  pauseByAnswer(uid: string, revision: number, reason: string): Promise<unknown>
   /** Removes a use case whose lanes are gone. */
   finishDelete(uid: string): Promise<unknown>
 }

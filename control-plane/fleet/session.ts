@@ -10,6 +10,7 @@ import { readLaneKey } from './grants.ts'
 import { type Heartbeat, type HeartbeatReply, isHeld } from './heartbeat.ts'
 import type { FoundLane } from './inventory.ts'
 import { firstVersion, type LaneHead } from './lane-store.ts'
+import { pauseAndResume } from './pauses.ts'
 import type { Grant } from './plan.ts'
 import type { SessionParts } from './session-parts.ts'
 import { Surveys } from './surveys.ts'
@@ -174,7 +175,7 @@ export class Session {
     const { timings, monotonicMs, useCases, log } = this.#parts
     if (monotonicMs() - this.#useCasesReadMs >= timings.useCasesIntervalMs) {
       await this.#readUseCases()
-      await useCases.resumeExpired().catch((error: unknown) => log.warn({ error: String(error) }, 'fleet: could not end a pause'))
+      await pauseAndResume(this.core.workers.all(), useCases, log)
     }
     await this.#readUnread()
     this.surveys.start(this.views.all)

@@ -165,6 +165,7 @@ export class TestFleet {
       monotonicMs: () => performance.now(),
       wallMs: Date.now,
       useCases: {
+        pauseByAnswer: async () => {},
         all: async () => [...this.useCases.values()],
         resumeExpired: async () => {},
         finishDelete: async (uid) => {

@@ -1,7 +1,7 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import { durationFromMs } from '@bufbuild/protobuf/wkt'
 import { expect, test } from 'vitest'
-import { RetryPolicySchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { Jitter, RetryPolicySchema, StatusAction } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { checkRetry } from './check-retry.ts'
 
 const check = (retry: MessageInitShape<typeof RetryPolicySchema>) =>
@@ -43,4 +43,26 @@ test('a retryable status that is a success is refused; a success that is retryab
   expect(check({ successStatus: ['500'], retryableStatus: ['500-599'] })).toEqual([['retryable_status', 'STATUS_OVERLAP']])
   expect(check({ successStatus: ['500'], retryableStatus: ['500-599', '!500'] })).toEqual([])
   expect(check({ successStatus: ['200', '503'] })).toEqual([])
+})
+
+test('a jitter that leaves no room for a ratio is refused beside one', () => {
+  expect(check({ jitter: Jitter.FULL, jitterRatio: 0.5 })).toEqual([['jitter_ratio', 'JITTER_EXCLUSIVE']])
+  expect(check({ jitter: Jitter.SPREAD, jitterRatio: 0.5 })).toEqual([])
+  expect(check({ jitter: Jitter.EQUAL })).toEqual([])
+})
+
+test('a status with two meanings, a range that runs backwards, and waits for what does not wait are refused', () => {
+  const { RETRY, FAIL, PAUSE } = StatusAction
+  const statusRules = [
+    { status: ['409-420'], action: RETRY, interval: seconds(1), maxRetries: 0 },
+    { status: ['500', '410'], action: PAUSE, interval: seconds(1), maxRetries: 3 },
+    { status: ['499-450', '150'], action: FAIL },
+  ]
+  expect(check({ statusRules })).toEqual([
+    ['status_rules[1].status', 'STATUS_OVERLAP'],
+    ['status_rules[1].interval', 'STATUS_RULE'],
+    ['status_rules[1].max_retries', 'STATUS_RULE'],
+    ['status_rules[2].status[0]', 'STATUS_RANGE'],
+    ['status_rules[2].status[1]', 'STATUS_RANGE'],
+  ])
 })

@@ -1,8 +1,10 @@
 import { durationMs } from '@bufbuild/protobuf/wkt'
-import type { RetryPolicy } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { Jitter, type RetryPolicy } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { checkStatusRanges } from './check-status-ranges.ts'
+import { checkStatusRules } from './check-status-rules.ts'
 import { defaults } from './defaults.ts'
-import { effectiveSuccess, readStatusRanges, statusesOf, statusRuns } from './status-ranges.ts'
-import { quote, someOf, type Violation } from './violation.ts'
+import { effectiveSuccess, statusesOf, statusRuns } from './status-ranges.ts'
+import { someOf, type Violation } from './violation.ts'
 
 const path = 'use_case.spec.retry'
 
@@ -10,9 +12,11 @@ export function checkRetry(retry: RetryPolicy): Violation[] {
   return [
     ...checkSchedule(retry),
     ...checkIntervals(retry),
-    ...checkRanges('success_status', retry.successStatus),
-    ...checkRanges('retryable_status', retry.retryableStatus),
+    ...checkStatusRanges('success_status', retry.successStatus),
+    ...checkStatusRanges('retryable_status', retry.retryableStatus),
     ...checkOverlap(retry),
+    ...checkJitter(retry),
+    ...checkStatusRules(retry.statusRules),
   ]
 }
 
@@ -44,17 +48,12 @@ function checkIntervals({ initialInterval, maximumInterval, schedule }: RetryPol
   return [{ field, description, reason: 'INTERVAL_ORDER' }]
 }
 
-function checkRanges(name: string, texts: readonly string[]): Violation[] {
-  return readStatusRanges(texts).flatMap(({ text, first, last }) => {
-    const field = `${path}.${name}[${texts.indexOf(text)}]`
-    if (first > last) {
-      const description = `${field} must have the lower status first; given ${quote(text)}, write "${last}-${first}"`
-      return [{ field, description, reason: 'STATUS_RANGE' }]
-    }
-    if (first >= 200) return []
-    const description = `${field} must be from 200 up, because a 1xx status never ends an answer; given ${quote(text)}`
-    return [{ field, description, reason: 'STATUS_RANGE' }]
-  })
+function checkJitter({ jitter, jitterRatio }: RetryPolicy): Violation[] {
+  if (jitterRatio === undefined || jitter === Jitter.UNSPECIFIED || jitter === Jitter.SPREAD) return []
+  const field = `${path}.jitter_ratio`
+  const kind = jitter === Jitter.FULL ? 'FULL, which draws from nothing' : 'EQUAL, which draws from half of the wait'
+  const description = `${field} must not be set beside jitter ${kind} to the whole wait; given ${jitterRatio}: leave one of them out`
+  return [{ field, description, reason: 'JITTER_EXCLUSIVE' }]
 }
 
 /** A list that was asked for must not be in vain; against a default retryable status, a success that was asked for wins. */

@@ -7,6 +7,7 @@ import {
   GiveUp,
   HttpMethod,
   Isolation,
+  Jitter,
   LogBody,
   type LogPolicy,
   LogPolicySchema,
@@ -19,7 +20,7 @@ import {
   type UseCaseSpec,
   UseCaseSpecSchema,
 } from '../../proto/gen/ferry/v1/use_case_pb.ts'
-import { effectiveRetryable, effectiveSuccess } from './status-ranges.ts'
+import { canonicalStatuses, effectiveRetryable, effectiveSuccess } from './status-ranges.ts'
 
 /** What holds where a definition does not say: the contract's comments, as values. */
 export const defaults = {
@@ -87,7 +88,9 @@ function fillRetry(retry: RetryPolicy): RetryPolicy {
     retry.initialInterval ??= shorter(defaults.initialIntervalMs, retry.maximumInterval)
     retry.backoffCoefficient ??= defaults.backoffCoefficient
   }
-  retry.jitterRatio ??= defaults.jitterRatio
+  retry.jitter ||= Jitter.SPREAD
+  if (retry.jitter === Jitter.SPREAD) retry.jitterRatio ??= defaults.jitterRatio
+  for (const rule of retry.statusRules) rule.status = canonicalStatuses(rule.status)
   retry.maxElapsedTime ??= durationFromMs(defaults.maxElapsedMs)
   retry.successStatus = effectiveSuccess(retry.successStatus)
   retry.retryableStatus = effectiveRetryable(retry.retryableStatus)

@@ -56,6 +56,15 @@ export class Lifecycle {
     })
   }
 
+  /** An answer of its endpoint has the meaning PAUSE. Does nothing when the revision that has sent the request is no longer the last. */
+  async pauseByAnswer(uid: string, revision: number, reason: string): Promise<void> {
+    const current = await this.#records.readByUid(uid)
+    if (!current || Number(current.revision) !== revision || stateOf(current) !== UseCaseState.ACTIVE) return
+    const status = create(UseCaseStatusSchema, { state: UseCaseState.PAUSED, pauseReason: reason })
+    // A conflict means that somebody has just changed it, and with it what an answer means.
+    await this.#records.write({ ...this.#decision('PAUSE', current, status, self, reason), before: current })
+  }
+
   /** Resumes what was paused until now; the leader calls it each second. Answers what it resumed. */
   async resumeExpired(): Promise<UseCase[]> {
     const nowMs = this.#nowMs()

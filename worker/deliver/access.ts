@@ -8,6 +8,7 @@ import type { TokenSource } from './token-source.ts'
 // OPEN     an attempt met the egress guard  CLOSED   the condition says why
 // CLOSED   may a request start? after wait  CLOSED   looks again, beside
 // CLOSED   nothing is missing any more      OPEN
+// any      an answer pauses the use case    PAUSED   for good: what is resumed is another revision
 
 /** Between two looks at what is missing. */
 const LOOK_AGAIN_MS = 2000
@@ -20,6 +21,7 @@ export interface Trouble {
 /** Whether one revision of a use case may send. */
 export class Access {
   #blocked: Trouble | undefined
+  #isPaused = false
   readonly #token: TokenSource | undefined
   readonly #look: () => Promise<Trouble | undefined>
   #isLooking = false
@@ -39,20 +41,28 @@ export class Access {
 
   mayStart(now: number): boolean {
     if (this.#blocked === undefined) return this.#token === undefined || this.#token.ready(now)
-    if (now >= this.#lookAt && !this.#isLooking) void this.#lookAgain()
+    if (now >= this.#lookAt && !this.#isLooking && !this.#isPaused) void this.#lookAgain()
     return false
   }
 
   /** The egress guard has refused a connection. */
   block(message: string, now: number): void {
+    if (this.#isPaused) return
     if (this.#blocked === undefined) this.#lookAt = now + LOOK_AGAIN_MS
     this.#blocked = { condition: LaneCondition.ENDPOINT_BLOCKED, message }
+  }
+
+  /** An answer says that the use case is to be paused: nothing more is sent by this revision. What is resumed is another one. */
+  pause(message: string): void {
+    this.#isPaused = true
+    this.#blocked = { condition: LaneCondition.PAUSED_BY_ANSWER, message }
   }
 
   async #lookAgain(): Promise<void> {
     this.#isLooking = true
     try {
-      this.#blocked = await this.#look()
+      const missing = await this.#look()
+      if (!this.#isPaused) this.#blocked = missing
     } finally {
       this.#isLooking = false
       this.#lookAt = performance.now() + LOOK_AGAIN_MS

@@ -1,6 +1,7 @@
-import type { RetryPolicy } from '../../proto/gen/ferry/v1/use_case_pb.ts'
-import { durationMs, number } from './plan-values.ts'
+import { Jitter, type RetryPolicy, StatusAction, type StatusRule } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { choice, durationMs, number } from './plan-values.ts'
 import type { RetryPlan } from './retry-policy.ts'
+import { readStatusRange } from './status-class.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -16,10 +17,45 @@ export function compileRetryPlan(policy: RetryPolicy | undefined): RetryPlan {
     initialMs: durationMs(`${field}.initial_interval`, policy?.initialInterval, Math.min(5000, maximumMs), 1),
     coefficient: number(`${field}.backoff_coefficient`, policy?.backoffCoefficient, 2, 1, 100),
     maximumMs: scheduleMs === undefined ? maximumMs : Math.max(...scheduleMs),
-    jitterRatio: number(`${field}.jitter_ratio`, policy?.jitterRatio, 0.2, 0, 1),
+    ...compileJitter(policy),
     maxRetries: scheduleMs?.length ?? maxRetries,
     maxElapsedMs: durationMs(`${field}.max_elapsed_time`, policy?.maxElapsedTime, 24 * HOUR_MS, 0),
     scheduleMs,
     retryAfterMaxMs: durationMs(`${field}.retry_after_max`, policy?.retryAfterMax, HOUR_MS, 0),
   }
+}
+
+function compileJitter(policy: RetryPolicy | undefined): Pick<RetryPlan, 'jitterFrom' | 'jitterTo'> {
+  const ratio = number('spec.retry.jitter_ratio', policy?.jitterRatio, 0.2, 0, 1)
+  const spread = { jitterFrom: 1 - ratio, jitterTo: 1 + ratio }
+  const kinds = {
+    [Jitter.UNSPECIFIED]: spread,
+    [Jitter.SPREAD]: spread,
+    [Jitter.EQUAL]: { jitterFrom: 0.5, jitterTo: 1 },
+    [Jitter.FULL]: { jitterFrom: 0, jitterTo: 1 },
+  }
+  return choice('spec.retry.jitter', kinds, policy?.jitter)
+}
+
+/** The plans of statuses that a rule gives their own waits or number of retries. */
+export function compileStatusPlans(rules: readonly StatusRule[], plan: RetryPlan): ReadonlyMap<number, RetryPlan> {
+  const plans = new Map<number, RetryPlan>()
+  for (const [at, rule] of rules.entries()) {
+    if (rule.action !== StatusAction.RETRY) continue
+    const field = `spec.retry.status_rules[${at}]`
+    const own = compileRulePlan(field, rule, plan)
+    for (const range of rule.status) {
+      const { first, last } = readStatusRange(`${field}.status`, range)
+      for (let status = first; status <= last; status++) plans.set(status, own)
+    }
+  }
+  return plans
+}
+
+function compileRulePlan(field: string, { interval, maxRetries }: StatusRule, plan: RetryPlan): RetryPlan {
+  const retriesMax = Math.min(plan.maxRetries, number(`${field}.max_retries`, maxRetries, Number.POSITIVE_INFINITY, 0, 100_000))
+  if (interval === undefined) return { ...plan, maxRetries: retriesMax }
+  const everyMs = durationMs(`${field}.interval`, interval, 0, 1)
+  // As a schedule's, its waits may be spread beyond their own length.
+  return { ...plan, scheduleMs: [everyMs], maximumMs: everyMs, maxRetries: retriesMax }
 }

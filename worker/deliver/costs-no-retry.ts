@@ -1,5 +1,11 @@
 import { Reason } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 
-/** Whether an attempt that ended so was held back by Ferry itself: it costs no retry, and no time of the policy. */
-export const costsNoRetry = (reason: number): boolean =>
-  reason === Reason.ABORTED || reason === Reason.ENDPOINT_BLOCKED || reason === Reason.TOKEN_REFUSED
+const heldBack: ReadonlySet<number> = new Set([
+  Reason.ABORTED,
+  Reason.ENDPOINT_BLOCKED,
+  Reason.TOKEN_REFUSED,
+  Reason.STATUS_PAUSED,
+])
+
+/** Whether an attempt that ended so was held back by Ferry itself, or by its use case: it costs no retry, and no time of the policy. */
+export const costsNoRetry = (reason: number): boolean => heldBack.has(reason)

@@ -7,14 +7,17 @@ import {
   GiveUp,
   HttpMethod,
   Isolation,
+  Jitter,
   LogBody,
   Ordering,
+  StatusAction,
   UseCaseSchema,
   type UseCaseSpecSchema,
 } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { compilePlan, type Plan } from './plan.ts'
 import { PlanError } from './plan-error.ts'
-import { RETRYABLE, SUCCESS, statusClass } from './status-class.ts'
+import { baseWaitMs } from './retry-policy.ts'
+import { FINAL, PAUSING, RETRYABLE, SKIPPED, SUCCESS, statusClass } from './status-class.ts'
 
 type Spec = Exclude<MessageInitShape<typeof UseCaseSpecSchema>, { $typeName: string }>
 
@@ -60,12 +63,13 @@ test('a use case that says nothing has the defaults of the contract', () => {
       initialMs: 5000,
       coefficient: 2,
       maximumMs: 3_600_000,
-      jitterRatio: 0.2,
+      ...{ jitterFrom: 0.8, jitterTo: 1.2 },
       maxRetries: Number.POSITIVE_INFINITY,
       maxElapsedMs: 86_400_000,
       scheduleMs: undefined,
       retryAfterMaxMs: 3_600_000,
     },
+    ...{ statusPlans: new Map(), answerDecides: false },
     deliversTombstones: false,
     giveUpFunded: true,
     logBody: 'ALL',
@@ -114,7 +118,16 @@ test('what is asked for takes the place of every default, also when it is 0', ()
     ...{ cluster: 'east', isolation: 'READ_UNCOMMITTED', origin: 'http://[::1]:8080', path: '/', method: 'PATCH' },
     ...{ requestTimeoutMs: 1500, connectTimeoutMs: 250, ordering: 'KEY', giveUpFunded: false, logBody: 'NONE' },
     ...{ requestBodyBytesMax: 0, responseBodyBytesMax: 0, successRetentionS: 1, failureRetentionS: 2 },
-    retry: { initialMs: 1, coefficient: 1, maximumMs: 2, jitterRatio: 0, maxRetries: 0, maxElapsedMs: 0, retryAfterMaxMs: 0 },
+    retry: {
+      initialMs: 1,
+      coefficient: 1,
+      maximumMs: 2,
+      jitterFrom: 1,
+      jitterTo: 1,
+      maxRetries: 0,
+      maxElapsedMs: 0,
+      retryAfterMaxMs: 0,
+    },
   })
   expect([202, 200, 404, 503].map((status) => statusClass(plan.statusClasses, status))).toEqual([SUCCESS, 0, RETRYABLE, 0])
   expect(plan.headers).toContain('Bearer s3cret')
@@ -127,8 +140,35 @@ test('a schedule takes the place of the intervals and of max_retries', () => {
     scheduleMs: [1000, 60_000, 10_000],
     maximumMs: 60_000,
     maxRetries: 3,
-    jitterRatio: 0.2,
+    ...{ jitterFrom: 0.8, jitterTo: 1.2 },
   })
+})
+
+test('jitter draws from half or none of a wait to the whole', () => {
+  expect(compile({ retry: { jitter: Jitter.EQUAL } }).retry).toMatchObject({ jitterFrom: 0.5, jitterTo: 1 })
+  expect(compile({ retry: { jitter: Jitter.FULL } }).retry).toMatchObject({ jitterFrom: 0, jitterTo: 1 })
+})
+
+test('a rule gives its statuses a meaning, and waits and a number of retries of their own', () => {
+  const { RETRY, FAIL, SKIP, PAUSE } = StatusAction
+  const plan = compile({
+    retry: {
+      maxRetries: 9,
+      statusRules: [
+        { status: ['409', '420-421'], action: RETRY, interval: durationFromMs(700), maxRetries: 20 },
+        { status: ['404'], action: RETRY, maxRetries: 1 },
+        { status: ['500-504'], action: FAIL },
+        { status: ['202'], action: SKIP },
+        { status: ['410'], action: PAUSE },
+      ],
+    },
+  })
+  const meaning = [409, 421, 404, 502, 202, 410, 200].map((status) => statusClass(plan.statusClasses, status))
+  expect(meaning).toEqual([RETRYABLE, RETRYABLE, RETRYABLE, FINAL, SKIPPED, PAUSING, SUCCESS])
+  expect([...plan.statusPlans.keys()]).toEqual([409, 420, 421, 404])
+  expect(plan.statusPlans.get(420)).toEqual({ ...plan.retry, scheduleMs: [700], maximumMs: 700, maxRetries: 9 })
+  expect(plan.statusPlans.get(404)).toEqual({ ...plan.retry, maxRetries: 1 })
+  expect([1, 5].map((attempts) => baseWaitMs(plan.statusPlans.get(409)!, attempts))).toEqual([700, 700])
 })
 
 test('a default gives way to a shorter bound that was asked for', () => {

@@ -2,7 +2,7 @@ import type { UseCase } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { GiveUp, HttpMethod, Isolation, LogBody, Ordering, TombstonePolicy } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { groupId } from '../../runtime/lane-keys.ts'
 import { compileAuthHeaders } from './compile-auth.ts'
-import { compileRetryPlan } from './compile-retry-plan.ts'
+import { compileRetryPlan, compileStatusPlans } from './compile-retry-plan.ts'
 import { compileConstantHeaders, maskSecrets } from './constant-headers.ts'
 import { PlanError } from './plan-error.ts'
 import { choice, durationMs, part, wholeNumber } from './plan-values.ts'
@@ -41,6 +41,10 @@ export interface Plan {
   readonly requestTimeoutMs: number
   readonly connectTimeoutMs: number
   readonly retry: RetryPlan
+  /** In place of `retry` after an answer with such a status. */
+  readonly statusPlans: ReadonlyMap<number, RetryPlan>
+  /** Whether an answer's ferry-action header is looked at. */
+  readonly answerDecides: boolean
   /** To be asked by the functions of status-class.ts. */
   readonly statusClasses: Uint8Array
   /** Whether giving up is paid for by successes. */
@@ -61,13 +65,17 @@ export function compilePlan(useCase: UseCase): Plan {
   const spec = part('spec', useCase.spec)
   const retry = spec.retry && part('spec.retry', spec.retry)
   const delivery = spec.delivery && part('spec.delivery', spec.delivery)
+  const retryPlan = compileRetryPlan(retry)
+  const rules = retry?.statusRules.map((rule, at) => part(`spec.retry.status_rules[${at}]`, rule)) ?? []
   return {
     ...compileIdentity(useCase),
     ...compileSource(useCase),
     ...compileDestination(useCase),
     ordering: choice('spec.delivery.ordering', orderings, delivery?.ordering),
-    retry: compileRetryPlan(retry),
-    statusClasses: compileStatusClasses(retry?.successStatus ?? [], retry?.retryableStatus ?? []),
+    retry: retryPlan,
+    statusPlans: compileStatusPlans(rules, retryPlan),
+    statusClasses: compileStatusClasses(retry?.successStatus ?? [], retry?.retryableStatus ?? [], rules),
+    answerDecides: retry?.answerDecides ?? false,
     deliversTombstones: choice('spec.decode.tombstone', tombstones, spec.decode?.tombstone),
     giveUpFunded: choice('spec.retry.give_up', giveUps, retry?.giveUp),
     ...compileLog(useCase),

@@ -15,7 +15,8 @@ const standard: RetryPlan = {
   initialMs: 5000,
   coefficient: 2,
   maximumMs: hourMs,
-  jitterRatio: 0.2,
+  jitterFrom: 0.8,
+  jitterTo: 1.2,
   maxRetries: Number.POSITIVE_INFINITY,
   maxElapsedMs: 24 * hourMs,
   scheduleMs: undefined,
@@ -44,6 +45,10 @@ describe('exponential waits', () => {
 
   test('jitter spreads a wait over plus and minus its share', () => {
     expect([0, 0.5, 1].map((random) => waitMs(standard, { random }))).toEqual([4000, 5000, 6000])
+  })
+
+  test('full jitter draws from nothing to the whole wait', () => {
+    expect([0, 0.5, 1].map((random) => waitMs({ ...standard, jitterFrom: 0, jitterTo: 1 }, { random }))).toEqual([0, 2500, 5000])
   })
 
   test('at the maximum the spread lies below it', () => {
@@ -78,7 +83,7 @@ test('Retry-After raises a wait up to its limit and never lowers one', () => {
 test('what is exhausted and not paid for is tried at the maximum interval', () => {
   expect(nextExhaustedAttempt(standard, failed({ attempts: 40, random: 1 })) - firstMs).toBe(hourMs)
   expect(nextExhaustedAttempt(standard, failed({ attempts: 40, random: 0 })) - firstMs).toBe(0.8 * hourMs)
-  const scheduled = { ...standard, scheduleMs: [1000, 9000, 2000], maximumMs: 9000, maxRetries: 3, jitterRatio: 0 }
+  const scheduled = { ...standard, scheduleMs: [1000, 9000, 2000], maximumMs: 9000, maxRetries: 3, jitterFrom: 1, jitterTo: 1 }
   expect(nextExhaustedAttempt(scheduled, failed({ attempts: 4 })) - firstMs).toBe(9000)
 })
 
@@ -89,7 +94,8 @@ const plans: fc.Arbitrary<RetryPlan> = fc
     initialMs: ms(24 * hourMs),
     coefficient: fc.double({ min: 1, max: 100, noNaN: true }),
     maximumMs: ms(7 * 24 * hourMs),
-    jitterRatio: fc.double({ min: 0, max: 1, noNaN: true }),
+    jitterFrom: fc.double({ min: 0, max: 1, noNaN: true }),
+    jitterTo: fc.double({ min: 1, max: 2, noNaN: true }),
     maxRetries: fc.oneof(fc.integer({ min: 0, max: 100_000 }), fc.constant(Number.POSITIVE_INFINITY)),
     maxElapsedMs: fc.integer({ min: 0, max: 90 * 24 * hourMs }),
     scheduleMs: fc.option(scheduleMs, { nil: undefined }),
@@ -121,8 +127,8 @@ describe('whatever the policy', () => {
         const wait = due - one.nowMs
         expect(Number.isSafeInteger(due)).toBe(true)
         expect(wait).toBeGreaterThanOrEqual(0)
-        expect(wait).toBeGreaterThanOrEqual(Math.max(asked, Math.floor(base * (1 - plan.jitterRatio))))
-        expect(wait).toBeLessThanOrEqual(Math.max(asked, Math.ceil(base * (1 + plan.jitterRatio))))
+        expect(wait).toBeGreaterThanOrEqual(Math.max(asked, Math.floor(base * plan.jitterFrom)))
+        expect(wait).toBeLessThanOrEqual(Math.max(asked, Math.ceil(base * plan.jitterTo)))
         if (plan.scheduleMs === undefined) expect(wait).toBeLessThanOrEqual(Math.max(asked, plan.maximumMs))
       }),
       { numRuns: 1000 },

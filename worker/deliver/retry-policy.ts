@@ -7,8 +7,9 @@ export interface RetryPlan {
   readonly coefficient: number
   /** No wait is longer, jitter included. With a schedule: its longest wait, before jitter. */
   readonly maximumMs: number
-  /** Share of a wait, 0 to 1. */
-  readonly jitterRatio: number
+  /** A wait is drawn evenly from its own length times the one to its length times the other. */
+  readonly jitterFrom: number
+  readonly jitterTo: number
   /** Attempts after the first one; Infinity for no limit. With a schedule: its length. */
   readonly maxRetries: number
   /** No attempt is planned later than this after the first one. */
@@ -62,8 +63,8 @@ export function baseWaitMs(plan: RetryPlan, attempts: number): number {
 
 function dueAfter(plan: RetryPlan, failed: FailedAttempt, baseMs: number): number {
   // At the maximum the spread ends there: cutting after the draw would make half of all waits exactly the maximum, one herd.
-  const lowestMs = baseMs * (1 - plan.jitterRatio)
-  const spreadMs = baseMs * (1 + plan.jitterRatio)
+  const lowestMs = baseMs * plan.jitterFrom
+  const spreadMs = baseMs * plan.jitterTo
   const highestMs = plan.scheduleMs === undefined ? Math.min(spreadMs, plan.maximumMs) : spreadMs
   const waitMs = lowestMs + failed.random * (highestMs - lowestMs)
   const askedMs = Math.min(failed.retryAfterMs ?? 0, plan.retryAfterMaxMs)

@@ -1,11 +1,12 @@
 import { Reason } from '../../proto/gen/ferry/v1/delivery_pb.ts'
+import { readAnswerAction } from '../deliver/answer-action.ts'
 import { classifyError } from '../deliver/classify.ts'
 import { costsNoRetry } from '../deliver/costs-no-retry.ts'
 import type { Flight } from '../deliver/flight.ts'
 import type { Plan } from '../deliver/plan.ts'
 import { responseHeader } from '../deliver/response-header.ts'
 import { retryAfterMs } from '../deliver/retry-after.ts'
-import { FINAL, SUCCESS, statusClass, statusReason } from '../deliver/status-class.ts'
+import { FINAL, PAUSING, RETRYABLE, SKIPPED, SUCCESS, statusClass, statusReason } from '../deliver/status-class.ts'
 import type { Attempt } from '../record/attempt.ts'
 import type { Answer } from './verdict.ts'
 
@@ -15,6 +16,9 @@ import type { Answer } from './verdict.ts'
 //   has a status of success      | DELIVERED |
 //   has a retryable status       | RETRYABLE | RETRYABLE_STATUS
 //   has another status           | FINAL     | NON_RETRYABLE_STATUS
+//   has a status that is skipped | SKIPPED   | STATUS_SKIPPED
+//   has a status that pauses     | ABORTED   | STATUS_PAUSED
+//   says itself what to do       | RETRYABLE, SKIPPED or FINAL | ANSWER
 //   is 401 to an old token       | ABORTED   | TOKEN_REFUSED
 //   took too long                | RETRYABLE | TIMEOUT
 //   was ended for its lane       | ABORTED   | ABORTED
@@ -33,7 +37,7 @@ export function readAnswer<L>(
   plan: Plan,
   nowMs: number,
   isTokenRefused: boolean,
-): 'DELIVERED' | Answer {
+): 'DELIVERED' | 'SKIPPED' | Answer {
   const tookMs = flight.endedAt - flight.sentAt
   row.status = flight.status
   row.latencyUs = Math.round(tookMs * 1000)
@@ -46,9 +50,11 @@ export function readAnswer<L>(
     return 'ABORTED'
   }
   if (flight.status !== 0) {
+    const decided = plan.answerDecides ? readDecision(flight, row) : undefined
+    if (decided !== undefined) return decided
     const kind = statusClass(plan.statusClasses, flight.status)
     row.reason = statusReason(kind)
-    return kind === SUCCESS ? 'DELIVERED' : kind === FINAL ? 'FINAL' : 'RETRYABLE'
+    return answerOfClass[kind]
   }
   if (flight.cut === 'TIMEOUT') {
     row.reason = Reason.TIMEOUT
@@ -64,8 +70,30 @@ export function readAnswer<L>(
   return costsNoRetry(row.reason) ? 'ABORTED' : 'RETRYABLE'
 }
 
+const answerOfClass = {
+  [FINAL]: 'FINAL',
+  [SUCCESS]: 'DELIVERED',
+  [RETRYABLE]: 'RETRYABLE',
+  [SKIPPED]: 'SKIPPED',
+  [PAUSING]: 'ABORTED',
+} as const
+
+/** What the endpoint itself says is to be done; undefined when it says nothing that is understood. */
+function readDecision<L>(flight: Landed<L>, row: Attempt): 'SKIPPED' | Answer | undefined {
+  const action = readAnswerAction(flight.responseHeaders)
+  if (action === undefined) return undefined
+  if (action.kind === 'UNKNOWN') {
+    row.error = action.error
+    return undefined
+  }
+  row.reason = Reason.ANSWER
+  return action.kind === 'RETRY' ? 'RETRYABLE' : action.kind === 'SKIP' ? 'SKIPPED' : 'FINAL'
+}
+
 /** The wait that the answer asks for, in ms. */
-export function askedMs<L>(flight: Landed<L>, nowMs: number): number | undefined {
+export function askedMs<L>(flight: Landed<L>, plan: Plan, nowMs: number): number | undefined {
+  const action = plan.answerDecides ? readAnswerAction(flight.responseHeaders) : undefined
+  if (action?.kind === 'RETRY' && action.afterMs !== undefined) return action.afterMs
   const header = responseHeader(flight.responseHeaders, 'retry-after')
   return header === undefined ? undefined : retryAfterMs(header, nowMs)
 }

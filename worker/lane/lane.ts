@@ -252,20 +252,22 @@ export class Lane {
       this.#settling.settle(load, undefined, 0, nowMs)
       return
     }
-    const verdict = judge(
-      plan,
-      answer,
-      row.reason,
-      speaksOfRecord(plan.statusClasses, flight.status),
-      {
-        attempts: row.attempt - (entry?.unpaid ?? 0),
-        firstMs: entry?.firstMs || row.sentMs,
-        nowMs,
-        retryAfterMs: askedMs(flight, nowMs),
-        random: Math.random(),
-      },
-      this.credit,
-    )
+    if (answer === 'SKIPPED') {
+      row.outcome = Outcome.SKIPPED
+      this.#settling.settle(load, undefined, 0, nowMs)
+      return
+    }
+    if (row.reason === Reason.STATUS_PAUSED) load.pauseUseCase(flight.status)
+    const failed = {
+      attempts: row.attempt - (entry?.unpaid ?? 0),
+      firstMs: entry?.firstMs || row.sentMs,
+      nowMs,
+      retryAfterMs: askedMs(flight, plan, nowMs),
+      random: Math.random(),
+      status: flight.status,
+      speaksOfRecord: row.reason === Reason.ANSWER || speaksOfRecord(plan.statusClasses, flight.status),
+    }
+    const verdict = judge(plan, answer, row.reason, failed, this.credit)
     this.credit = verdict.credit
     row.outcome = verdict.outcome
     row.reason = verdict.reason

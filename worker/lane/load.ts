@@ -75,6 +75,12 @@ export class Load {
     return this.#route?.token?.refuses(status, this.#headers!.token, now) ?? false
   }
 
+  /** The answer's status says that the use case is to be paused: its revision sends nothing more. */
+  pauseUseCase(status: number): void {
+    const { topic, partition } = this.lane!.id
+    this.#route!.access.pause(`the endpoint answered ${status} to ${topic}/${partition}/${this.row.offset}`)
+  }
+
   /** Flat; the flight sends them. */
   get headers(): string[] {
     return this.#headers!.sent

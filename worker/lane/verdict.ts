@@ -1,4 +1,4 @@
-import { Outcome, Reason } from '../../proto/gen/ferry/v1/delivery_pb.ts'
+import { Outcome } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import type { ParkedState } from '../../runtime/lane-keys.ts'
 import { payGiveUp } from '../deliver/credit.ts'
 import { type FailedAttempt, nextAttempt, nextExhaustedAttempt, type RetryPlan } from '../deliver/retry-policy.ts'
@@ -10,14 +10,23 @@ import { type FailedAttempt, nextAttempt, nextExhaustedAttempt, type RetryPlan }
 //   retryable | goes on   |        | RETRY its reason           | parked P, due by the policy
 //   retryable | exhausted | paid   | FAILED MAX_...             | ended
 //   retryable | exhausted | none   | RETRY its reason           | parked X, due at maximum_interval
-//   final     |           | paid   | FAILED NON_RETRYABLE_STATUS| ended
-//   final     |           | none   | RETRY NON_RETRYABLE_STATUS | parked X, due at maximum_interval
+//   final     |           | paid   | FAILED its reason          | ended
+//   final     |           | none   | RETRY its reason           | parked X, due at maximum_interval
 
 export type Answer = 'ABORTED' | 'RETRYABLE' | 'FINAL'
 
 export interface Rules {
   readonly retry: RetryPlan
+  /** In place of `retry` after an answer with such a status. */
+  readonly statusPlans: ReadonlyMap<number, RetryPlan>
   readonly giveUpFunded: boolean
+}
+
+export interface Unsuccessful extends FailedAttempt {
+  /** NO_ANSWER when there was none. */
+  readonly status: number
+  /** Giving up is then cheap. */
+  readonly speaksOfRecord: boolean
 }
 
 export interface Verdict {
@@ -30,18 +39,12 @@ export interface Verdict {
 }
 
 /** `failed.attempts` counts only attempts that cost a retry, the one that has just failed included. */
-export function judge(
-  rules: Rules,
-  answer: Answer,
-  reason: number,
-  speaksOfRecord: boolean,
-  failed: FailedAttempt,
-  credit: number,
-): Verdict {
+export function judge(rules: Rules, answer: Answer, reason: number, failed: Unsuccessful, credit: number): Verdict {
   if (answer === 'ABORTED') return { outcome: Outcome.RETRY, reason, state: 'P', dueMs: failed.nowMs, credit }
-  const due = answer === 'FINAL' ? -Reason.NON_RETRYABLE_STATUS : nextAttempt(rules.retry, failed)
+  const retry = rules.statusPlans.get(failed.status) ?? rules.retry
+  const due = answer === 'FINAL' ? -reason : nextAttempt(retry, failed)
   if (due >= 0) return { outcome: Outcome.RETRY, reason, state: 'P', dueMs: due, credit }
-  const rest = rules.giveUpFunded ? payGiveUp(credit, speaksOfRecord) : credit
+  const rest = rules.giveUpFunded ? payGiveUp(credit, failed.speaksOfRecord) : credit
   if (rest >= 0) return { outcome: Outcome.FAILED, reason: -due, state: undefined, dueMs: 0, credit: rest }
-  return { outcome: Outcome.RETRY, reason, state: 'X', dueMs: nextExhaustedAttempt(rules.retry, failed), credit }
+  return { outcome: Outcome.RETRY, reason, state: 'X', dueMs: nextExhaustedAttempt(retry, failed), credit }
 }

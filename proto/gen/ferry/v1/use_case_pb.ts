@@ -17,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file ferry/v1/use_case.proto.
  */
 export const file_ferry_v1_use_case: GenFile = /*@__PURE__*/
-  fileDesc("ChdmZXJyeS92MS91c2VfY2FzZS5wcm90bxIIZmVycnkudjEi2QIKB1VzZUNhc2USVwoEbmFtZRgBIAEoCUJJukhGckQYlgEyP15uYW1lc3BhY2VzL1thLXpdW2EtejAtOS1dezAsNjJ9L3VzZUNhc2VzL1thLXpdW2EtejAtOS1dezAsNjJ9JBIUCgN1aWQYAiABKAlCB7pIBHICGEASEAoIcmV2aXNpb24YAyABKAMSFQoEZXRhZxgEIAEoCUIHukgEcgIYZBIrCgRzcGVjGAUgASgLMhUuZmVycnkudjEuVXNlQ2FzZVNwZWNCBrpIA8gBARInCgZzdGF0dXMYBiABKAsyFy5mZXJyeS52MS5Vc2VDYXNlU3RhdHVzEi8KC2NyZWF0ZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi/gIKC1VzZUNhc2VTcGVjEigKBnNvdXJjZRgBIAEoCzIQLmZlcnJ5LnYxLlNvdXJjZUIGukgDyAEBEigKBmRlY29kZRgCIAEoCzIQLmZlcnJ5LnYxLkRlY29kZUIGukgDyAEBEjIKC2Rlc3RpbmF0aW9uGAMgASgLMhUuZmVycnkudjEuRGVzdGluYXRpb25CBrpIA8gBARIYCgZmaWx0ZXIYBCABKAlCCLpIBXIDGKAfEjQKCXRyYW5zZm9ybRgFIAMoCzIXLmZlcnJ5LnYxLlRyYW5zZm9ybVN0ZXBCCLpIBZIBAhAyEioKCGRlbGl2ZXJ5GAYgASgLMhguZmVycnkudjEuRGVsaXZlcnlQb2xpY3kSJAoFcmV0cnkYByABKAsyFS5mZXJyeS52MS5SZXRyeVBvbGljeRIgCgNsb2cYCCABKAsyEy5mZXJyeS52MS5Mb2dQb2xpY3kSHQoLZGVzY3JpcHRpb24YDSABKAlCCLpIBXIDGOgHSgQICRANIrgCCgZTb3VyY2USMQoHY2x1c3RlchgBIAEoCUIgukgdchsyGV4oW2Etel1bYS16MC05LV17MCw2Mn0pPyQSLAoFdG9waWMYAiABKAlCHbpIGnIYEAEY+QEyEV5bYS16QS1aMC05Ll8tXSskEjcKCHBvc2l0aW9uGAMgASgOMhcuZmVycnkudjEuU3RhcnRQb3NpdGlvbkIKukgHggEEEAEgAEgAEioKBHRpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAASLQoHb2Zmc2V0cxgFIAEoCzIaLmZlcnJ5LnYxLlBhcnRpdGlvbk9mZnNldHNIABIwCglpc29sYXRpb24YBiABKA4yEy5mZXJyeS52MS5Jc29sYXRpb25CCLpIBYIBAhABQgcKBXN0YXJ0IpUBChBQYXJ0aXRpb25PZmZzZXRzElEKB29mZnNldHMYASADKAsyJy5mZXJyeS52MS5QYXJ0aXRpb25PZmZzZXRzLk9mZnNldHNFbnRyeUIXukgUmgERCAEQkE4iBBoCKAAqBCICKAAaLgoMT2Zmc2V0c0VudHJ5EgsKA2tleRgBIAEoBRINCgV2YWx1ZRgCIAEoAzoCOAEi/wEKBkRlY29kZRIkCgRqc29uGAEgASgLMhQuZmVycnkudjEuSnNvbkRlY29kZUgAEiwKCHByb3RvYnVmGAIgASgLMhguZmVycnkudjEuUHJvdG9idWZEZWNvZGVIABIkCgR0ZXh0GAUgASgLMhQuZmVycnkudjEuVGV4dERlY29kZUgAEiYKBWJ5dGVzGAYgASgLMhUuZmVycnkudjEuQnl0ZXNEZWNvZGVIABI2Cgl0b21ic3RvbmUYByABKA4yGS5mZXJyeS52MS5Ub21ic3RvbmVQb2xpY3lCCLpIBYIBAhABQg8KBmZvcm1hdBIFukgCCAFKBAgDEARKBAgEEAUiDAoKSnNvbkRlY29kZSIMCgpUZXh0RGVjb2RlIg0KC0J5dGVzRGVjb2RlIrYBCg5Qcm90b2J1ZkRlY29kZRIhCg5kZXNjcmlwdG9yX3NldBgBIAEoDEIJukgGegQYgIBAEjcKFWRlc2NyaXB0b3Jfc2V0X3NoYTI1NhgCIAEoCUIYukgVchMyEV4oWzAtOWEtZl17NjR9KT8kEhsKB21lc3NhZ2UYAyABKAlCCrpIB3IFEAEY9AMSKwoManNvbl9vcHRpb25zGAQgASgLMhUuZmVycnkudjEuSnNvbk9wdGlvbnMiYgoLSnNvbk9wdGlvbnMSHAoUYWx3YXlzX2VtaXRfaW1wbGljaXQYASABKAgSFwoPZW51bV9hc19pbnRlZ2VyGAIgASgIEhwKFHVzZV9wcm90b19maWVsZF9uYW1lGAMgASgIIqMDCgtEZXN0aW5hdGlvbhIYCgN1cmwYASABKAlCC7pICHIGGNAPiAEBEi4KBm1ldGhvZBgCIAEoDjIULmZlcnJ5LnYxLkh0dHBNZXRob2RCCLpIBYIBAhABEj0KB2hlYWRlcnMYAyADKAsyIi5mZXJyeS52MS5EZXN0aW5hdGlvbi5IZWFkZXJzRW50cnlCCLpIBZoBAhAgEkYKD3JlcXVlc3RfdGltZW91dBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkISukgPqgEMIgMI2AQyBRCAreIEEkUKD2Nvbm5lY3RfdGltZW91dBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIRukgOqgELIgIIPDIFEICt4gQSHAoEYXV0aBgHIAEoCzIOLmZlcnJ5LnYxLkF1dGgSIgoHc2lnbmluZxgIIAEoCzIRLmZlcnJ5LnYxLlNpZ25pbmcaLgoMSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFKBAgGEAdKBAgJEA0i+gEKDkRlbGl2ZXJ5UG9saWN5Ei4KCG9yZGVyaW5nGAEgASgOMhIuZmVycnkudjEuT3JkZXJpbmdCCLpIBYIBAhABEiYKDW1heF9pbl9mbGlnaHQYAiABKAVCCrpIBxoFGIAgKAFIAIgBARIlCgpwYXJrZWRfbWF4GAMgASgDQgy6SAkiBxiAreIEKAFIAYgBARItChBwYXJrZWRfYnl0ZXNfbWF4GAQgASgDQg66SAsiCRiAgICAgCAoAEgCiAEBQhAKDl9tYXhfaW5fZmxpZ2h0Qg0KC19wYXJrZWRfbWF4QhMKEV9wYXJrZWRfYnl0ZXNfbWF4SgQIBRAJIocGCgtSZXRyeVBvbGljeRJHChBpbml0aWFsX2ludGVydmFsGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhK6SA+qAQwiBAiAowUyBBDAhD0SOQoTYmFja29mZl9jb2VmZmljaWVudBgCIAEoAUIXukgUEhIZAAAAAAAAWUApAAAAAAAA8D9IAIgBARJHChBtYXhpbXVtX2ludGVydmFsGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhK6SA+qAQwiBAiA9SQyBBDAhD0SMgoMaml0dGVyX3JhdGlvGAQgASgBQhe6SBQSEhkAAAAAAADwPykAAAAAAAAAAEgBiAEBEiUKC21heF9yZXRyaWVzGAUgASgFQgu6SAgaBhigjQYoAEgCiAEBEkQKEG1heF9lbGFwc2VkX3RpbWUYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CD7pIDKoBCSIFCIDO2gMyABJGCghzY2hlZHVsZRgHIAMoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIZukgWkgETEGQiD6oBDCIECID1JDIEEMCEPRJGCg5zdWNjZXNzX3N0YXR1cxgIIAMoCUIuukgrkgEoECAiJHIiMiBeWzEtNV1bMC05XXsyfSgtWzEtNV1bMC05XXsyfSk/JBJKChByZXRyeWFibGVfc3RhdHVzGAkgAygJQjC6SC2SASoQICImciQyIl4hP1sxLTVdWzAtOV17Mn0oLVsxLTVdWzAtOV17Mn0pPyQSQgoPcmV0cnlfYWZ0ZXJfbWF4GAogASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiBAiA9SQyABIrCgdnaXZlX3VwGAsgASgOMhAuZmVycnkudjEuR2l2ZVVwQgi6SAWCAQIQAUIWChRfYmFja29mZl9jb2VmZmljaWVudEIPCg1faml0dGVyX3JhdGlvQg4KDF9tYXhfcmV0cmllc0oECAwQECLyAgoJTG9nUG9saWN5EjEKDHJlcXVlc3RfYm9keRgBIAEoDjIRLmZlcnJ5LnYxLkxvZ0JvZHlCCLpIBYIBAhABEjAKFnJlcXVlc3RfYm9keV9ieXRlc19tYXgYAiABKAVCC7pICBoGGICAQCgASACIAQESMQoXcmVzcG9uc2VfYm9keV9ieXRlc19tYXgYAyABKAVCC7pICBoGGICAQCgASAGIAQESRwoRc3VjY2Vzc19yZXRlbnRpb24YBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpIDqoBCyIFCICwvRAyAggBEkcKEWZhaWx1cmVfcmV0ZW50aW9uGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhG6SA6qAQsiBQiAsL0QMgIIAUIZChdfcmVxdWVzdF9ib2R5X2J5dGVzX21heEIaChhfcmVzcG9uc2VfYm9keV9ieXRlc19tYXhKBAgGEAoihwEKDVVzZUNhc2VTdGF0dXMSJQoFc3RhdGUYASABKA4yFi5mZXJyeS52MS5Vc2VDYXNlU3RhdGUSHgoMcGF1c2VfcmVhc29uGAIgASgJQgi6SAVyAxj0AxIvCgtwYXVzZV91bnRpbBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqZwoNU3RhcnRQb3NpdGlvbhIeChpTVEFSVF9QT1NJVElPTl9VTlNQRUNJRklFRBAAEhsKF1NUQVJUX1BPU0lUSU9OX0VBUkxJRVNUEAESGQoVU1RBUlRfUE9TSVRJT05fTEFURVNUEAIqZAoJSXNvbGF0aW9uEhkKFUlTT0xBVElPTl9VTlNQRUNJRklFRBAAEhwKGElTT0xBVElPTl9SRUFEX0NPTU1JVFRFRBABEh4KGklTT0xBVElPTl9SRUFEX1VOQ09NTUlUVEVEEAIqcQoPVG9tYnN0b25lUG9saWN5EiAKHFRPTUJTVE9ORV9QT0xJQ1lfVU5TUEVDSUZJRUQQABIZChVUT01CU1RPTkVfUE9MSUNZX1NLSVAQARIhCh1UT01CU1RPTkVfUE9MSUNZX0RFTElWRVJfTlVMTBACKmsKCkh0dHBNZXRob2QSGwoXSFRUUF9NRVRIT0RfVU5TUEVDSUZJRUQQABIUChBIVFRQX01FVEhPRF9QT1NUEAESEwoPSFRUUF9NRVRIT0RfUFVUEAISFQoRSFRUUF9NRVRIT0RfUEFUQ0gQAypmCghPcmRlcmluZxIYChRPUkRFUklOR19VTlNQRUNJRklFRBAAEhYKEk9SREVSSU5HX1VOT1JERVJFRBABEhAKDE9SREVSSU5HX0tFWRACEhYKEk9SREVSSU5HX1BBUlRJVElPThADKksKBkdpdmVVcBIXChNHSVZFX1VQX1VOU1BFQ0lGSUVEEAASEgoOR0lWRV9VUF9GVU5ERUQQARIUChBHSVZFX1VQX1VORlVOREVEEAIqXwoHTG9nQm9keRIYChRMT0dfQk9EWV9VTlNQRUNJRklFRBAAEhAKDExPR19CT0RZX0FMTBABEhUKEUxPR19CT0RZX0ZBSUxVUkVTEAISEQoNTE9HX0JPRFlfTk9ORRADKoEBCgxVc2VDYXNlU3RhdGUSHgoaVVNFX0NBU0VfU1RBVEVfVU5TUEVDSUZJRUQQABIZChVVU0VfQ0FTRV9TVEFURV9BQ1RJVkUQARIZChVVU0VfQ0FTRV9TVEFURV9QQVVTRUQQAhIbChdVU0VfQ0FTRV9TVEFURV9ERUxFVElORxADYgZwcm90bzM", [file_buf_validate_validate, file_ferry_v1_credentials, file_ferry_v1_transform, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChdmZXJyeS92MS91c2VfY2FzZS5wcm90bxIIZmVycnkudjEi2QIKB1VzZUNhc2USVwoEbmFtZRgBIAEoCUJJukhGckQYlgEyP15uYW1lc3BhY2VzL1thLXpdW2EtejAtOS1dezAsNjJ9L3VzZUNhc2VzL1thLXpdW2EtejAtOS1dezAsNjJ9JBIUCgN1aWQYAiABKAlCB7pIBHICGEASEAoIcmV2aXNpb24YAyABKAMSFQoEZXRhZxgEIAEoCUIHukgEcgIYZBIrCgRzcGVjGAUgASgLMhUuZmVycnkudjEuVXNlQ2FzZVNwZWNCBrpIA8gBARInCgZzdGF0dXMYBiABKAsyFy5mZXJyeS52MS5Vc2VDYXNlU3RhdHVzEi8KC2NyZWF0ZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi/gIKC1VzZUNhc2VTcGVjEigKBnNvdXJjZRgBIAEoCzIQLmZlcnJ5LnYxLlNvdXJjZUIGukgDyAEBEigKBmRlY29kZRgCIAEoCzIQLmZlcnJ5LnYxLkRlY29kZUIGukgDyAEBEjIKC2Rlc3RpbmF0aW9uGAMgASgLMhUuZmVycnkudjEuRGVzdGluYXRpb25CBrpIA8gBARIYCgZmaWx0ZXIYBCABKAlCCLpIBXIDGKAfEjQKCXRyYW5zZm9ybRgFIAMoCzIXLmZlcnJ5LnYxLlRyYW5zZm9ybVN0ZXBCCLpIBZIBAhAyEioKCGRlbGl2ZXJ5GAYgASgLMhguZmVycnkudjEuRGVsaXZlcnlQb2xpY3kSJAoFcmV0cnkYByABKAsyFS5mZXJyeS52MS5SZXRyeVBvbGljeRIgCgNsb2cYCCABKAsyEy5mZXJyeS52MS5Mb2dQb2xpY3kSHQoLZGVzY3JpcHRpb24YDSABKAlCCLpIBXIDGOgHSgQICRANIrgCCgZTb3VyY2USMQoHY2x1c3RlchgBIAEoCUIgukgdchsyGV4oW2Etel1bYS16MC05LV17MCw2Mn0pPyQSLAoFdG9waWMYAiABKAlCHbpIGnIYEAEY+QEyEV5bYS16QS1aMC05Ll8tXSskEjcKCHBvc2l0aW9uGAMgASgOMhcuZmVycnkudjEuU3RhcnRQb3NpdGlvbkIKukgHggEEEAEgAEgAEioKBHRpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAASLQoHb2Zmc2V0cxgFIAEoCzIaLmZlcnJ5LnYxLlBhcnRpdGlvbk9mZnNldHNIABIwCglpc29sYXRpb24YBiABKA4yEy5mZXJyeS52MS5Jc29sYXRpb25CCLpIBYIBAhABQgcKBXN0YXJ0IpUBChBQYXJ0aXRpb25PZmZzZXRzElEKB29mZnNldHMYASADKAsyJy5mZXJyeS52MS5QYXJ0aXRpb25PZmZzZXRzLk9mZnNldHNFbnRyeUIXukgUmgERCAEQkE4iBBoCKAAqBCICKAAaLgoMT2Zmc2V0c0VudHJ5EgsKA2tleRgBIAEoBRINCgV2YWx1ZRgCIAEoAzoCOAEi/wEKBkRlY29kZRIkCgRqc29uGAEgASgLMhQuZmVycnkudjEuSnNvbkRlY29kZUgAEiwKCHByb3RvYnVmGAIgASgLMhguZmVycnkudjEuUHJvdG9idWZEZWNvZGVIABIkCgR0ZXh0GAUgASgLMhQuZmVycnkudjEuVGV4dERlY29kZUgAEiYKBWJ5dGVzGAYgASgLMhUuZmVycnkudjEuQnl0ZXNEZWNvZGVIABI2Cgl0b21ic3RvbmUYByABKA4yGS5mZXJyeS52MS5Ub21ic3RvbmVQb2xpY3lCCLpIBYIBAhABQg8KBmZvcm1hdBIFukgCCAFKBAgDEARKBAgEEAUiDAoKSnNvbkRlY29kZSIMCgpUZXh0RGVjb2RlIg0KC0J5dGVzRGVjb2RlIrYBCg5Qcm90b2J1ZkRlY29kZRIhCg5kZXNjcmlwdG9yX3NldBgBIAEoDEIJukgGegQYgIBAEjcKFWRlc2NyaXB0b3Jfc2V0X3NoYTI1NhgCIAEoCUIYukgVchMyEV4oWzAtOWEtZl17NjR9KT8kEhsKB21lc3NhZ2UYAyABKAlCCrpIB3IFEAEY9AMSKwoManNvbl9vcHRpb25zGAQgASgLMhUuZmVycnkudjEuSnNvbk9wdGlvbnMiYgoLSnNvbk9wdGlvbnMSHAoUYWx3YXlzX2VtaXRfaW1wbGljaXQYASABKAgSFwoPZW51bV9hc19pbnRlZ2VyGAIgASgIEhwKFHVzZV9wcm90b19maWVsZF9uYW1lGAMgASgIIqMDCgtEZXN0aW5hdGlvbhIYCgN1cmwYASABKAlCC7pICHIGGNAPiAEBEi4KBm1ldGhvZBgCIAEoDjIULmZlcnJ5LnYxLkh0dHBNZXRob2RCCLpIBYIBAhABEj0KB2hlYWRlcnMYAyADKAsyIi5mZXJyeS52MS5EZXN0aW5hdGlvbi5IZWFkZXJzRW50cnlCCLpIBZoBAhAgEkYKD3JlcXVlc3RfdGltZW91dBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkISukgPqgEMIgMI2AQyBRCAreIEEkUKD2Nvbm5lY3RfdGltZW91dBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIRukgOqgELIgIIPDIFEICt4gQSHAoEYXV0aBgHIAEoCzIOLmZlcnJ5LnYxLkF1dGgSIgoHc2lnbmluZxgIIAEoCzIRLmZlcnJ5LnYxLlNpZ25pbmcaLgoMSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFKBAgGEAdKBAgJEA0i+gEKDkRlbGl2ZXJ5UG9saWN5Ei4KCG9yZGVyaW5nGAEgASgOMhIuZmVycnkudjEuT3JkZXJpbmdCCLpIBYIBAhABEiYKDW1heF9pbl9mbGlnaHQYAiABKAVCCrpIBxoFGIAgKAFIAIgBARIlCgpwYXJrZWRfbWF4GAMgASgDQgy6SAkiBxiAreIEKAFIAYgBARItChBwYXJrZWRfYnl0ZXNfbWF4GAQgASgDQg66SAsiCRiAgICAgCAoAEgCiAEBQhAKDl9tYXhfaW5fZmxpZ2h0Qg0KC19wYXJrZWRfbWF4QhMKEV9wYXJrZWRfYnl0ZXNfbWF4SgQIBRAJIoEHCgtSZXRyeVBvbGljeRJHChBpbml0aWFsX2ludGVydmFsGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhK6SA+qAQwiBAiAowUyBBDAhD0SOQoTYmFja29mZl9jb2VmZmljaWVudBgCIAEoAUIXukgUEhIZAAAAAAAAWUApAAAAAAAA8D9IAIgBARJHChBtYXhpbXVtX2ludGVydmFsGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhK6SA+qAQwiBAiA9SQyBBDAhD0SMgoMaml0dGVyX3JhdGlvGAQgASgBQhe6SBQSEhkAAAAAAADwPykAAAAAAAAAAEgBiAEBEiUKC21heF9yZXRyaWVzGAUgASgFQgu6SAgaBhigjQYoAEgCiAEBEkQKEG1heF9lbGFwc2VkX3RpbWUYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CD7pIDKoBCSIFCIDO2gMyABJGCghzY2hlZHVsZRgHIAMoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIZukgWkgETEGQiD6oBDCIECID1JDIEEMCEPRJGCg5zdWNjZXNzX3N0YXR1cxgIIAMoCUIuukgrkgEoECAiJHIiMiBeWzEtNV1bMC05XXsyfSgtWzEtNV1bMC05XXsyfSk/JBJKChByZXRyeWFibGVfc3RhdHVzGAkgAygJQjC6SC2SASoQICImciQyIl4hP1sxLTVdWzAtOV17Mn0oLVsxLTVdWzAtOV17Mn0pPyQSQgoPcmV0cnlfYWZ0ZXJfbWF4GAogASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiBAiA9SQyABIrCgdnaXZlX3VwGAsgASgOMhAuZmVycnkudjEuR2l2ZVVwQgi6SAWCAQIQARI0CgxzdGF0dXNfcnVsZXMYDSADKAsyFC5mZXJyeS52MS5TdGF0dXNSdWxlQgi6SAWSAQIQIBIWCg5hbnN3ZXJfZGVjaWRlcxgOIAEoCBIqCgZqaXR0ZXIYECABKA4yEC5mZXJyeS52MS5KaXR0ZXJCCLpIBYIBAhABQhYKFF9iYWNrb2ZmX2NvZWZmaWNpZW50Qg8KDV9qaXR0ZXJfcmF0aW9CDgoMX21heF9yZXRyaWVzSgQIDxAQIvoBCgpTdGF0dXNSdWxlEkAKBnN0YXR1cxgBIAMoCUIwukgtkgEqCAEQICIkciIyIF5bMS01XVswLTldezJ9KC1bMS01XVswLTldezJ9KT8kEjIKBmFjdGlvbhgCIAEoDjIWLmZlcnJ5LnYxLlN0YXR1c0FjdGlvbkIKukgHggEEEAEgABI/CghpbnRlcnZhbBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkISukgPqgEMIgQIgPUkMgQQwIQ9EiUKC21heF9yZXRyaWVzGAQgASgFQgu6SAgaBhigjQYoAEgAiAEBQg4KDF9tYXhfcmV0cmllcyLyAgoJTG9nUG9saWN5EjEKDHJlcXVlc3RfYm9keRgBIAEoDjIRLmZlcnJ5LnYxLkxvZ0JvZHlCCLpIBYIBAhABEjAKFnJlcXVlc3RfYm9keV9ieXRlc19tYXgYAiABKAVCC7pICBoGGICAQCgASACIAQESMQoXcmVzcG9uc2VfYm9keV9ieXRlc19tYXgYAyABKAVCC7pICBoGGICAQCgASAGIAQESRwoRc3VjY2Vzc19yZXRlbnRpb24YBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpIDqoBCyIFCICwvRAyAggBEkcKEWZhaWx1cmVfcmV0ZW50aW9uGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhG6SA6qAQsiBQiAsL0QMgIIAUIZChdfcmVxdWVzdF9ib2R5X2J5dGVzX21heEIaChhfcmVzcG9uc2VfYm9keV9ieXRlc19tYXhKBAgGEAoihwEKDVVzZUNhc2VTdGF0dXMSJQoFc3RhdGUYASABKA4yFi5mZXJyeS52MS5Vc2VDYXNlU3RhdGUSHgoMcGF1c2VfcmVhc29uGAIgASgJQgi6SAVyAxj0AxIvCgtwYXVzZV91bnRpbBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqZwoNU3RhcnRQb3NpdGlvbhIeChpTVEFSVF9QT1NJVElPTl9VTlNQRUNJRklFRBAAEhsKF1NUQVJUX1BPU0lUSU9OX0VBUkxJRVNUEAESGQoVU1RBUlRfUE9TSVRJT05fTEFURVNUEAIqZAoJSXNvbGF0aW9uEhkKFUlTT0xBVElPTl9VTlNQRUNJRklFRBAAEhwKGElTT0xBVElPTl9SRUFEX0NPTU1JVFRFRBABEh4KGklTT0xBVElPTl9SRUFEX1VOQ09NTUlUVEVEEAIqcQoPVG9tYnN0b25lUG9saWN5EiAKHFRPTUJTVE9ORV9QT0xJQ1lfVU5TUEVDSUZJRUQQABIZChVUT01CU1RPTkVfUE9MSUNZX1NLSVAQARIhCh1UT01CU1RPTkVfUE9MSUNZX0RFTElWRVJfTlVMTBACKmsKCkh0dHBNZXRob2QSGwoXSFRUUF9NRVRIT0RfVU5TUEVDSUZJRUQQABIUChBIVFRQX01FVEhPRF9QT1NUEAESEwoPSFRUUF9NRVRIT0RfUFVUEAISFQoRSFRUUF9NRVRIT0RfUEFUQ0gQAypmCghPcmRlcmluZxIYChRPUkRFUklOR19VTlNQRUNJRklFRBAAEhYKEk9SREVSSU5HX1VOT1JERVJFRBABEhAKDE9SREVSSU5HX0tFWRACEhYKEk9SREVSSU5HX1BBUlRJVElPThADKlYKBkppdHRlchIWChJKSVRURVJfVU5TUEVDSUZJRUQQABIRCg1KSVRURVJfU1BSRUFEEAESEAoMSklUVEVSX0VRVUFMEAISDwoLSklUVEVSX0ZVTEwQAyqPAQoMU3RhdHVzQWN0aW9uEh0KGVNUQVRVU19BQ1RJT05fVU5TUEVDSUZJRUQQABIXChNTVEFUVVNfQUNUSU9OX1JFVFJZEAESFgoSU1RBVFVTX0FDVElPTl9GQUlMEAISFgoSU1RBVFVTX0FDVElPTl9TS0lQEAMSFwoTU1RBVFVTX0FDVElPTl9QQVVTRRAEKksKBkdpdmVVcBIXChNHSVZFX1VQX1VOU1BFQ0lGSUVEEAASEgoOR0lWRV9VUF9GVU5ERUQQARIUChBHSVZFX1VQX1VORlVOREVEEAIqXwoHTG9nQm9keRIYChRMT0dfQk9EWV9VTlNQRUNJRklFRBAAEhAKDExPR19CT0RZX0FMTBABEhUKEUxPR19CT0RZX0ZBSUxVUkVTEAISEQoNTE9HX0JPRFlfTk9ORRADKoEBCgxVc2VDYXNlU3RhdGUSHgoaVVNFX0NBU0VfU1RBVEVfVU5TUEVDSUZJRUQQABIZChVVU0VfQ0FTRV9TVEFURV9BQ1RJVkUQARIZChVVU0VfQ0FTRV9TVEFURV9QQVVTRUQQAhIbChdVU0VfQ0FTRV9TVEFURV9ERUxFVElORxADYgZwcm90bzM", [file_buf_validate_validate, file_ferry_v1_credentials, file_ferry_v1_transform, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * A registered consumer: one topic, one endpoint, and all configuration of the way between.
@@ -584,7 +584,7 @@ export type RetryPolicy = Message<"ferry.v1.RetryPolicy"> & {
   maximumInterval?: Duration | undefined;
 
   /**
-   * Each wait is spread evenly over plus and minus this share of itself. Not set means 0.2; 0 means none.
+   * With jitter SPREAD: each wait is spread evenly over plus and minus this share of itself. Not set means 0.2; 0 means none.
    *
    * @generated from field: optional double jitter_ratio = 4;
    */
@@ -605,7 +605,7 @@ export type RetryPolicy = Message<"ferry.v1.RetryPolicy"> & {
   maxElapsedTime?: Duration | undefined;
 
   /**
-   * The waits one by one, each spread by jitter_ratio; when given, it replaces the interval fields above, and its length is
+   * The waits one by one, each spread as jitter says; when given, it replaces the interval fields above, and its length is
    * max_retries. At most 100.
    *
    * @generated from field: repeated google.protobuf.Duration schedule = 7;
@@ -640,6 +640,29 @@ export type RetryPolicy = Message<"ferry.v1.RetryPolicy"> & {
    * @generated from field: ferry.v1.GiveUp give_up = 11;
    */
   giveUp: GiveUp;
+
+  /**
+   * What certain statuses mean, over success_status and retryable_status. No status may stand in two rules.
+   *
+   * @generated from field: repeated ferry.v1.StatusRule status_rules = 13;
+   */
+  statusRules: StatusRule[];
+
+  /**
+   * Whether the endpoint may decide by the header `ferry-action` of its answer, whatever its status: `retry` (another attempt by this
+   * policy), `retry;after=SECONDS` (not before; at most retry_after_max), `skip` (SKIPPED) or `fail` (FAILED), with reason ANSWER. Any other text is as
+   * none, and stands in the attempt's error. Not set means false: the header is not looked at.
+   *
+   * @generated from field: bool answer_decides = 14;
+   */
+  answerDecides: boolean;
+
+  /**
+   * How waits are spread, so that what failed together does not come again together. Not set means SPREAD.
+   *
+   * @generated from field: ferry.v1.Jitter jitter = 16;
+   */
+  jitter: Jitter;
 };
 
 /**
@@ -648,6 +671,49 @@ export type RetryPolicy = Message<"ferry.v1.RetryPolicy"> & {
  */
 export const RetryPolicySchema: GenMessage<RetryPolicy> = /*@__PURE__*/
   messageDesc(file_ferry_v1_use_case, 12);
+
+/**
+ * What certain statuses mean.
+ *
+ * @generated from message ferry.v1.StatusRule
+ */
+export type StatusRule = Message<"ferry.v1.StatusRule"> & {
+  /**
+   * As `410` or `520-529`, from 200 up.
+   *
+   * @generated from field: repeated string status = 1;
+   */
+  status: string[];
+
+  /**
+   * What they mean.
+   *
+   * @generated from field: ferry.v1.StatusAction action = 2;
+   */
+  action: StatusAction;
+
+  /**
+   * With RETRY: the wait before each next attempt, in place of the policy's, spread by its jitter. Retry-After may make it longer.
+   *
+   * @generated from field: google.protobuf.Duration interval = 3;
+   */
+  interval?: Duration | undefined;
+
+  /**
+   * With RETRY: a delivery whose last answer has such a status fails after so many attempts beyond the first, where the policy's
+   * max_retries is not less.
+   *
+   * @generated from field: optional int32 max_retries = 4;
+   */
+  maxRetries?: number | undefined;
+};
+
+/**
+ * Describes the message ferry.v1.StatusRule.
+ * Use `create(StatusRuleSchema)` to create a new message.
+ */
+export const StatusRuleSchema: GenMessage<StatusRule> = /*@__PURE__*/
+  messageDesc(file_ferry_v1_use_case, 13);
 
 /**
  * What the attempt log keeps of each attempt, and for how long.
@@ -698,7 +764,7 @@ export type LogPolicy = Message<"ferry.v1.LogPolicy"> & {
  * Use `create(LogPolicySchema)` to create a new message.
  */
 export const LogPolicySchema: GenMessage<LogPolicy> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_use_case, 13);
+  messageDesc(file_ferry_v1_use_case, 14);
 
 /**
  * What is.
@@ -733,7 +799,7 @@ export type UseCaseStatus = Message<"ferry.v1.UseCaseStatus"> & {
  * Use `create(UseCaseStatusSchema)` to create a new message.
  */
 export const UseCaseStatusSchema: GenMessage<UseCaseStatus> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_use_case, 14);
+  messageDesc(file_ferry_v1_use_case, 15);
 
 /**
  * A fixed end of a partition.
@@ -957,6 +1023,110 @@ export const OrderingSchema: GenEnum<Ordering> = /*@__PURE__*/
   enumDesc(file_ferry_v1_use_case, 4);
 
 /**
+ * How waits are spread.
+ *
+ * @generated from enum ferry.v1.Jitter
+ */
+export const Jitter = {
+  /**
+   * Not set: SPREAD.
+   *
+   * @generated from enum value: JITTER_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Around the wait, by jitter_ratio.
+   *
+   * @generated from enum value: JITTER_SPREAD = 1;
+   */
+  SPREAD: 1,
+
+  /**
+   * From half of the wait to the whole.
+   *
+   * @generated from enum value: JITTER_EQUAL = 2;
+   */
+  EQUAL: 2,
+
+  /**
+   * From nothing to the whole wait.
+   *
+   * @generated from enum value: JITTER_FULL = 3;
+   */
+  FULL: 3,
+} as const;
+
+/**
+ * How waits are spread.
+ *
+ * @generated from enum ferry.v1.Jitter
+ */
+export type Jitter = (typeof Jitter)[keyof typeof Jitter] | UnknownEnum;
+
+/**
+ * Describes the enum ferry.v1.Jitter.
+ */
+export const JitterSchema: GenEnum<Jitter> = /*@__PURE__*/
+  enumDesc(file_ferry_v1_use_case, 5);
+
+/**
+ * What a status means.
+ *
+ * @generated from enum ferry.v1.StatusAction
+ */
+export const StatusAction = {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: STATUS_ACTION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Worth another attempt.
+   *
+   * @generated from enum value: STATUS_ACTION_RETRY = 1;
+   */
+  RETRY: 1,
+
+  /**
+   * FAILED at once, as any status that is neither a success nor retryable.
+   *
+   * @generated from enum value: STATUS_ACTION_FAIL = 2;
+   */
+  FAIL: 2,
+
+  /**
+   * SKIPPED at once, with reason STATUS_SKIPPED: the endpoint does not want this record, and that is no failure.
+   *
+   * @generated from enum value: STATUS_ACTION_SKIP = 3;
+   */
+  SKIP: 3,
+
+  /**
+   * The use case is paused, as by PauseUseCase, until somebody resumes it. Its worker sends nothing more from the answer on; the
+   * delivery waits, and the attempt costs no retry.
+   *
+   * @generated from enum value: STATUS_ACTION_PAUSE = 4;
+   */
+  PAUSE: 4,
+} as const;
+
+/**
+ * What a status means.
+ *
+ * @generated from enum ferry.v1.StatusAction
+ */
+export type StatusAction = (typeof StatusAction)[keyof typeof StatusAction] | UnknownEnum;
+
+/**
+ * Describes the enum ferry.v1.StatusAction.
+ */
+export const StatusActionSchema: GenEnum<StatusAction> = /*@__PURE__*/
+  enumDesc(file_ferry_v1_use_case, 6);
+
+/**
  * Whether giving up is paid for by successes, so that an outage cannot turn its records into FAILED.
  *
  * @generated from enum ferry.v1.GiveUp
@@ -995,7 +1165,7 @@ export type GiveUp = (typeof GiveUp)[keyof typeof GiveUp] | UnknownEnum;
  * Describes the enum ferry.v1.GiveUp.
  */
 export const GiveUpSchema: GenEnum<GiveUp> = /*@__PURE__*/
-  enumDesc(file_ferry_v1_use_case, 5);
+  enumDesc(file_ferry_v1_use_case, 7);
 
 /**
  * Which bodies the log keeps.
@@ -1043,7 +1213,7 @@ export type LogBody = (typeof LogBody)[keyof typeof LogBody] | UnknownEnum;
  * Describes the enum ferry.v1.LogBody.
  */
 export const LogBodySchema: GenEnum<LogBody> = /*@__PURE__*/
-  enumDesc(file_ferry_v1_use_case, 6);
+  enumDesc(file_ferry_v1_use_case, 8);
 
 /**
  * Whether records flow.
@@ -1091,5 +1261,5 @@ export type UseCaseState = (typeof UseCaseState)[keyof typeof UseCaseState] | Un
  * Describes the enum ferry.v1.UseCaseState.
  */
 export const UseCaseStateSchema: GenEnum<UseCaseState> = /*@__PURE__*/
-  enumDesc(file_ferry_v1_use_case, 7);
+  enumDesc(file_ferry_v1_use_case, 9);
 
