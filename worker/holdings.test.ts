@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { LaneCondition, LaneState as State } from '../proto/gen/ferry/v1/lane_pb.ts'
-import type { UseCase } from '../proto/gen/ferry/v1/use_case_pb.ts'
+import { RateLimitSchema, type UseCase } from '../proto/gen/ferry/v1/use_case_pb.ts'
 import { type LaneAssignment, LaneAssignmentSchema, type LaneReport } from '../proto/gen/ferry/v1/worker_service_pb.ts'
 import { type LaneId, laneKeys } from '../runtime/lane-keys.ts'
 import type { Logger } from '../runtime/log.ts'
@@ -49,7 +49,13 @@ beforeEach(() => {
         names: ['default'],
         of: () => ({ side: {}, source }) as never,
       },
-      roster: { logIsOpen: () => true, logIsSpooling: () => false, maySend: () => false, onLanded: () => {} },
+      roster: {
+        logIsOpen: () => true,
+        logIsSpooling: () => false,
+        maySend: () => false,
+        onLanded: () => {},
+        onRateLimited: () => {},
+      },
       log: silent,
       hurry: () => hurried++,
     },
@@ -60,6 +66,12 @@ beforeEach(() => {
 
 const useCase = (revision: number, url = 'http://127.0.0.1:9/'): UseCase =>
   Object.assign(sampleUseCase('UNORDERED', url), { uid, revision: BigInt(revision) })
+
+function withRate(revision: number, recordsPerSecond: number): UseCase {
+  const limited = useCase(revision)
+  limited.spec!.delivery!.rateLimit = create(RateLimitSchema, { recordsPerSecond })
+  return limited
+}
 
 async function assign(partition: number, epoch: number, over: Partial<LaneAssignment> = {}): Promise<LaneAssignment> {
   const id: LaneId = { uid, cluster: 'default', topic: 't', partition }
@@ -134,6 +146,26 @@ describe('lanes that are assigned', () => {
     await vi.waitFor(() => expect(reports()[0]?.condition).toBe(LaneCondition.NOT_SUPPORTED))
     expect(reports()[0]?.message).toMatch(/no Kafka cluster west/)
   })
+})
+
+test('a share of a rate limit holds and is reported as soon as it is assigned, whatever the definition waits for', async () => {
+  definitions = () => [withRate(1, 100)]
+  held.assign([await assign(0, 5, { rateSharePpm: 1_000_000 }), await assign(1, 6, { rateSharePpm: 1_000_000 })])
+  await vi.waitFor(() => expect(states()).toEqual([State.RUNNING, State.RUNNING]), 5000)
+  expect(held.rosters[0]!.rate?.text).toMatch(/sends 100 of 100 records a second/)
+  definitions = () => {
+    throw new Error('deadline exceeded')
+  }
+  held.assign([await assign(0, 5, { rateSharePpm: 250_000, revision: 2n })])
+  expect(held.rosters[0]!.rate?.text).toMatch(/sends 25 of 100 records a second/)
+  expect(reports().map((each) => each.rateSharePpm)).toEqual([250_000, 250_000])
+  definitions = () => [useCase(2)]
+  await vi.waitFor(() => expect(held.rosters[0]!.rate).toBeUndefined(), 5000)
+  held.loseAll('the lease was lost')
+  definitions = () => [withRate(3, 8)]
+  held.assign([await assign(0, 50, { releasedVersion: 2n, revision: 3n })])
+  await vi.waitFor(() => expect(states()).toEqual([State.RUNNING]), 5000)
+  expect(held.rosters[0]!.rate?.text).toMatch(/sends 0 of 8 records a second/)
 })
 
 describe('lanes that are let go', () => {

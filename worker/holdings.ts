@@ -10,6 +10,7 @@ import { defaultCluster } from '../runtime/kafka-settings.ts'
 import { type LaneId, laneKey } from '../runtime/lane-keys.ts'
 import type { Logger } from '../runtime/log.ts'
 import type { Clusters } from './clusters.ts'
+import { changedRate } from './deliver/rate-limit.ts'
 import { floorOf } from './lane/floor.ts'
 import { Keeper, type KeeperParts } from './lane/keeper.ts'
 import type { LaneLimits } from './lane/lane-limits.ts'
@@ -48,6 +49,8 @@ export class HeldLanes implements Holdings {
   readonly #parts: HeldLanesParts
   readonly #options: HeldLanesOptions
   #assignments = new Map<string, LaneAssignment>()
+  /** Shares of rate limits, by use case. */
+  #ratePpm: ReadonlyMap<string, number> = new Map()
   #suspended = true
   #leaving = false
 
@@ -80,6 +83,7 @@ export class HeldLanes implements Holdings {
         parked: BigInt(lane?.parking.size ?? 0),
         ...{ releasedVersion: BigInt(keeper.releasedVersion), seenEpoch: BigInt(keeper.seenEpoch) },
         revision: BigInt(lane?.route.plan.revision ?? 0),
+        rateSharePpm: this.#ratePpm.get(keeper.id.uid) ?? 0,
       })
     })
   }
@@ -91,15 +95,30 @@ export class HeldLanes implements Holdings {
     if (this.#suspended)
       return { condition: LaneCondition.STATE_UNAVAILABLE, message: 'the worker has no lease: Redis does not renew it' }
     const roster = this.rosterOf(keeper)
-    return { condition: roster?.conditionOf(keeper) ?? condition, message: roster?.route.access.trouble?.message ?? message }
+    if (roster === undefined) return { condition, message }
+    const own = roster.conditionOf(keeper)
+    const ownMessage = own === LaneCondition.RATE_LIMITED ? message || roster.rate?.text : roster.route.access.trouble?.message
+    return { condition: own, message: ownMessage ?? message }
   }
 
   assign(assignments: readonly LaneAssignment[]): void {
     this.#assignments = new Map(this.#leaving ? [] : assignments.map((each) => [keyOf(each), each]))
+    this.#share()
     for (const [key, keeper] of this.#keepers) if (!this.#assignments.has(key)) keeper.drain()
     for (const [key, assignment] of this.#assignments) if (!this.#keepers.has(key)) this.#take(key, assignment)
     this.#parts.routes.keep(new Set([...this.#keepers.values()].map((keeper) => keeper.id.uid)))
     void this.#reconcile()
+  }
+
+  /** At once: others have what this worker no longer has as soon as it says that it works by these assignments. */
+  #share(): void {
+    this.#ratePpm = new Map([...this.#assignments.values()].map(({ id, rateSharePpm }) => [id!.uid, rateSharePpm]))
+    for (const roster of this.#rosters.values()) this.#limitRate(roster)
+  }
+
+  #limitRate(roster: Roster): void {
+    const { uid, rateLimit } = roster.route.plan
+    roster.rate = changedRate(roster.rate, rateLimit, this.#ratePpm.get(uid) ?? 0, performance.now())
   }
 
   /** From now on the lane is reported, whatever it still waits for. */
@@ -159,6 +178,7 @@ export class HeldLanes implements Holdings {
     const roster = this.#rosterFor(route.plan.uid)
     roster.route = route
     roster.maxInFlight = Math.max(1, assignment.maxInFlight)
+    this.#limitRate(roster)
     const limits = this.#limitsOf(assignment)
     if (keeper.begun) keeper.reroute(route, limits)
     else {
@@ -236,6 +256,7 @@ export class HeldLanes implements Holdings {
 
   loseAll(reason: string): void {
     this.#assignments = new Map()
+    this.#share()
     for (const [key, keeper] of [...this.#keepers]) {
       keeper.lose(reason, 0)
       // Nobody will acknowledge an expelled instance's lanes. Rows that are not durable yet stay in the log's hands.

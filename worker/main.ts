@@ -12,6 +12,7 @@ import { startHealthListener } from './health-listener.ts'
 import { HeldLanes } from './holdings.ts'
 import type { Parked } from './lane/parked.ts'
 import { createMetrics } from './metrics.ts'
+import { RateReports } from './rate-reports.ts'
 import { AttemptLog } from './record/attempt-log.ts'
 import { InsertQueue } from './record/insert-queue.ts'
 import { createInsert } from './record/log-insert.ts'
@@ -46,9 +47,10 @@ async function start(config: WorkerConfig): Promise<Running> {
   const attempts = new AttemptLog<Parked>(queue, { instance: process, batchBytes })
   const ranges = new RangeLog<Parked>(queue, process)
   let requestId = 0
+  const rates = new RateReports(log)
   const metrics = createMetrics(
     () => held,
-    () => ({ queue, drain: spool.drain }),
+    () => ({ queue, drain: spool.drain, rates }),
   )
   const held: HeldLanes = new HeldLanes(
     {
@@ -73,6 +75,7 @@ async function start(config: WorkerConfig): Promise<Running> {
         logIsSpooling: () => queue.isSpooling,
         maySend: (now, nowMs) => session.maySend(now, nowMs),
         onLanded: metrics.landed,
+        onRateLimited: (useCase, text, ms, now) => rates.waited(useCase, text, ms, now),
       },
       ...{ clusters, log },
       hurry: () => session.hurry(),

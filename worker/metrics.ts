@@ -2,6 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { Outcome } from '../proto/gen/ferry/v1/delivery_pb.ts'
 import { LaneCondition, LaneState as State } from '../proto/gen/ferry/v1/lane_pb.ts'
 import type { HeldLanes } from './holdings.ts'
+import type { RateReports } from './rate-reports.ts'
 import type { InsertQueue } from './record/insert-queue.ts'
 import type { SpoolDrain } from './spool/spool-drain.ts'
 
@@ -15,6 +16,7 @@ export interface WorkerMetrics {
 export interface MeteredLog {
   readonly queue: Pick<InsertQueue, 'strippedRows' | 'spooledInserts' | 'isSpooling'>
   readonly drain: Pick<SpoolDrain, 'waitingInserts' | 'drainedInserts'> | undefined
+  readonly rates: Pick<RateReports, 'waitedMs'>
 }
 
 const outcomes = Object.entries(Outcome).map(([name, number]) => [number, name.toLowerCase()] as const)
@@ -115,6 +117,11 @@ function registerLogMetrics(registry: Registry, log: () => MeteredLog): void {
     'ferry_spool_drained_inserts_total',
     'Inserts that this worker has brought from the spool into ClickHouse',
     () => log().drain?.drainedInserts ?? 0,
+  )
+  total(
+    'ferry_rate_limited_seconds_total',
+    'For how long records have waited for a rate limit, summed over use cases',
+    () => log().rates.waitedMs / 1000,
   )
   level('ferry_log_spooling', '1 while attempt rows go into the spool, because ClickHouse is away', () =>
     log().queue.isSpooling ? 1 : 0,

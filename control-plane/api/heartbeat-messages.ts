@@ -49,6 +49,7 @@ function readReport(report: LaneReportMessage, reportTimeMs: number): LaneReport
     releasedVersion: Number(report.releasedVersion),
     seenEpoch: Number(report.seenEpoch),
     revision: Number(report.revision),
+    rateSharePpm: report.rateSharePpm,
     reportTimeMs,
   }
 }
@@ -78,4 +79,5 @@ const writeAssignment = (assignment: Assignment) => ({
   parkedMax: BigInt(assignment.parkedMax),
   parkedBytesMax: BigInt(assignment.parkedBytesMax),
   creditMax: assignment.creditMax,
+  rateSharePpm: assignment.rateSharePpm,
 })

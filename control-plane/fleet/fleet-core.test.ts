@@ -47,6 +47,39 @@ describe('the fleet', () => {
     )
   })
 
+  test('what workers may send by of a rate limit never comes to more than the whole of it', () => {
+    fc.assert(
+      fc.property(stories(120), (story) => {
+        const world = new World()
+        for (const command of story) {
+          world.run(command)
+          const senders = world.workers.filter((worker) => worker.isAlive && world.nowMs < worker.leaseUntilMs)
+          for (const uid of ['a', 'b'])
+            expect(senders.reduce((sum, worker) => sum + worker.ratePpm(uid), 0)).toBeLessThanOrEqual(1_000_000)
+        }
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  test('when the faults end, each soon has the share of a rate limit that its lanes ask for', () => {
+    fc.assert(
+      fc.property(stories(80), (story) => {
+        const world = new World()
+        for (const command of story) world.run(command)
+        for (const uid of ['a', 'b']) world.setState(uid, 'ACTIVE')
+        settle(world, false)
+        for (const uid of ['a', 'b']) {
+          for (const worker of world.workers.filter((each) => each.canAct)) {
+            const held = lanes.filter((id) => id.uid === uid && world.holdersOf(id)[0] === worker).length
+            expect(worker.ratePpm(uid)).toBe(Math.floor((1_000_000 * held) / 3))
+          }
+        }
+      }),
+      { numRuns: 200 },
+    )
+  })
+
   test('an epoch is given to one worker only', () => {
     fc.assert(
       fc.property(stories(120), (story) => {

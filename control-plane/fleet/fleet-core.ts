@@ -86,9 +86,12 @@ export class FleetCore {
     const worker = this.workers.hear(own, nowMs, wallMs)
     if (worker === undefined) return undefined
     const acknowledged = this.table.hear(own, nowMs, this.#version + 1)
+    // Others may have what it no longer sends by.
+    const freesRate = worker.rateClaims.applied(own.assignmentVersion)
     // What could not be heard yet must be told again.
     if (acknowledged.length < own.lanes.filter((lane) => !isHeld(lane)).length) worker.hasGap = true
-    return { acknowledged, calls: this.#steppedAt !== this.table.changes || accepted !== this.workers.accepts(worker, nowMs) }
+    const isAcceptedAnew = accepted !== this.workers.accepts(worker, nowMs)
+    return { acknowledged, calls: this.#steppedAt !== this.table.changes || isAcceptedAnew || freesRate }
   }
 
   /** Takes the next step of every lane; answers what must be written down before it is told. */

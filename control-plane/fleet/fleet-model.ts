@@ -111,11 +111,16 @@ export class ModelWorker {
       description: '',
       startTimeMs: 0,
       draining: this.draining,
-      lanes: lanes.map(reportOf),
+      lanes: lanes.map((lane) => reportOf(lane, this.ratePpm(lane.id.uid))),
       complete: isComplete,
       assignmentVersion: this.#applied,
     }
     return this.lastBeat
+  }
+
+  /** The share of a use case's rate limit that it may be sending by. */
+  ratePpm(uid: string): number {
+    return [...this.#assigned.values()].find((each) => each.id.uid === uid)?.rateSharePpm ?? 0
   }
 
   hear(reply: HeartbeatReply): void {
@@ -165,7 +170,7 @@ export class ModelWorker {
 const isHeldState = (lane: ModelLane): boolean => lane.state !== 'RELEASED' && lane.state !== 'LOST'
 const mark = (lane: ModelLane): string => `${lane.key} ${lane.epoch} ${lane.state}`
 
-const reportOf = (lane: ModelLane): LaneReport => ({
+const reportOf = (lane: ModelLane, rateSharePpm: number): LaneReport => ({
   id: lane.id,
   key: lane.key,
   epoch: lane.epoch,
@@ -178,7 +183,7 @@ const reportOf = (lane: ModelLane): LaneReport => ({
   parked: 0,
   releasedVersion: lane.state === 'RELEASED' ? lane.version : 0,
   seenEpoch: lane.seenEpoch,
-  ...{ revision: 1, reportTimeMs: 0 },
+  ...{ revision: 1, rateSharePpm, reportTimeMs: 0 },
 })
 
 /** A leader with what it has sent to Redis and not been answered. */

@@ -9,10 +9,11 @@ const wallMs = 1_700_000_000_000
 const lane = (partition: number): LaneId => ({ uid: 'u', cluster: 'default', topic: 'orders', partition })
 const useCase: FleetUseCase = {
   ...{ uid: 'u', state: 'ACTIVE', revision: 7, maxInFlight: 10, parkedMax: 100, parkedBytesMax: 1001 },
+  isRateLimited: false,
 }
 const report = (partition: number, epoch: number, state: ReportedState, more: Partial<LaneReport> = {}): LaneReport => ({
   ...{ id: lane(partition), key: laneKey(lane(partition)), epoch, state, condition: 0, message: '', cursor: 0, floor: 0 },
-  ...{ endOffset: -1, parked: 0, releasedVersion: 0, seenEpoch: 0, revision: 1, reportTimeMs: 0, ...more },
+  ...{ endOffset: -1, parked: 0, releasedVersion: 0, seenEpoch: 0, revision: 1, rateSharePpm: 0, reportTimeMs: 0, ...more },
 })
 
 let core: FleetCore
@@ -57,11 +58,11 @@ describe('what a worker is told', () => {
     const reply = beat('x', { assignmentVersion: 0 })
     expect(reply.assignments).toEqual([
       {
-        ...{ id: lane(0), epoch: wallMs, revision: 7, releasedVersion: 1, maxInFlight: 10 },
+        ...{ id: lane(0), epoch: wallMs, revision: 7, releasedVersion: 1, maxInFlight: 10, rateSharePpm: 0 },
         ...{ parkedMax: 50, parkedBytesMax: 501, creditMax: 50 },
       },
       {
-        ...{ id: lane(1), epoch: wallMs, revision: 7, releasedVersion: 1, maxInFlight: 10 },
+        ...{ id: lane(1), epoch: wallMs, revision: 7, releasedVersion: 1, maxInFlight: 10, rateSharePpm: 0 },
         ...{ parkedMax: 50, parkedBytesMax: 500, creditMax: 50 },
       },
     ])
@@ -233,6 +234,49 @@ test('while lanes move, the shares of max_in_flight are those of all that may be
   expect(shares()).toEqual([8, 2])
   beat('x', { lanes: [...rest, release(moved[1]!)] })
   expect(shares()).toEqual([5, 5])
+})
+
+test('a share of a rate limit grows only when the others have said that they work by smaller ones', () => {
+  core.setUseCases(new Map([['u', { ...useCase, isRateLimited: true }]]))
+  newLanes(2)
+  const told = (instance: string) => core.workers.get(instance)!.list.map((each) => each.rateSharePpm)
+  const versionOf = (instance: string): number => core.workers.get(instance)!.listVersion
+  beat('x')
+  beat('x', { lanes: [report(0, wallMs, 'RUNNING'), report(1, wallMs, 'RUNNING')] })
+  expect(told('x')).toEqual([1_000_000, 1_000_000])
+  beat('y')
+  // y is to have one of the lanes; x still holds both, then lets go of it.
+  const before = versionOf('x')
+  const moved = holding(0).state === 'LEAVING' ? 0 : 1
+  const stays = report(1 - moved, wallMs, 'RUNNING', { rateSharePpm: 1_000_000 })
+  beat('x', { lanes: [stays, report(moved, wallMs, 'RELEASED', { releasedVersion: 2 })], assignmentVersion: before })
+  expect([told('x'), told('y')]).toEqual([[500_000], [0]])
+  // It has not heard of its smaller share.
+  beat('x', { lanes: [stays], assignmentVersion: before })
+  expect(told('y')).toEqual([0])
+  beat('x', { lanes: [{ ...stays, rateSharePpm: 500_000 }], assignmentVersion: versionOf('x') })
+  expect([told('x'), told('y')]).toEqual([[500_000], [500_000]])
+  // Without a limit there is nothing to be shared.
+  core.setUseCases(new Map([['u', useCase]]))
+  step()
+  expect([told('x'), told('y')]).toEqual([[0], [0]])
+})
+
+test('a new leader gives nobody more of a rate limit than the workers say is free', () => {
+  core.setUseCases(new Map([['u', { ...useCase, isRateLimited: true }]]))
+  for (const [partition, holder] of ['x', 'y'].entries()) {
+    core.table.add(laneKey(lane(partition)), lane(partition))
+    core.resolve(laneKey(lane(partition)), { epoch: 5, holder, releasedVersion: 0, notBeforeMs: 0 })
+  }
+  const told = (instance: string) => core.workers.get(instance)!.list.map((each) => each.rateSharePpm)
+  // x may have any share as long as it is not heard.
+  beat('y', { lanes: [report(1, 5, 'RUNNING', { rateSharePpm: 200_000 })] })
+  expect(told('y')).toEqual([200_000])
+  beat('x', { lanes: [report(0, 5, 'RUNNING', { rateSharePpm: 700_000 })], assignmentVersion: 7 })
+  expect([told('x'), told('y')]).toEqual([[500_000], [300_000]])
+  beat('x', { lanes: [report(0, 5, 'RUNNING', { rateSharePpm: 500_000 })] })
+  step()
+  expect([told('x'), told('y')]).toEqual([[500_000], [500_000]])
 })
 
 test('a fleet is full when as many workers are heard as may be, until one of them is gone', () => {

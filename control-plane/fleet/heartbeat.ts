@@ -35,6 +35,8 @@ export interface LaneReport {
   readonly seenEpoch: number
   /** Of the use case, by which the lane works. */
   readonly revision: number
+  /** The share of the use case's rate limit that its worker works by, in millionths. */
+  readonly rateSharePpm: number
   /** Wall clock of the leader when it heard this. */
   readonly reportTimeMs: number
 }
@@ -48,6 +50,8 @@ export interface Assignment {
   readonly parkedMax: number
   readonly parkedBytesMax: number
   readonly creditMax: number
+  /** The worker's share of the use case's rate limit, in millionths; 0 without a limit. */
+  readonly rateSharePpm: number
 }
 
 export interface Release {

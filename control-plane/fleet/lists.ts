@@ -1,6 +1,7 @@
 import type { Assignment } from './heartbeat.ts'
 import type { LaneRecord, LaneTable } from './lane-table.ts'
 import type { FleetUseCase } from './plan.ts'
+import { rateShares } from './rate-shares.ts'
 import { holderOf } from './reconcile.ts'
 import { divideInFlight, laneShares } from './shares.ts'
 import type { Workers } from './workers.ts'
@@ -18,7 +19,8 @@ export function buildLists(
   const lists = new Map<string, Assignment[]>(workers.all().map((worker) => [worker.instance, []]))
   for (const [uid, lanes] of byUseCase(table)) {
     const useCase = useCases.get(uid)
-    if (useCase !== undefined) addLanes(lists, useCase, lanes)
+    if (useCase !== undefined)
+      addLanes(lists, useCase, lanes, useCase.isRateLimited ? rateShares(uid, lanes, workers) : undefined)
   }
   const leaving = leavingSince(table)
   let version = lastVersion
@@ -28,9 +30,13 @@ export function buildLists(
     if (isKnown && isSame(list, worker.list)) continue
     worker.list = list
     worker.listVersion = ++version
+    worker.rateClaims.told(version, sharesIn(list))
   }
   return version
 }
+
+const sharesIn = (list: readonly Assignment[]): Map<string, number> =>
+  new Map(list.filter((each) => each.rateSharePpm > 0).map((each) => [each.id.uid, each.rateSharePpm]))
 
 /** A lane that is to be let go needs a version of its own, also when no list had it: that the worker has seen it is the proof. */
 function leavingSince(table: LaneTable): Map<string, number> {
@@ -53,7 +59,13 @@ function byUseCase(table: LaneTable): Map<string, LaneRecord[]> {
   return groups
 }
 
-function addLanes(lists: Map<string, Assignment[]>, useCase: FleetUseCase, lanes: readonly LaneRecord[]): void {
+/** Without `ratePpm` there is no rate limit to be shared. */
+function addLanes(
+  lists: Map<string, Assignment[]>,
+  useCase: FleetUseCase,
+  lanes: readonly LaneRecord[],
+  ratePpm: ReadonlyMap<string, number> | undefined,
+): void {
   // Whoever may still be sending counts, so that the sum over the fleet stays within the limit while a lane moves.
   const held = new Map<string, number>()
   for (const lane of lanes) {
@@ -74,11 +86,15 @@ function addLanes(lists: Map<string, Assignment[]>, useCase: FleetUseCase, lanes
       parkedMax,
       parkedBytesMax,
       creditMax,
+      rateSharePpm: ratePpm?.get(instance) ?? 0,
     })
   }
 }
 
-const fields = ['epoch', 'revision', 'releasedVersion', 'maxInFlight', 'parkedMax', 'parkedBytesMax', 'creditMax'] as const
+const fields = [
+  ...(['epoch', 'revision', 'releasedVersion', 'maxInFlight', 'parkedMax', 'parkedBytesMax', 'creditMax'] as const),
+  'rateSharePpm',
+] as const
 
 /** Lanes come in the table's order, which does not change: lists are the same when they are so place by place. */
 const isSame = (a: readonly Assignment[], b: readonly Assignment[]): boolean =>

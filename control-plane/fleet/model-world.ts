@@ -47,6 +47,7 @@ const useCase = (uid: string, state: FleetUseCase['state']): FleetUseCase => ({
   maxInFlight: 8,
   parkedMax: 100,
   parkedBytesMax: 1000,
+  isRateLimited: true,
 })
 
 export const lanes: readonly LaneId[] = ['a', 'b'].flatMap((uid) =>

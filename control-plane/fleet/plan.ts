@@ -12,6 +12,7 @@ export interface FleetUseCase {
   readonly maxInFlight: number
   readonly parkedMax: number
   readonly parkedBytesMax: number
+  readonly isRateLimited: boolean
 }
 
 /** A lane that is to be given to a worker as soon as that is written down. */

@@ -36,6 +36,7 @@ export function viewUseCase(useCase: UseCase): ViewedUseCase {
     maxInFlight: delivery!.maxInFlight!,
     parkedMax: Number(delivery!.parkedMax!),
     parkedBytesMax: Number(delivery!.parkedBytesMax!),
+    isRateLimited: delivery!.rateLimit !== undefined,
     failureRetentionMs: durationMs(log!.failureRetention!),
   }
 }

@@ -1,5 +1,6 @@
 import type { Assignment, Heartbeat, LaneReport } from './heartbeat.ts'
 import { isHeld } from './heartbeat.ts'
+import { RateClaims } from './rate-claims.ts'
 
 /** A worker as the leader remembers it. Times are of the leader's monotonic clock unless they say otherwise. */
 export interface Worker {
@@ -21,6 +22,7 @@ export interface Worker {
   /** What it should hold, and the version of that. */
   list: readonly Assignment[]
   listVersion: number
+  readonly rateClaims: RateClaims
 }
 
 /** Every instance that the leader has heard from. In memory only: a new leader learns all of it within a heartbeat. */
@@ -114,4 +116,5 @@ const newWorker = (beat: Heartbeat, nowMs: number): Worker => ({
   reports: new Map(),
   list: [],
   listVersion: 0,
+  rateClaims: new RateClaims(),
 })

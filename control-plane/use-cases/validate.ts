@@ -1,6 +1,7 @@
 import type { UseCase, UseCaseSpec } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import type { EgressRules } from '../../runtime/egress-rules.ts'
 import { checkProtobufDecode } from './check-decode.ts'
+import { checkDelivery } from './check-delivery.ts'
 import { checkDestination } from './check-destination.ts'
 import { checkFilter } from './check-filter.ts'
 import { checkImmutable } from './check-immutable.ts'
@@ -50,6 +51,7 @@ export async function validate(
   const own: Violation[] = []
   const { destination } = stored.spec
   if (destination) own.push(...checkDestination(destination, context.egress))
+  if (spec.delivery) own.push(...checkDelivery(spec.delivery))
   if (spec.retry) own.push(...checkRetry(spec.retry))
   own.push(...checkFilter(spec.filter), ...checkTransform(spec.transform))
   own.push(...(await checkDecode(stored, context)))

@@ -23,6 +23,7 @@ export type ViolationReason =
   | 'SECRET_MISSING'
   | 'SECRET_UNKNOWN'
   | 'SIGNING_KEY'
+  | 'RATE_LIMIT_EMPTY'
   | 'INTERVAL_ORDER'
   | 'SCHEDULE_EXCLUSIVE'
   | 'STATUS_RANGE'

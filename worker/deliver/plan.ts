@@ -2,10 +2,12 @@ import type { UseCase } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { GiveUp, HttpMethod, Isolation, LogBody, Ordering, TombstonePolicy } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { groupId } from '../../runtime/lane-keys.ts'
 import { compileAuthHeaders } from './compile-auth.ts'
+import { compileRate } from './compile-rate.ts'
 import { compileRetryPlan, compileStatusPlans } from './compile-retry-plan.ts'
 import { compileConstantHeaders, maskSecrets } from './constant-headers.ts'
 import { PlanError } from './plan-error.ts'
 import { choice, durationMs, part, wholeNumber } from './plan-values.ts'
+import type { RatePlan } from './rate-limit.ts'
 import type { RetryPlan } from './retry-policy.ts'
 import { compileStatusClasses } from './status-class.ts'
 
@@ -26,6 +28,8 @@ export interface Plan {
   readonly group: string
   readonly isolation: 'READ_COMMITTED' | 'READ_UNCOMMITTED'
   readonly ordering: 'UNORDERED' | 'KEY' | 'PARTITION'
+  /** Of the whole fleet; undefined without a limit. */
+  readonly rateLimit: RatePlan | undefined
   /** Scheme, host and port. */
   readonly origin: string
   /** Path and query. */
@@ -72,6 +76,7 @@ export function compilePlan(useCase: UseCase): Plan {
     ...compileSource(useCase),
     ...compileDestination(useCase),
     ordering: choice('spec.delivery.ordering', orderings, delivery?.ordering),
+    rateLimit: compileRate(delivery),
     retry: retryPlan,
     statusPlans: compileStatusPlans(rules, retryPlan),
     statusClasses: compileStatusClasses(retry?.successStatus ?? [], retry?.retryableStatus ?? [], rules),

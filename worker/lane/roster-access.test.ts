@@ -44,7 +44,13 @@ function start(host: string, allow: string): { lane: Lane; keeper: Keeper } {
     ...sampleMeans,
     egress: readEgressRules(allow),
   })
-  roster = new Roster(route, { logIsOpen: () => true, logIsSpooling: () => false, maySend: () => true, onLanded: () => {} })
+  roster = new Roster(route, {
+    logIsOpen: () => true,
+    logIsSpooling: () => false,
+    maySend: () => true,
+    onLanded: () => {},
+    onRateLimited: () => {},
+  })
   const limits = { parkedMax: 1000, parkedBytesMax: 100_000, creditMax: 100, bufferBytesMax: 100_000 }
   const begin = { cursor: 0, parking: new Parking(), known: new KnownEnds([], new Map(), false), credit: 100 }
   const lane = new Lane({ uid: 'u1', cluster: 'default', topic: 't', partition: 0 }, 1, route, limits, begin, {

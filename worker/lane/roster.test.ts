@@ -65,7 +65,9 @@ function start({
   filter = '',
 }: Options = {}) {
   const route = sampleRoute(ordering, to, undefined, filter)
-  const made = new Roster(route, { logIsOpen: () => true, logIsSpooling: () => false, maySend, onLanded: () => {} })
+  const made = new Roster(route, {
+    ...{ logIsOpen: () => true, logIsSpooling: () => false, maySend, onLanded: () => {}, onRateLimited: () => {} },
+  })
   made.maxInFlight = maxInFlight
   roster = made
   const addLane = (partition: number): Lane => {

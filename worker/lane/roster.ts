@@ -3,10 +3,12 @@ import { LaneCondition } from '../../proto/gen/ferry/v1/lane_pb.ts'
 import { Breaker, defaultBreakerOptions } from '../deliver/breaker.ts'
 import { EgressError } from '../deliver/egress-guard.ts'
 import { Flight } from '../deliver/flight.ts'
+import type { RateLimit } from '../deliver/rate-limit.ts'
 import type { Route } from '../deliver/route.ts'
 import { failsEndpoint } from '../deliver/status-class.ts'
 import type { KafkaRecord } from '../source/kafka-record.ts'
 import type { Keeper } from './keeper.ts'
+import type { Lane } from './lane.ts'
 import { Load } from './load.ts'
 import { unpackRecord } from './packed-record.ts'
 import type { Parked } from './parked.ts'
@@ -19,6 +21,8 @@ export interface RosterParts {
   /** Whether this worker may send, by its lease: asked before each request, with both clocks, just read. */
   readonly maySend: (now: number, nowMs: number) => boolean
   readonly onLanded: (outcome: number) => void
+  /** Something has waited for the rate limit for so long. */
+  readonly onRateLimited: (useCase: string, text: string, ms: number, now: number) => void
 }
 
 /** A request that takes longer while its lane has no room left is let pass. */
@@ -30,13 +34,15 @@ const recordOf = (entry: Parked): KafkaRecord => unpackRecord(entry.packed!, ent
 
 /**
  * One use case on this worker: its lanes here take turns for its request slots. A slot that lands takes the next record at
- * once. Retries take at most half of the slots while fresh records wait; of a single slot, every other turn.
+ * once. Retries take at most half of the slots while fresh records wait; of a single slot, and of a rate, every other turn.
  */
 export class Roster {
   route: Route
   readonly keepers: Keeper[] = []
   readonly breaker = new Breaker(defaultBreakerOptions)
   maxInFlight = 1
+  /** Undefined without a limit. */
+  rate: RateLimit | undefined
   readonly #parts: RosterParts
   #flights: Flight<Load>[] = []
   readonly #idle: Flight<Load>[] = []
@@ -46,6 +52,7 @@ export class Roster {
   #goesOn = false
   #turn = 0
   #retryTurn = 0
+  #sweptAt = performance.now()
 
   constructor(route: Route, parts: RosterParts) {
     this.route = route
@@ -98,6 +105,7 @@ export class Roster {
       this.#tookRetry = load.isRetry
       load.ticket = this.breaker.started(now)
       flight.send(this.route.target, load.headers, load.body, now)
+      this.rate?.sent(1, load.body.length, now)
       return true
     }
     this.#idle.push(flight)
@@ -116,11 +124,14 @@ export class Roster {
 
   #mayStart(now: number, nowMs: number): boolean {
     const { maySend, logIsOpen } = this.#parts
-    return maySend(now, nowMs) && logIsOpen() && this.route.access.mayStart(now) && this.breaker.mayStart(now)
+    if (!maySend(now, nowMs) || !logIsOpen() || !this.route.access.mayStart(now) || !this.breaker.mayStart(now)) return false
+    // The last to be asked: what it refuses would have been sent.
+    return this.rate === undefined || this.rate.mayStart(now)
   }
 
   #take(load: Load): boolean {
-    const share = this.maxInFlight === 1 ? !this.#tookRetry : (this.#retriesInFlight + 1) * 2 <= this.maxInFlight
+    const byTurns = this.maxInFlight === 1 || this.rate !== undefined
+    const share = byTurns ? !this.#tookRetry : (this.#retriesInFlight + 1) * 2 <= this.maxInFlight
     // Probes are by turns a fresh record and one that is tried again: either kind may fail for its own sake and hold all others up.
     if (this.breaker.state !== 'CLOSED') this.#probeRetry = !this.#probeRetry
     const retryFirst = this.breaker.state === 'CLOSED' ? share : this.#probeRetry
@@ -174,6 +185,7 @@ export class Roster {
 
   /** Called some times a second: ends requests that take too long, and lets pass those that hold up their lane. */
   sweep(now: number): void {
+    this.#tellRate(now)
     for (const flight of [...this.#flights]) {
       flight.expire(now)
       if (!flight.busy) continue
@@ -181,6 +193,13 @@ export class Roster {
       if (now - flight.sentAt > HANG_MS && load.lane!.isHeldUpBy(load))
         load.lane!.letPass(load, Math.round(Date.now() - (now - flight.sentAt)))
     }
+  }
+
+  #tellRate(now: number): void {
+    const ms = now - this.#sweptAt
+    this.#sweptAt = now
+    if (this.rate === undefined || !this.keepers.some(({ lane }) => this.#waitsForRate(lane, now))) return
+    this.#parts.onRateLimited(this.route.plan.name, this.rate.text, ms, now)
   }
 
   /** Aborts the requests of one lane, or of all. */
@@ -204,6 +223,12 @@ export class Roster {
     if (lane !== undefined && lane.parking.exhausted > 0) return LaneCondition.WAITING_FOR_SUCCESS
     if (lane?.parkedFull) return LaneCondition.PARKED_FULL
     if (!this.#parts.logIsOpen()) return LaneCondition.LOG_UNAVAILABLE
+    if (this.#waitsForRate(lane, performance.now())) return LaneCondition.RATE_LIMITED
     return this.#parts.logIsSpooling() ? LaneCondition.LOG_SPOOLING : LaneCondition.UNSPECIFIED
+  }
+
+  #waitsForRate(lane: Lane | undefined, now: number): boolean {
+    if (this.rate === undefined || lane === undefined || lane.stopped) return false
+    return this.rate.holdsBack(now) && (lane.intake.records > 0 || lane.loaded.length > 0)
   }
 }

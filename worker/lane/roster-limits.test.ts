@@ -1,0 +1,158 @@
+import { once } from 'node:events'
+import http from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { LaneCondition } from '../../proto/gen/ferry/v1/lane_pb.ts'
+import { RateLimit } from '../deliver/rate-limit.ts'
+import type { Keeper } from './keeper.ts'
+import { KnownEnds } from './known-ends.ts'
+import { Lane } from './lane.ts'
+import { packRecord } from './packed-record.ts'
+import { newParked } from './parked.ts'
+import { Parking } from './parking.ts'
+import { Roster } from './roster.ts'
+import { sampleRoute } from './sample-route.ts'
+
+const whole = 1_000_000
+const record = (offset: number) => ({
+  ...{ offset: String(offset), timestamp: '0', headers: {}, key: null, value: Buffer.from(`"${offset}"`) },
+})
+
+let server: http.Server
+let url: string
+/** Bodies that have arrived, in order. */
+let arrived: number[]
+let status: number
+let roster: Roster
+let waited: { useCase: string; text: string; ms: number }[]
+let pumping: NodeJS.Timeout | undefined
+
+beforeEach(async () => {
+  arrived = []
+  waited = []
+  status = 200
+  server = http.createServer((request, response) => {
+    let body = ''
+    request.on('data', (chunk) => {
+      body += chunk
+    })
+    request.on('end', () => {
+      arrived.push(Number(JSON.parse(body)))
+      response.writeHead(status).end()
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+})
+afterEach(() => {
+  clearInterval(pumping)
+  roster.close()
+  server.close()
+  server.closeAllConnections()
+})
+
+/** A lane with so many records, pumped as the ticker does. */
+function start(records: number, limit: (roster: Roster) => void, filter = ''): { lane: Lane; keeper: Keeper } {
+  const route = sampleRoute('UNORDERED', url, undefined, filter)
+  roster = new Roster(route, {
+    ...{ logIsOpen: () => true, logIsSpooling: () => false, maySend: () => true, onLanded: () => {} },
+    onRateLimited: (useCase, text, ms) => waited.push({ useCase, text, ms }),
+  })
+  roster.maxInFlight = 8
+  limit(roster)
+  const limits = { parkedMax: 1000, parkedBytesMax: 100_000, creditMax: 100, bufferBytesMax: 1_000_000 }
+  const begin = { cursor: 0, parking: new Parking(), known: new KnownEnds([], new Map(), false), credit: 100 }
+  const lane = new Lane({ uid: 'u1', cluster: 'default', topic: 't', partition: 0 }, 1, route, limits, begin, {
+    attempts: { add: (_lane, _row, owner, slot, entry) => owner.acknowledged(slot, entry) },
+    ranges: { add: () => {} },
+    ...{ instance: 'i', nextRequestId: () => 1, windowRecords: 16_384 },
+  })
+  const keeper = { lane, maySend: true, thirst: () => {} } as unknown as Keeper
+  roster.add(keeper)
+  const list = Array.from({ length: records }, (_, offset) => record(offset))
+  lane.feed([{ hole: undefined, records: list, fetched: { bytes: 10, held: 0 } }], records)
+  pumping = setInterval(() => roster.pump(), 20)
+  roster.pump()
+  return { lane, keeper }
+}
+
+/** A retry that is ready. */
+function load(lane: Lane, offset: number): void {
+  const packed = packRecord(record(offset))
+  const entry = newParked({
+    ...{ offset, state: 'P', keyHash: undefined, settled: true, stored: true, sending: true, packed },
+    ...{ firstMs: 1, lastMs: 1, dueMs: 0, round: 0, attempts: 1, unpaid: 0 },
+  })
+  lane.parking.add(entry)
+  lane.loaded.push(entry)
+}
+
+const limitTo =
+  (recordsPerSecond: number, bytesPerSecond?: number) =>
+  (made: Roster): void => {
+    made.rate = new RateLimit({ recordsPerSecond, bytesPerSecond }, whole, performance.now())
+  }
+
+/** How many requests arrive within so long. */
+async function countFor(ms: number): Promise<number> {
+  const untilMs = performance.now() + ms
+  const before = arrived.length
+  await vi.waitFor(() => expect(performance.now()).toBeGreaterThan(untilMs), { timeout: ms + 5000, interval: 5 })
+  return arrived.length - before
+}
+
+describe('a roster with a rate limit', () => {
+  test('sends so much a second; what waits holds no slot of the window, and is told', async () => {
+    const { lane, keeper } = start(10_000, limitTo(100))
+    const count = await countFor(1000)
+    expect(count).toBeGreaterThan(80)
+    expect(count).toBeLessThanOrEqual(112)
+    expect(lane.window.tracker.next).toBeLessThanOrEqual(arrived.length + 8)
+    expect(roster.conditionOf(keeper)).toBe(LaneCondition.RATE_LIMITED)
+    roster.sweep(performance.now())
+    expect(waited).toHaveLength(1)
+    expect(waited[0]!.useCase).toBe('namespaces/demo/useCases/one')
+    expect(waited[0]!.text).toMatch(/sends 100 of 100 records a second/)
+    expect(waited[0]!.ms).toBeGreaterThan(900)
+  })
+
+  test('counts what is tried again, and lets fresh records and retries go by turns', async () => {
+    const { lane } = start(100, limitTo(50))
+    for (let offset = 1000; offset < 1100; offset++) load(lane, offset)
+    const count = await countFor(1000)
+    expect(count).toBeLessThanOrEqual(57)
+    const retries = arrived.filter((offset) => offset >= 1000).length
+    expect(Math.abs(retries * 2 - arrived.length)).toBeLessThanOrEqual(2)
+  })
+
+  test('counts failed requests, too', async () => {
+    status = 422
+    start(10_000, limitTo(100))
+    expect(await countFor(500)).toBeLessThanOrEqual(62)
+  })
+
+  test('of bytes counts bodies', async () => {
+    // Bodies of 3 to 6 bytes.
+    start(10_000, limitTo(1_000_000, 300))
+    const count = await countFor(1000)
+    expect(count).toBeGreaterThan(40)
+    expect(count).toBeLessThanOrEqual(111)
+  })
+
+  test('asks nothing of records that are not sent', async () => {
+    const { lane } = start(5000, limitTo(20), 'value == "4999"')
+    await vi.waitFor(() => expect(arrived).toEqual([4999]), 5000)
+    expect(lane.intake.records).toBe(0)
+  })
+
+  test('is not held back when nothing waits', async () => {
+    const { lane, keeper } = start(1, limitTo(0.5))
+    await vi.waitFor(() => expect(arrived).toEqual([0]), 5000)
+    roster.pump()
+    expect(lane.intake.records).toBe(0)
+    expect(roster.conditionOf(keeper)).toBe(LaneCondition.UNSPECIFIED)
+    roster.sweep(performance.now())
+    expect(waited).toEqual([])
+  })
+})
