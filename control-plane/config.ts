@@ -151,7 +151,8 @@ export const controlPlaneSettings = {
     default: '1000',
     min: 1,
     max: 100_000,
-    description: 'Different descriptor sets that may be kept, of at most 1 MiB each; use cases with the same one share it.',
+    description:
+      'Different descriptor sets and Avro schemas that may be kept, of at most 1 MiB each; use cases with the same one share it.',
   }),
   outboxEntriesMax: wholeNumber('FERRY_OUTBOX_ENTRIES_MAX', {
     default: '10000',

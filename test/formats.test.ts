@@ -69,3 +69,26 @@ test('a protobuf message is printed as its JSON options say', async () => {
   expect(await certificate(fleet, useCase, 20_000)).toMatchObject({ published: 1, delivered: 1, missing: 0 })
   expect(endpoint.requests.map((each) => each.body)).toEqual(['{"id":"0","customer_name":"Ada","prices":[]}'])
 })
+
+test('an Avro record arrives as JSON by the schema that was registered; what does not fit it ends FAILED with the place', async () => {
+  const fleet = fleetOf()
+  await using endpoint = await Endpoint.start()
+  await using topic = await Topic.create(fleet.stack.kafkaBrokers, 1)
+  const fields = [
+    { name: 'id', type: 'long' },
+    { name: 'name', type: ['null', 'string'] },
+  ]
+  const schema = JSON.stringify({ type: 'record', name: 'acme.Order', fields })
+  await topic.publish([{ value: Buffer.from([2, 2, 6, 65, 100, 97]) }, { value: Buffer.from([2, 2, 6, 65]) }])
+  const useCase = await registerUseCase(
+    fleet,
+    specOf(topic, endpoint, { decode: { format: { case: 'avro', value: { schema } } }, filter: 'value.name == "Ada"' }),
+  )
+  expect(await certificate(fleet, useCase, 20_000)).toMatchObject({ published: 2, delivered: 1, failed: 1, missing: 0 })
+  expect(endpoint.requests.map((each) => each.body)).toEqual(['{"id":"1","name":"Ada"}'])
+  const filter = { outcomes: [Outcome.FAILED] }
+  const { attempts } = await fleet.client.deliveries.listAttempts({ useCase: useCase.name, filter })
+  expect(attempts).toMatchObject([
+    { reason: Reason.DECODE_FAILED, error: 'no acme.Order: 3 bytes are announced, 1 follow at byte 3, in name' },
+  ])
+})

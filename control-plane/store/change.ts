@@ -1,5 +1,6 @@
 import { fromJson, type JsonValue, toJson } from '@bufbuild/protobuf'
 import { type UseCase, UseCaseSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { keptSchema } from './kept-schema.ts'
 
 /** DELETE marks a use case as deleting; REMOVE is the end of it, when its lanes are drained. */
 export type ChangeAction = 'CREATE' | 'UPDATE' | 'PAUSE' | 'RESUME' | 'DELETE' | 'REMOVE'
@@ -70,8 +71,5 @@ export function changeRow(change: Change): ChangeRow {
   }
 }
 
-/** Content hash of the descriptor set that a definition names; undefined when it names none. */
-export function descriptorSetOf(useCase: UseCase | undefined): string | undefined {
-  const format = useCase?.spec?.decode?.format
-  return format?.case === 'protobuf' ? format.value.descriptorSetSha256 : undefined
-}
+/** Content hash of the descriptor set or schema that a definition names; undefined when it names none. */
+export const descriptorSetOf = (useCase: UseCase | undefined): string | undefined => keptSchema(useCase?.spec)?.sha256

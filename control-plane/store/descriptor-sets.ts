@@ -13,6 +13,7 @@ if redis.call('XLEN', KEYS[3]) > 0 then return 0 end
 local named = {}
 for _, definition in ipairs(redis.call('HVALS', KEYS[1])) do
   for sha256 in string.gmatch(definition, '"descriptorSetSha256":"(%x+)"') do named[sha256] = true end
+  for sha256 in string.gmatch(definition, '"schemaSha256":"(%x+)"') do named[sha256] = true end
 end
 local removed = 0
 for _, sha256 in ipairs(redis.call('HKEYS', KEYS[2])) do
@@ -28,7 +29,7 @@ if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[3]) then return 0 end
 return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 `)
 
-/** Serialized FileDescriptorSets by content hash. A definition names its set; the script that writes it checks that it is here. */
+/** Serialized FileDescriptorSets, and Avro schemas, by content hash. A definition names its set; the script that writes it checks that it is here. */
 export class DescriptorSets {
   readonly #redis: Redis
   readonly #keys: ControlKeys
@@ -44,7 +45,7 @@ export class DescriptorSets {
   async store(bytes: Uint8Array): Promise<void> {
     const args = [hashDescriptorSet(bytes), Buffer.from(bytes), this.#setsMax]
     if (Number(await askRedis(() => storeScript(this.#redis, [this.#keys.descriptorSets], args))) > 0) return
-    const message = `there are ${this.#setsMax} descriptor sets, as many as may be: name one that Ferry has, or call again in some minutes, when those that nobody names are gone`
+    const message = `there are ${this.#setsMax} descriptor sets and schemas, as many as may be: name one that Ferry has, or call again in some minutes, when those that nobody names are gone`
     throw new StoreError('LIMIT_EXCEEDED', message)
   }
 

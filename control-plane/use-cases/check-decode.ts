@@ -1,70 +1,48 @@
-import { createFileRegistry, fromBinary } from '@bufbuild/protobuf'
-import { type FileDescriptorSet, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
-import type { ProtobufDecode } from '../../proto/gen/ferry/v1/use_case_pb.ts'
-import { closeNames } from './close-names.ts'
-import { quote, someOf, type Violation } from './violation.ts'
+import { readAvroSchema } from '../../convert/decode/avro/read-avro-schema.ts'
+import { defaultDecodeLimits } from '../../convert/decode/decode-limits.ts'
+import { SchemaError } from '../../convert/decode/schema-error.ts'
+import type { Decode } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { type KeptSchema, keptSchema } from '../store/kept-schema.ts'
+import { checkProtobufDecode } from './check-protobuf.ts'
+import type { StoredSpec } from './stored-spec.ts'
+import { quote, type Violation } from './violation.ts'
 
-const path = 'use_case.spec.decode.protobuf'
-const setField = `${path}.descriptor_set`
-const howTo = 'make it with `buf build -o schema.binpb` or `protoc --include_imports --descriptor_set_out=schema.binpb`'
-
-/** Checks a protobuf decode against the bytes of its descriptor set. */
-export function checkProtobufDecode(decode: ProtobufDecode, descriptorSet: Uint8Array): Violation[] {
-  const set = parseSet(descriptorSet)
-  if (typeof set === 'string') return [invalidSet(set)]
-  if (set.file.length === 0) return [invalidSet('it has no files')]
-  const names = new Set(set.file.map((file) => file.name))
-  const missing = [...new Set(set.file.flatMap((file) => file.dependency.filter((each) => !names.has(each))))]
-  if (missing.length > 0) {
-    const description = `${setField} must have every import; ${someOf(missing)} not in it: ${howTo}`
-    return [{ field: setField, description, reason: 'DESCRIPTOR_SET_INCOMPLETE' }]
+/** Checks how values are decoded. `find` answers a descriptor set or schema by its hash. */
+export async function checkDecode(
+  { spec, schema, mismatch }: StoredSpec,
+  find: (sha256: string) => Promise<Uint8Array | undefined>,
+): Promise<Violation[]> {
+  const kept = keptSchema(spec)
+  if (kept === undefined) return []
+  const field = `use_case.${kept.field}`
+  const shaField = `${field}_sha256`
+  const name = kept.field.slice(kept.field.lastIndexOf('.') + 1)
+  const reason = name.toUpperCase()
+  if (mismatch !== undefined) {
+    const description = `${shaField} must be the hash of ${name}, ${kept.sha256}, or left out; given ${mismatch}`
+    return [{ field: shaField, description, reason: `${reason}_MISMATCH` }]
   }
-  return checkMessage(decode.message, set)
+  if (schema) return checkSchema(spec.decode!, kept, schema)
+  if (kept.sha256 === '') {
+    const description = `${field} must be given, or ${name}_sha256 of one that Ferry has; given neither`
+    return [{ field, description, reason: `${reason}_MISSING` }]
+  }
+  const known = /^[0-9a-f]{64}$/.test(kept.sha256) ? await find(kept.sha256) : undefined
+  if (known) return checkSchema(spec.decode!, kept, known)
+  const description = `${shaField} must be the hash of a ${kept.what.replace('Avro ', '')} that Ferry has; given ${quote(kept.sha256)}: give the bytes in ${name}`
+  return [{ field: shaField, description, reason: `${reason}_UNKNOWN` }]
 }
 
-function parseSet(bytes: Uint8Array): FileDescriptorSet | string {
+function checkSchema({ format }: Decode, kept: KeptSchema, bytes: Uint8Array): Violation[] {
+  return format.case === 'protobuf' ? checkProtobufDecode(format.value, bytes) : checkAvroSchema(`use_case.${kept.field}`, bytes)
+}
+
+function checkAvroSchema(field: string, bytes: Uint8Array): Violation[] {
   try {
-    return fromBinary(FileDescriptorSetSchema, bytes)
+    readAvroSchema(Buffer.from(bytes).toString(), defaultDecodeLimits)
+    return []
   } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+    if (!(error instanceof SchemaError)) throw error
+    return [{ field, description: `${field} must be an Avro schema; ${error.message}`, reason: 'SCHEMA_INVALID' }]
   }
-}
-
-function checkMessage(message: string, set: FileDescriptorSet): Violation[] {
-  const names: string[] = []
-  try {
-    const registry = createFileRegistry({ ...set, file: importedFirst(set.file) })
-    if (registry.getMessage(message)) return []
-    for (const type of registry) if (type.kind === 'message') names.push(type.typeName)
-  } catch (error) {
-    return [invalidSet(error instanceof Error ? error.message : String(error))]
-  }
-  if (message === '') return []
-  const field = `${path}.message`
-  const close = closeNames(message, names)
-  const ask = close.length > 0 ? `did you mean ${close.join(' or ')}?` : `it has ${someOf(names.sort())}`
-  const description = `${field} must be the full name of a message of the descriptor set; given ${quote(message)}: ${ask}`
-  return [{ field, description, reason: 'MESSAGE_UNKNOWN' }]
-}
-
-function invalidSet(why: string): Violation {
-  const description = `${setField} must be a serialized google.protobuf.FileDescriptorSet; ${quote(why)}: ${howTo}`
-  return { field: setField, description, reason: 'DESCRIPTOR_SET_INVALID' }
-}
-
-/** protoc writes imports before what imports them; other tools need not. Throws on a circle. */
-function importedFirst(files: FileDescriptorSet['file']): FileDescriptorSet['file'] {
-  const byName = new Map(files.map((file) => [file.name, file]))
-  const state = new Map<string, 'open' | 'done'>()
-  const ordered: FileDescriptorSet['file'] = []
-  const visit = (name: string): void => {
-    if (state.get(name) === 'open') throw new Error(`${name} imports itself`)
-    if (state.has(name)) return
-    state.set(name, 'open')
-    for (const dependency of byName.get(name)!.dependency) visit(dependency)
-    state.set(name, 'done')
-    ordered.push(byName.get(name)!)
-  }
-  for (const file of files) visit(file.name)
-  return ordered
 }

@@ -122,6 +122,22 @@ describe('update', () => {
     expect(await sample.registry.get(name)).toEqual(first)
   })
 
+  test('an Avro schema is kept apart by its hash, given back to workers, and swept when nobody names it', async () => {
+    const decode = { format: { case: 'avro', value: { schema: '["null", "long"]' } } } as const
+    const created = await sample.create(sampleUseCase(name, { decode }))
+    expect(created.spec!.decode!.format.value).toMatchObject({
+      schema: '',
+      schemaSha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+    })
+    const whole = await sample.registry.withDescriptorSet(created)
+    expect(whole.spec!.decode!.format.value).toMatchObject(decode.format.value)
+    await sample.control.redis.del(sample.control.keys.outbox)
+    expect(await sample.control.descriptorSets.sweep()).toBe(0)
+    await sample.update(sampleUseCase(name))
+    await sample.control.redis.del(sample.control.keys.outbox)
+    expect(await sample.control.descriptorSets.sweep()).toBe(1)
+  })
+
   test('a descriptor set can be given by the hash of one that Ferry has, until it is swept', async () => {
     const bytes = sampleDescriptorSet()
     const sha256 = hashDescriptorSet(bytes)

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { clone, create, equals } from '@bufbuild/protobuf'
 import { timestampMs } from '@bufbuild/protobuf/wkt'
 import { type UseCase, UseCaseSchema, type UseCaseSpec, UseCaseSpecSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
-import { descriptorSetOf } from '../store/change.ts'
 import { type DescriptorSets, hashDescriptorSet } from '../store/descriptor-sets.ts'
+import { keptSchema } from '../store/kept-schema.ts'
 import type { Records } from '../store/records.ts'
 import type { Caller } from './caller.ts'
 import { type Difference, differences } from './differences.ts'
@@ -76,19 +76,15 @@ export class Registry {
     return { ...page, items: page.items.map((name) => all.get(name)!) }
   }
 
-  /** As a worker needs it: with the descriptor set's bytes. */
+  /** As a worker needs it: with the bytes of the descriptor set or schema. */
   async withDescriptorSet(useCase: UseCase): Promise<UseCase> {
-    const sha256 = descriptorSetOf(useCase)
+    const { sha256, what } = keptSchema(useCase.spec) ?? {}
     if (!sha256) return useCase
     const bytes = await this.#descriptorSets.read(sha256)
     if (!bytes)
-      throw new UseCaseError(
-        'STATE_UNAVAILABLE',
-        `the descriptor set of ${useCase.name} is not in Redis: update it with its bytes`,
-      )
+      throw new UseCaseError('STATE_UNAVAILABLE', `the ${what} of ${useCase.name} is not in Redis: update it with its bytes`)
     const copy = clone(UseCaseSchema, useCase)
-    const format = copy.spec!.decode!.format
-    if (format.case === 'protobuf') format.value.descriptorSet = bytes
+    keptSchema(copy.spec)!.replace(bytes, sha256)
     return copy
   }
 
@@ -130,7 +126,7 @@ export class Registry {
       preview.spec = stored.spec
       if (update.validateOnly || equals(UseCaseSpecSchema, stored.spec, current.spec!)) return undefined
       const nowMs = this.#nowMs()
-      if (stored.descriptorSet) await this.#descriptorSets.store(stored.descriptorSet)
+      if (stored.schema) await this.#descriptorSets.store(stored.schema)
       return {
         action: 'UPDATE',
         actor: caller.actor,
@@ -146,12 +142,15 @@ export class Registry {
   async #insert(after: UseCase, stored: StoredSpec, caller: Caller): Promise<UseCase | undefined> {
     const change = { action: 'CREATE', actor: caller.actor, reason: '', timeMs: timestampMs(after.createTime!) } as const
     for (let tries = 0; tries < triesMax; tries++) {
-      if (stored.descriptorSet) await this.#descriptorSets.store(stored.descriptorSet)
+      if (stored.schema) await this.#descriptorSets.store(stored.schema)
       const result = await this.#records.write({ ...change, before: undefined, after })
       if (result.kind === 'WRITTEN') return after
       if (result.kind === 'CONFLICT') return undefined
     }
-    throw new UseCaseError('CONCURRENT_CHANGE', `the descriptor set of ${after.name} was removed meanwhile: give its bytes`)
+    throw new UseCaseError(
+      'CONCURRENT_CHANGE',
+      `the descriptor set or schema of ${after.name} was removed meanwhile: give its bytes`,
+    )
   }
 
   async #mergeAndValidate(current: UseCase, { useCase, maskPaths }: Update): Promise<StoredSpec> {

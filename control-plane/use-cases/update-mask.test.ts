@@ -67,6 +67,13 @@ test('new descriptor bytes replace the hash of the old ones', () => {
   })
 })
 
+test('a new Avro schema replaces the hash of the old one', () => {
+  const old = sampleSpec({ decode: { format: { case: 'avro', value: { schemaSha256: 'a'.repeat(64) } } } })
+  const given = sampleSpec({ decode: { format: { case: 'avro', value: { schema: '"int"' } } } })
+  const result = applyMask(old, given, ['spec.decode.avro.schema'])
+  expect('spec' in result && result.spec.decode!.format.value).toMatchObject({ schema: '"int"', schemaSha256: '' })
+})
+
 test('paths that lead nowhere are refused, all of them', () => {
   const wrong = [
     'name',

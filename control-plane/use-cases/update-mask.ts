@@ -1,6 +1,7 @@
 import { clone, create, type DescField, type DescMessage } from '@bufbuild/protobuf'
 import { type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect'
 import { type UseCaseSpec, UseCaseSpecSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { keptSchema } from '../store/kept-schema.ts'
 import { quote, type Violation } from './violation.ts'
 
 /** More than there are fields; each costs a copy of the spec. */
@@ -77,12 +78,9 @@ function copyField(from: ReflectMessage, to: ReflectMessage, [field, ...below]: 
   to.set(outer, target)
 }
 
-/** What is stored names a descriptor set by its hash; new bytes under a mask that leaves the hash out replace that too. */
+/** What is stored names a descriptor set or schema by its hash; new bytes under a mask that leaves the hash out replace that too. */
 function forgetOtherSet(spec: UseCaseSpec, paths: readonly string[]): void {
-  const format = spec.decode?.format
-  if (format?.case !== 'protobuf' || format.value.descriptorSet.length === 0) return
-  const prefix = 'spec.decode.protobuf.'
-  if (paths.includes(`${prefix}descriptor_set`) && !paths.includes(`${prefix}descriptor_set_sha256`)) {
-    format.value.descriptorSetSha256 = ''
-  }
+  const kept = keptSchema(spec)
+  if (kept === undefined || kept.bytes.length === 0) return
+  if (paths.includes(kept.field) && !paths.includes(`${kept.field}_sha256`)) kept.replace(kept.bytes, '')
 }

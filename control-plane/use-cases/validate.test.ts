@@ -95,6 +95,26 @@ test('source and ordering cannot change, and the answer has both values', async 
   expect(violations[1]!.description).toContain('is "ORDERING_UNORDERED"; given "ORDERING_KEY"')
 })
 
+test('an Avro schema is given by text or by a hash that Ferry knows, and is read', async () => {
+  const good = '{"type":"record","name":"A","fields":[{"name":"a","type":"long"}]}'
+  const sha256 = hashDescriptorSet(Buffer.from(good))
+  const over = { descriptorSet: async (asked: string) => (asked === sha256 ? Buffer.from(good) : undefined) }
+  const problems = async (value: { schema?: string; schemaSha256?: string }) => {
+    const violations = await check(sampleUseCase(name, { decode: { format: { case: 'avro', value } } }), undefined, over)
+    return violations.map((each) => [each.field, each.reason])
+  }
+  expect(await problems({ schema: good })).toEqual([])
+  expect(await problems({ schemaSha256: sha256 })).toEqual([])
+  expect(await problems({})).toEqual([['use_case.spec.decode.avro.schema', 'SCHEMA_MISSING']])
+  expect(await problems({ schema: '"strin"' })).toEqual([['use_case.spec.decode.avro.schema', 'SCHEMA_INVALID']])
+  expect(await problems({ schemaSha256: '0'.repeat(64) })).toEqual([
+    ['use_case.spec.decode.avro.schema_sha256', 'SCHEMA_UNKNOWN'],
+  ])
+  expect(await problems({ schema: good, schemaSha256: '0'.repeat(64) })).toEqual([
+    ['use_case.spec.decode.avro.schema_sha256', 'SCHEMA_MISMATCH'],
+  ])
+})
+
 test('a descriptor set is given by bytes or by a hash that Ferry knows', async () => {
   const bySha = (descriptorSetSha256: string, descriptorSet: Uint8Array = new Uint8Array()) =>
     sampleUseCase(name, {

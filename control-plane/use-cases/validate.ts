@@ -1,6 +1,6 @@
 import type { UseCase, UseCaseSpec } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import type { EgressRules } from '../../runtime/egress-rules.ts'
-import { checkProtobufDecode } from './check-decode.ts'
+import { checkDecode } from './check-decode.ts'
 import { checkDelivery } from './check-delivery.ts'
 import { checkDestination } from './check-destination.ts'
 import { checkFilter } from './check-filter.ts'
@@ -9,7 +9,7 @@ import { checkRetry } from './check-retry.ts'
 import { checkSource, checkTopic, type SourceContext } from './check-source.ts'
 import { checkTransform } from './check-transform.ts'
 import type { StoredSpec } from './stored-spec.ts'
-import { quote, type Violation } from './violation.ts'
+import type { Violation } from './violation.ts'
 
 /** What the contract's own rules say. */
 export interface ContractViolation {
@@ -24,7 +24,7 @@ export interface ValidateContext extends SourceContext {
   readonly egress: EgressRules
   /** What is wrong with a use case by the contract's own rules. */
   readonly contractViolations: (useCase: UseCase) => readonly ContractViolation[]
-  /** A descriptor set by its hash; undefined when Ferry does not have it. */
+  /** A descriptor set or schema by its hash; undefined when Ferry does not have it. */
   readonly descriptorSet: (sha256: string) => Promise<Uint8Array | undefined>
 }
 
@@ -54,7 +54,7 @@ export async function validate(
   if (spec.delivery) own.push(...checkDelivery(spec.delivery))
   if (spec.retry) own.push(...checkRetry(spec.retry))
   own.push(...checkFilter(spec.filter), ...checkTransform(spec.transform))
-  own.push(...(await checkDecode(stored, context)))
+  own.push(...(await checkDecode(stored, context.descriptorSet)))
   const sourceIsReadable = !byContract.some((each) => each.field.startsWith('use_case.spec.source'))
   if (before) {
     if (sourceIsReadable) own.push(...checkImmutable(before, spec))
@@ -71,28 +71,4 @@ function fromContract({ field, description, reason }: ContractViolation): Violat
   const full = `use_case${field === '' || field.startsWith('[') ? '' : '.'}${field}`
   const sentence = field !== '' && description.startsWith(field) ? `use_case.${description}` : description
   return { field: full, description: sentence, reason: reason ?? 'INVALID' }
-}
-
-async function checkDecode({ spec, descriptorSet, mismatch }: StoredSpec, context: ValidateContext): Promise<Violation[]> {
-  const format = spec.decode?.format
-  if (format?.case !== 'protobuf') return []
-  const decode = format.value
-  const path = 'use_case.spec.decode.protobuf'
-  const shaField = `${path}.descriptor_set_sha256`
-  if (mismatch !== undefined) {
-    const description = `${shaField} must be the hash of descriptor_set, ${decode.descriptorSetSha256}, or left out; given ${mismatch}`
-    return [{ field: shaField, description, reason: 'DESCRIPTOR_SET_MISMATCH' }]
-  }
-  if (descriptorSet) return checkProtobufDecode(decode, descriptorSet)
-  if (decode.descriptorSetSha256 === '') {
-    const field = `${path}.descriptor_set`
-    const description = `${field} must be given, or descriptor_set_sha256 of one that Ferry has; given neither`
-    return [{ field, description, reason: 'DESCRIPTOR_SET_MISSING' }]
-  }
-  const known = /^[0-9a-f]{64}$/.test(decode.descriptorSetSha256)
-    ? await context.descriptorSet(decode.descriptorSetSha256)
-    : undefined
-  if (known) return checkProtobufDecode(decode, known)
-  const description = `${shaField} must be the hash of a descriptor set that Ferry has; given ${quote(decode.descriptorSetSha256)}: give the bytes in descriptor_set`
-  return [{ field: shaField, description, reason: 'DESCRIPTOR_SET_UNKNOWN' }]
 }

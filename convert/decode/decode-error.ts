@@ -6,6 +6,8 @@ export type DecodeErrorCode =
   | 'NOT_TEXT'
   /** It is not the protobuf message that it should be, or has no JSON form. */
   | 'NOT_PROTOBUF'
+  /** It is not what the Avro schema says, or has no JSON form. */
+  | 'NOT_AVRO'
   /** Its levels in each other are more than the limit. */
   | 'NESTED_TOO_DEEP'
   /** Its body would be larger than the limit. */

@@ -1,4 +1,5 @@
 import type { Decode } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { avroDecoder, loadAvroSchema } from './avro/avro-decoder.ts'
 import { bytesDecoder } from './bytes.ts'
 import type { DecodeLimits } from './decode-limits.ts'
 import { jsonDecoder } from './json.ts'
@@ -15,7 +16,7 @@ export type Decoder = (value: Buffer) => Buffer
 
 export type { DecodeLimits }
 
-/** Compiles how a use case's records become bodies. The descriptor set must be filled in. Throws SchemaError when no record could be decoded by it. */
+/** Compiles how a use case's records become bodies. The descriptor set or schema must be filled in. Throws SchemaError when no record could be decoded by it. */
 export function compileDecoder(decode: Decode, limits: DecodeLimits): Decoder {
   const { format } = decode
   switch (format.case) {
@@ -23,6 +24,8 @@ export function compileDecoder(decode: Decode, limits: DecodeLimits): Decoder {
       return jsonDecoder(limits)
     case 'protobuf':
       return protobufDecoder(loadSchema(format.value, limits), limits, format.value.jsonOptions)
+    case 'avro':
+      return avroDecoder(loadAvroSchema(format.value, limits), limits, format.value.jsonOptions)
     case 'text':
       return textDecoder(limits)
     case 'bytes':
@@ -30,7 +33,7 @@ export function compileDecoder(decode: Decode, limits: DecodeLimits): Decoder {
     case undefined:
       throw new SchemaError(
         'FORMAT_NOT_SET',
-        'decode has no format that this worker knows: set json, protobuf, text or bytes, or use a newer worker',
+        'decode has no format that this worker knows: set json, protobuf, avro, text or bytes, or use a newer worker',
       )
   }
 }

@@ -10,7 +10,11 @@ export type SchemaErrorCode =
   | 'IMPORT_MISSING'
   /** The descriptor set has no such message. */
   | 'MESSAGE_NOT_FOUND'
-  /** More messages or fields than the limit. */
+  /** The Avro schema is not there: it must be fetched by its hash first. */
+  | 'AVRO_SCHEMA_MISSING'
+  /** The Avro schema does not parse, or contradicts itself. */
+  | 'AVRO_SCHEMA_INVALID'
+  /** More messages, types or fields than the limit. */
   | 'SCHEMA_TOO_LARGE'
 
 /** A decode by which no record can be read. The message says what to do. */

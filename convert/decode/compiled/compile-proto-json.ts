@@ -1,22 +1,20 @@
 import type { DescExtension, DescField, DescMessage, Registry } from '@bufbuild/protobuf'
-import { DecodeError } from '../decode-error.ts'
 import type { DecodeLimits } from '../decode-limits.ts'
 import { canonicalJson, type JsonOptions } from '../json-options.ts'
 import type { Schema } from '../load-schema.ts'
 import { compileMessage, compileWrapper, type MessageWriter, type WriterPart } from './compile-message.ts'
 import { nameText } from './field-code.ts'
 import { resetMapKeys } from './map-keys.ts'
-import { nameBytesMax, output, outputFull, reserveOutput, takeOutput, trimOutput } from './output.ts'
+import { nameBytesMax } from './output.ts'
 import { wellKnownWriter } from './well-known.ts'
 import { unusual } from './wire.ts'
+import { writeBody } from './write-body.ts'
 
 /** Fields of a message above which it is left to the general decoder: code for so many would be slow to compile. */
 const compiledFieldsMax = 1000
 
 /** Levels for which the output's slack has room to close them. */
 const depthMax = 1000
-
-const firstOutputBytes = 64 * 1024
 
 /** Returns the body for a value, or undefined for one that must be left to the general decoder. Throws DecodeError. */
 export type CompiledDecoder = (value: Buffer) => Buffer | undefined
@@ -33,37 +31,19 @@ export function compileProtoJson(
   if (limits.messageDepthMax > depthMax) throw new RangeError(`messageDepthMax can be at most ${depthMax}`)
   const root = rootPart(message, registry, options)
   if (root.write === writeUnusual) return undefined
+  const { messageDepthMax, bodyBytesMax } = limits
+  const write = (value: Buffer): number => {
+    resetMapKeys()
+    return root.write(value, 0, value.length, 0, messageDepthMax)
+  }
   return (value) => {
     try {
-      return decode(root, value, limits)
+      return writeBody(write, value, bodyBytesMax)
     } catch (error) {
       if (error === unusual) return undefined
       throw error
-    } finally {
-      trimOutput()
     }
   }
-}
-
-/** Begins again with a larger output as long as the body does not fit. */
-function decode(root: WriterPart, value: Buffer, { messageDepthMax, bodyBytesMax }: DecodeLimits): Buffer {
-  reserveOutput(firstOutputBytes)
-  for (;;) {
-    resetMapKeys()
-    try {
-      const length = root.write(value, 0, value.length, 0, messageDepthMax)
-      if (length > bodyBytesMax) throw tooLarge(bodyBytesMax)
-      return takeOutput(length)
-    } catch (error) {
-      if (error !== outputFull) throw error
-      if (output.limit >= bodyBytesMax) throw tooLarge(bodyBytesMax)
-      reserveOutput(Math.min(output.limit * 4, bodyBytesMax))
-    }
-  }
-}
-
-function tooLarge(bodyBytesMax: number): DecodeError {
-  return new DecodeError('BODY_TOO_LARGE', `the body would have more than the ${bodyBytesMax} bytes that are allowed`)
 }
 
 const writeUnusual: MessageWriter = () => {

@@ -43,15 +43,20 @@ export function writePadded(value: number, length: number, at: number): number {
 
 /** Writes the signed number in cursor.lo and cursor.hi as a JSON string. */
 export function writeInt64(at: number): number {
-  if (cursor.hi >= 0) return writeUint64(at)
   const out = output.bytes
   out[at] = quote
-  out[at + 1] = minus
-  const lo = -cursor.lo | 0
-  const hi = lo === 0 ? -cursor.hi | 0 : ~cursor.hi
-  const end = writeWords(lo, hi, at + 2)
+  const end = writeInt64Digits(at + 1)
   out[end] = quote
   return end + 1
+}
+
+/** Writes the signed number in cursor.lo and cursor.hi as a JSON number: with all its digits. */
+export function writeInt64Digits(at: number): number {
+  if (cursor.hi >= 0) return writeWords(cursor.lo, cursor.hi, at)
+  output.bytes[at] = minus
+  const lo = -cursor.lo | 0
+  const hi = lo === 0 ? -cursor.hi | 0 : ~cursor.hi
+  return writeWords(lo, hi, at + 1)
 }
 
 /** Writes the unsigned number in cursor.lo and cursor.hi as a JSON string. */

@@ -35,27 +35,34 @@ const colon = 58
 export function writeTimestamp(bytes: Buffer, from: number, to: number, at: number): number {
   readSpan(bytes, from, to)
   const { seconds, nanos } = span
-  // From the year 1 to 9999.
-  if (seconds < -62135596800 || seconds > 253402300799 || nanos < 0 || nanos > 999999999) throw unusual
+  if (!isPrintable(seconds) || nanos < 0 || nanos > 999999999) throw unusual
   const days = Math.floor(seconds / 86400)
-  const second = seconds - days * 86400
   const out = output.bytes
   out[at] = quote
   let pos = writeDate(days, at + 1)
   out[pos++] = 84
-  pos = writeTwoDigits((second / 3600) | 0, pos)
-  out[pos++] = colon
-  pos = writeTwoDigits(((second % 3600) / 60) | 0, pos)
-  out[pos++] = colon
-  pos = writeTwoDigits(second % 60, pos)
-  pos = writeFraction(nanos, pos)
+  pos = writeTimeOfDay(seconds - days * 86400, nanos, pos)
   out[pos++] = 90
   out[pos++] = quote
   return pos
 }
 
+/** Whether so many seconds since 1970 are in the years 1 to 9999. */
+export const isPrintable = (seconds: number): boolean => seconds >= -62135596800 && seconds <= 253402300799
+
+/** Writes hours, minutes, seconds and what there is of a fraction. */
+export function writeTimeOfDay(second: number, nanos: number, at: number): number {
+  const out = output.bytes
+  let pos = writeTwoDigits((second / 3600) | 0, at)
+  out[pos++] = colon
+  pos = writeTwoDigits(((second % 3600) / 60) | 0, pos)
+  out[pos++] = colon
+  pos = writeTwoDigits(second % 60, pos)
+  return writeFraction(nanos, pos)
+}
+
 /** Days since 1970 to year, month and day: Howard Hinnant's civil_from_days, which counts from March 1st of the year 0, so that nothing is negative here. */
-function writeDate(days: number, at: number): number {
+export function writeDate(days: number, at: number): number {
   const dayOfCalendar = days + 719468
   const era = (dayOfCalendar / 146097) | 0
   const dayOfEra = dayOfCalendar - era * 146097
@@ -99,7 +106,7 @@ export function writeDuration(bytes: Buffer, from: number, to: number, at: numbe
 }
 
 /** Writes nothing, or a point and 3, 6 or 9 digits. */
-function writeFraction(nanos: number, at: number): number {
+export function writeFraction(nanos: number, at: number): number {
   if (nanos === 0) return at
   output.bytes[at] = 46
   if (nanos % 1_000_000 === 0) return writePadded(nanos / 1_000_000, 3, at + 1)

@@ -3,7 +3,7 @@ import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { ProtobufDecodeSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
-import { checkProtobufDecode } from './check-decode.ts'
+import { checkProtobufDecode } from './check-protobuf.ts'
 import { sampleDescriptorSet, sampleMessage } from './sample-use-case.ts'
 
 const check = (message: string, set: Uint8Array) => checkProtobufDecode(create(ProtobufDecodeSchema, { message }), set)
