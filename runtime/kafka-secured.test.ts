@@ -6,12 +6,12 @@ import { createTopic } from '../deploy/local/create-topic.ts'
 import { freePort } from '../deploy/local/free-port.ts'
 import type { Stack } from '../deploy/local/stack.ts'
 import { privateStack } from '../test/stack.ts'
-import { selfSignedCertificate } from '../worker/deliver/self-signed-certificate.ts'
 import type { Chunk, PartitionSink } from '../worker/source/partition.ts'
 import { Source } from '../worker/source/source.ts'
 import { connectKafka, openCluster } from './kafka.ts'
 import type { KafkaClusterConfig } from './kafka-clusters.ts'
 import type { Logger } from './log.ts'
+import { selfSignedCertificate } from './sample-certificate.ts'
 
 const silent = { info: () => {}, warn: () => {}, debug: () => {} } as unknown as Logger
 const topic = 'secured'

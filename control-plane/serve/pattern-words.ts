@@ -15,6 +15,10 @@ export const patternWords: ReadonlyMap<string, string> = new Map([
     '^!?[1-5][0-9]{2}(-[1-5][0-9]{2})?$',
     'be an HTTP status such as 503 or a range such as 500-599, with ! in front to exclude it (such as !501)',
   ],
+  [
+    '^([a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?(\\.[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?)*)?$',
+    'be the name of a host, such as orders.internal, or empty',
+  ],
   ['^(s-[0-9a-f]{20})?$', 'be the ref that an answer gave, s- and 20 hexadecimal digits, or empty'],
   [
     '^[\\x21\\x23-\\x5b\\x5d-\\x7e]{1,200}$',

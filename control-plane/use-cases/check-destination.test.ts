@@ -8,7 +8,7 @@ import { checkDestination } from './check-destination.ts'
 
 const egress = readEgressRules('loopback')
 const check = (url: string, headers: Record<string, string> = {}) =>
-  checkDestination(create(DestinationSchema, { url, headers }), egress)
+  checkDestination(create(DestinationSchema, { url, headers }), egress, Date.now())
 const reasons = (url: string, headers: Record<string, string> = {}) => check(url, headers).map((each) => each.reason)
 
 describe('the URL', () => {
@@ -93,6 +93,7 @@ describe('timeouts', () => {
           ...(requestMs && { requestTimeout: durationFromMs(requestMs) }),
         }),
         egress,
+        Date.now(),
       )
     expect(timeouts(1000, 1000)).toEqual([])
     expect(timeouts(undefined, 30_000)).toEqual([])

@@ -5,19 +5,22 @@ import type { EgressRules } from '../../runtime/egress-rules.ts'
 import { checkAuth } from './check-auth.ts'
 import { checkPublicHeaders } from './check-headers.ts'
 import { checkSigning } from './check-signing.ts'
+import { checkTls } from './check-tls.ts'
 import { checkUrl } from './check-url.ts'
 import { defaults } from './defaults.ts'
 import type { Violation } from './violation.ts'
 
 const path = 'use_case.spec.destination'
 
-export function checkDestination(destination: Destination, egress: EgressRules): Violation[] {
-  const { url, headers, auth, signing } = destination
+/** nowMs: Unix ms. */
+export function checkDestination(destination: Destination, egress: EgressRules, nowMs: number): Violation[] {
+  const { url, headers, auth, signing, tls } = destination
   return [
     ...checkUrl(`${path}.url`, url, egress),
     ...checkPublicHeaders(`${path}.headers`, headers),
     ...(auth ? checkAuth(`${path}.auth`, auth, Object.keys(headers), egress) : []),
     ...(signing ? checkSigning(`${path}.signing`, signing) : []),
+    ...(tls ? checkTls(`${path}.tls`, tls, url, nowMs) : []),
     ...checkTimeouts(destination),
   ]
 }

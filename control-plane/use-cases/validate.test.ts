@@ -14,6 +14,7 @@ const context: ValidateContext = {
   clusters: ['default', 'archive'],
   topics: { partitions: async (_cluster, topic) => (topic === 'orders' ? 3 : undefined) },
   contractViolations: (useCase) => findViolations(UseCaseSchema, useCase),
+  nowMs: Date.now,
   descriptorSet: async (sha256) => (sha256 === hashDescriptorSet(known) ? known : undefined),
 }
 const name = 'namespaces/team/useCases/orders'

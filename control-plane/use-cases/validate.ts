@@ -24,6 +24,8 @@ export interface ValidateContext extends SourceContext {
   readonly egress: EgressRules
   /** What is wrong with a use case by the contract's own rules. */
   readonly contractViolations: (useCase: UseCase) => readonly ContractViolation[]
+  /** Unix ms. */
+  readonly nowMs: () => number
   /** A descriptor set or schema by its hash; undefined when Ferry does not have it. */
   readonly descriptorSet: (sha256: string) => Promise<Uint8Array | undefined>
 }
@@ -50,8 +52,8 @@ export async function validate(
   if (!spec) return byContract
   const own: Violation[] = []
   const { destination } = stored.spec
-  if (destination) own.push(...checkDestination(destination, context.egress))
   if (spec.delivery) own.push(...checkDelivery(spec.delivery))
+  if (destination) own.push(...checkDestination(destination, context.egress, context.nowMs()))
   if (spec.retry) own.push(...checkRetry(spec.retry))
   own.push(...checkFilter(spec.filter), ...checkTransform(spec.transform))
   own.push(...(await checkDecode(stored, context.descriptorSet)))

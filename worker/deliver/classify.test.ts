@@ -5,8 +5,8 @@ import fc from 'fast-check'
 import { Client, errors } from 'undici'
 import { afterEach, describe, expect, test } from 'vitest'
 import { Reason } from '../../proto/gen/ferry/v1/delivery_pb.ts'
+import { selfSignedCertificate } from '../../runtime/sample-certificate.ts'
 import { classifyError, type Failure } from './classify.ts'
-import { selfSignedCertificate } from './self-signed-certificate.ts'
 
 const closers: (() => unknown)[] = []
 afterEach(async () => {

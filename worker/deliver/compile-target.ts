@@ -1,14 +1,15 @@
 import { LaneCondition } from '../../proto/gen/ferry/v1/lane_pb.ts'
 import type { EgressRules } from '../../runtime/egress-rules.ts'
 import type { Trouble } from './access.ts'
+import type { TlsOptions } from './compile-tls.ts'
 import { findEgressProblem, guardedConnector } from './egress-guard.ts'
 import type { Target } from './flight.ts'
 import type { Plan } from './plan.ts'
 
 /** Where requests of a plan go. */
-export function compileTarget(plan: Plan, egress: EgressRules): Target {
+export function compileTarget(plan: Plan, egress: EgressRules, tls: TlsOptions = {}): Target {
   const { origin, path, method, requestTimeoutMs, connectTimeoutMs, responseBodyBytesMax } = plan
-  const connect = guardedConnector(egress, { timeout: connectTimeoutMs })
+  const connect = guardedConnector(egress, { timeout: connectTimeoutMs, ...tls })
   return { origin, path, method, requestTimeoutMs, connect, responseBodyBytesMax }
 }
 

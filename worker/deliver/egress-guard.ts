@@ -1,5 +1,6 @@
 import dns from 'node:dns'
 import type { LookupFunction } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { buildConnector } from 'undici'
 import type { EgressRules } from '../../runtime/egress-rules.ts'
 
@@ -19,9 +20,21 @@ export function guardedConnector(rules: EgressRules, options: buildConnector.Bui
   return (asked, callback) => {
     // An address is never looked up: it is checked here. A name that gives itself away is not asked for either.
     const problem = rules.hostProblem(asked.hostname)
-    if (problem === undefined) connect(asked, callback)
+    if (problem === undefined) connect(asked, (...result) => callback(...endedByItsError(result)))
     else setImmediate(() => callback(new EgressError(problem), null))
   }
+}
+
+type Connected = Parameters<buildConnector.Callback>
+
+/**
+ * A TLS alert that comes after the handshake, such as that of a server that wants a client certificate, is an error of Node's socket that does not end
+ * it; undici would then report the end that follows, and not the alert.
+ */
+function endedByItsError(result: Connected): Connected {
+  const [, socket] = result
+  if (socket instanceof TLSSocket) socket.once('error', (error) => socket.destroy(error))
+  return result
 }
 
 /** Node's resolver without the addresses that the rules refuse; an EgressError when that leaves none. */

@@ -12,6 +12,7 @@ import type { SecretKeys } from '../../runtime/secret-keys.ts'
 import { Access } from './access.ts'
 import { compileSigning } from './compile-signing.ts'
 import { compileTarget, lookForTrouble, seeTrouble } from './compile-target.ts'
+import { compileTls } from './compile-tls.ts'
 import { tokenFetcher } from './fetch-token.ts'
 import type { FinishRequest } from './finish-request.ts'
 import type { Target } from './flight.ts'
@@ -50,7 +51,7 @@ export function compileRoute(useCase: UseCase, { limits, egress, keys }: RouteMe
   const token = compileToken(useCase, egress)
   return {
     plan,
-    target: compileTarget(plan, egress),
+    target: compileTarget(plan, egress, compileTls('spec.destination.tls', useCase.spec!.destination!.tls)),
     access: new Access(() => lookForTrouble(plan, egress), seeTrouble(plan, egress), token),
     token,
     finish: compileSigning('spec.destination.signing', useCase.spec!.destination!.signing),

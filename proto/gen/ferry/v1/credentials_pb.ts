@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file ferry/v1/credentials.proto.
  */
 export const file_ferry_v1_credentials: GenFile = /*@__PURE__*/
-  fileDesc("ChpmZXJyeS92MS9jcmVkZW50aWFscy5wcm90bxIIZmVycnkudjEibAoGU2VjcmV0EhsKBXZhbHVlGAEgASgJQgyAAQG6SAZyBBiAgAESJwoDcmVmGAIgASgJQhq6SBdyFTITXihzLVswLTlhLWZdezIwfSk/JBIcCgtmaW5nZXJwcmludBgDIAEoCUIHukgEcgIYQCLlAQoEQXV0aBIgCgRub25lGAEgASgLMhAuZmVycnkudjEuTm9BdXRoSAASJgoGYmVhcmVyGAIgASgLMhQuZmVycnkudjEuQmVhcmVyQXV0aEgAEiQKBWJhc2ljGAMgASgLMhMuZmVycnkudjEuQmFzaWNBdXRoSAASJwoHYXBpX2tleRgEIAEoCzIULmZlcnJ5LnYxLkFwaUtleUF1dGhIABIzCgZvYXV0aDIYBSABKAsyIS5mZXJyeS52MS5PQXV0aDJDbGllbnRDcmVkZW50aWFsc0gAQg8KBnNjaGVtZRIFukgCCAEiCAoGTm9BdXRoIjUKCkJlYXJlckF1dGgSJwoFdG9rZW4YASABKAsyEC5mZXJyeS52MS5TZWNyZXRCBrpIA8gBASJTCglCYXNpY0F1dGgSGgoIdXNlcm5hbWUYASABKAlCCLpIBXIDGIACEioKCHBhc3N3b3JkGAIgASgLMhAuZmVycnkudjEuU2VjcmV0Qga6SAPIAQEilQEKCkFwaUtleUF1dGgSRQoHaGVhZGVycxgBIAMoCzIhLmZlcnJ5LnYxLkFwaUtleUF1dGguSGVhZGVyc0VudHJ5QhG6SA6aAQsIARAIIgVyAxjIARpACgxIZWFkZXJzRW50cnkSCwoDa2V5GAEgASgJEh8KBXZhbHVlGAIgASgLMhAuZmVycnkudjEuU2VjcmV0OgI4ASLrAwoXT0F1dGgyQ2xpZW50Q3JlZGVudGlhbHMSHgoJdG9rZW5fdXJsGAEgASgJQgu6SAhyBhjQD4gBARIdCgljbGllbnRfaWQYAiABKAlCCrpIB3IFEAEY6AcSLwoNY2xpZW50X3NlY3JldBgDIAEoCzIQLmZlcnJ5LnYxLlNlY3JldEIGukgDyAEBEj8KBnNjb3BlcxgEIAMoCUIvukgskgEpEEAiJXIjMiFeW1x4MjFceDIzLVx4NWJceDVkLVx4N2VdezEsMjAwfSQSXgoKcGFyYW1ldGVycxgFIAMoCzIxLmZlcnJ5LnYxLk9BdXRoMkNsaWVudENyZWRlbnRpYWxzLlBhcmFtZXRlcnNFbnRyeUIXukgUmgEREBAiBnIEEAEYZCoFcgMY0A8SRwoVY2xpZW50X2F1dGhlbnRpY2F0aW9uGAYgASgOMh4uZmVycnkudjEuQ2xpZW50QXV0aGVudGljYXRpb25CCLpIBYIBAhABEkMKDXRva2VuX3RpbWVvdXQYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpIDqoBCyICCDwyBRCAreIEGjEKD1BhcmFtZXRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjUKB1NpZ25pbmcSKgoEa2V5cxgBIAMoCzIQLmZlcnJ5LnYxLlNlY3JldEIKukgHkgEECAEQAip+ChRDbGllbnRBdXRoZW50aWNhdGlvbhIlCiFDTElFTlRfQVVUSEVOVElDQVRJT05fVU5TUEVDSUZJRUQQABIfChtDTElFTlRfQVVUSEVOVElDQVRJT05fQkFTSUMQARIeChpDTElFTlRfQVVUSEVOVElDQVRJT05fRk9STRACYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration]);
+  fileDesc("ChpmZXJyeS92MS9jcmVkZW50aWFscy5wcm90bxIIZmVycnkudjEibAoGU2VjcmV0EhsKBXZhbHVlGAEgASgJQgyAAQG6SAZyBBiAgAESJwoDcmVmGAIgASgJQhq6SBdyFTITXihzLVswLTlhLWZdezIwfSk/JBIcCgtmaW5nZXJwcmludBgDIAEoCUIHukgEcgIYQCLlAQoEQXV0aBIgCgRub25lGAEgASgLMhAuZmVycnkudjEuTm9BdXRoSAASJgoGYmVhcmVyGAIgASgLMhQuZmVycnkudjEuQmVhcmVyQXV0aEgAEiQKBWJhc2ljGAMgASgLMhMuZmVycnkudjEuQmFzaWNBdXRoSAASJwoHYXBpX2tleRgEIAEoCzIULmZlcnJ5LnYxLkFwaUtleUF1dGhIABIzCgZvYXV0aDIYBSABKAsyIS5mZXJyeS52MS5PQXV0aDJDbGllbnRDcmVkZW50aWFsc0gAQg8KBnNjaGVtZRIFukgCCAEiCAoGTm9BdXRoIjUKCkJlYXJlckF1dGgSJwoFdG9rZW4YASABKAsyEC5mZXJyeS52MS5TZWNyZXRCBrpIA8gBASJTCglCYXNpY0F1dGgSGgoIdXNlcm5hbWUYASABKAlCCLpIBXIDGIACEioKCHBhc3N3b3JkGAIgASgLMhAuZmVycnkudjEuU2VjcmV0Qga6SAPIAQEilQEKCkFwaUtleUF1dGgSRQoHaGVhZGVycxgBIAMoCzIhLmZlcnJ5LnYxLkFwaUtleUF1dGguSGVhZGVyc0VudHJ5QhG6SA6aAQsIARAIIgVyAxjIARpACgxIZWFkZXJzRW50cnkSCwoDa2V5GAEgASgJEh8KBXZhbHVlGAIgASgLMhAuZmVycnkudjEuU2VjcmV0OgI4ASLrAwoXT0F1dGgyQ2xpZW50Q3JlZGVudGlhbHMSHgoJdG9rZW5fdXJsGAEgASgJQgu6SAhyBhjQD4gBARIdCgljbGllbnRfaWQYAiABKAlCCrpIB3IFEAEY6AcSLwoNY2xpZW50X3NlY3JldBgDIAEoCzIQLmZlcnJ5LnYxLlNlY3JldEIGukgDyAEBEj8KBnNjb3BlcxgEIAMoCUIvukgskgEpEEAiJXIjMiFeW1x4MjFceDIzLVx4NWJceDVkLVx4N2VdezEsMjAwfSQSXgoKcGFyYW1ldGVycxgFIAMoCzIxLmZlcnJ5LnYxLk9BdXRoMkNsaWVudENyZWRlbnRpYWxzLlBhcmFtZXRlcnNFbnRyeUIXukgUmgEREBAiBnIEEAEYZCoFcgMY0A8SRwoVY2xpZW50X2F1dGhlbnRpY2F0aW9uGAYgASgOMh4uZmVycnkudjEuQ2xpZW50QXV0aGVudGljYXRpb25CCLpIBYIBAhABEkMKDXRva2VuX3RpbWVvdXQYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpIDqoBCyICCDwyBRCAreIEGjEKD1BhcmFtZXRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjUKB1NpZ25pbmcSKgoEa2V5cxgBIAMoCzIQLmZlcnJ5LnYxLlNlY3JldEIKukgHkgEECAEQAiL+AQoDVGxzEiIKD2NhX2NlcnRpZmljYXRlcxgBIAEoCUIJukgGcgQYgIAEEiUKEmNsaWVudF9jZXJ0aWZpY2F0ZRgCIAEoCUIJukgGcgQYgIAEEiQKCmNsaWVudF9rZXkYAyABKAsyEC5mZXJyeS52MS5TZWNyZXQShQEKC3NlcnZlcl9uYW1lGAQgASgJQnC6SG1yaxj9ATJmXihbYS16QS1aMC05X10oW2EtekEtWjAtOV8tXXswLDYxfVthLXpBLVowLTlfXSk/KFwuW2EtekEtWjAtOV9dKFthLXpBLVowLTlfLV17MCw2MX1bYS16QS1aMC05X10pPykqKT8kKn4KFENsaWVudEF1dGhlbnRpY2F0aW9uEiUKIUNMSUVOVF9BVVRIRU5USUNBVElPTl9VTlNQRUNJRklFRBAAEh8KG0NMSUVOVF9BVVRIRU5USUNBVElPTl9CQVNJQxABEh4KGkNMSUVOVF9BVVRIRU5USUNBVElPTl9GT1JNEAJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration]);
 
 /**
  * A secret: written, never read. It is encrypted before it is stored (FERRY_SECRET_KEYS) and is in no answer, log or error.
@@ -285,6 +285,51 @@ export type Signing = Message<"ferry.v1.Signing"> & {
  */
 export const SigningSchema: GenMessage<Signing> = /*@__PURE__*/
   messageDesc(file_ferry_v1_credentials, 7);
+
+/**
+ * How connections to an https endpoint are secured. The endpoint's certificate is always checked.
+ *
+ * @generated from message ferry.v1.Tls
+ */
+export type Tls = Message<"ferry.v1.Tls"> & {
+  /**
+   * Certificates that the endpoint's must lead to, one or more as PEM: a CA of your own, or the endpoint's certificate if it has signed itself. They
+   * stand in place of the public CAs. Not set means the public CAs that Node brings along. At most 65,536 characters.
+   *
+   * @generated from field: string ca_certificates = 1;
+   */
+  caCertificates: string;
+
+  /**
+   * What Ferry shows to the endpoint (mTLS), as PEM: its certificate, then those between it and the CA. Needs `client_key`. At most
+   * 65,536 characters.
+   *
+   * @generated from field: string client_certificate = 2;
+   */
+  clientCertificate: string;
+
+  /**
+   * The private key of `client_certificate`, as PEM, not encrypted.
+   *
+   * @generated from field: ferry.v1.Secret client_key = 3;
+   */
+  clientKey?: Secret | undefined;
+
+  /**
+   * The name that is asked for (SNI) and that the endpoint's certificate must have, where it is not the host of the URL. At most 253
+   * characters.
+   *
+   * @generated from field: string server_name = 4;
+   */
+  serverName: string;
+};
+
+/**
+ * Describes the message ferry.v1.Tls.
+ * Use `create(TlsSchema)` to create a new message.
+ */
+export const TlsSchema: GenMessage<Tls> = /*@__PURE__*/
+  messageDesc(file_ferry_v1_credentials, 8);
 
 /**
  * Where client id and secret stand in a token request.

@@ -1,9 +1,15 @@
 import { createHmac } from 'node:crypto'
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
+import https from 'node:https'
+import type { AddressInfo } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { create } from '@bufbuild/protobuf'
 import { durationFromMs } from '@bufbuild/protobuf/wkt'
 import { expect, test } from 'vitest'
 import { SecretSchema } from '../proto/gen/ferry/v1/credentials_pb.ts'
+import { Outcome, Reason } from '../proto/gen/ferry/v1/delivery_pb.ts'
+import { sampleCertificate, selfSignedCertificate } from '../runtime/sample-certificate.ts'
 import { certificate } from './harness/certificate.ts'
 import { Endpoint } from './harness/endpoint.ts'
 import { type Fleet, fleetOfFile } from './harness/fleet.ts'
@@ -69,7 +75,7 @@ async function send(fleet: Fleet) {
   return { first, second, both }
 }
 
-test('every attempt is signed anew under the same id, and with both keys during a change', async () => {
+test('every attempt is signed anew under the same id, and with both keys during a change', { concurrent: true }, async () => {
   const { first, second, both } = await requests()
   const [one, two] = [signedOf(first, oldKey), signedOf(second, oldKey)]
   expect(two.id).toBe(one.id)
@@ -111,3 +117,42 @@ for (const language of languages) {
     },
   )
 }
+
+test('an endpoint behind a CA of its own gets requests with a client certificate; by another CA the log says why not', {
+  concurrent: true,
+}, async () => {
+  const fleet = fleetOf()
+  const untilMs = Date.now() + 43_200_000
+  const ca = selfSignedCertificate('a ca', untilMs)
+  const client = sampleCertificate('ferry', untilMs, ca)
+  const seen: (string | undefined)[] = []
+  const options = { ...sampleCertificate('localhost', untilMs, ca), ca: ca.cert, requestCert: true, rejectUnauthorized: true }
+  const server = https.createServer(options, (request, response) => {
+    seen.push((request.socket as TLSSocket).getPeerCertificate().subject.CN?.toString())
+    request.resume().on('end', () => response.end())
+  })
+  server.listen(0, 'localhost')
+  await once(server, 'listening')
+  const url = `https://localhost:${(server.address() as AddressInfo).port}/hook`
+  await using topic = await Topic.create(fleet.stack.kafkaBrokers, 1)
+  await topic.publish(jsonRecords(20))
+  const register = (caCertificates: string) =>
+    registerUseCase(fleet, {
+      ...{ source: { topic: topic.name }, decode: { format: { case: 'json', value: {} } } },
+      destination: { url, tls: { caCertificates, clientCertificate: client.cert, clientKey: { value: client.key } } },
+    })
+  const [good, bad] = await Promise.all([register(ca.cert), register(selfSignedCertificate('another ca', untilMs).cert)])
+  expect(JSON.stringify(good.spec)).not.toContain('PRIVATE KEY')
+  expect(good.spec!.destination!.tls!.clientKey).toMatchObject({ value: '', ref: expect.stringMatching(/^s-/) })
+  await certificate(fleet, good, 20_000)
+  expect(new Set(seen)).toEqual(new Set(['ferry']))
+  const [attempt] = await waitUntil('an attempt has failed', 20_000, async () => {
+    const { attempts } = await fleet.client.deliveries.listAttempts({ useCase: bad.name, pageSize: 1 })
+    return attempts.length > 0 && attempts
+  })
+  expect(attempt).toMatchObject({ outcome: Outcome.RETRY, reason: Reason.TLS_FAILED })
+  expect(attempt!.error).toMatch(/\(SELF_SIGNED_CERT_IN_CHAIN\)$/)
+  await fleet.client.useCases.deleteUseCase({ name: bad.name, force: true })
+  server.close()
+  server.closeAllConnections()
+})
