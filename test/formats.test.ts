@@ -70,6 +70,19 @@ test('a protobuf message is printed as its JSON options say', async () => {
   expect(endpoint.requests.map((each) => each.body)).toEqual(['{"id":"0","customer_name":"Ada","prices":[]}'])
 })
 
+test('a body of more bytes than the use case allows ends FAILED with the numbers', async () => {
+  const fleet = fleetOf()
+  await using endpoint = await Endpoint.start()
+  await using topic = await Topic.create(fleet.stack.kafkaBrokers, 1)
+  await topic.publish([{ value: '{"id":1}' }, { value: '{"id":12345}' }])
+  const decode = { format: { case: 'json', value: {} }, bodyBytesMax: 8n } as const
+  const useCase = await registerUseCase(fleet, specOf(topic, endpoint, { decode }))
+  expect(await certificate(fleet, useCase, 20_000)).toMatchObject({ published: 2, delivered: 1, failed: 1, missing: 0 })
+  const filter = { reasons: [Reason.BODY_TOO_LARGE] }
+  const { attempts } = await fleet.client.deliveries.listAttempts({ useCase: useCase.name, filter })
+  expect(attempts).toMatchObject([{ attempt: 0, offset: 1n, error: 'the value has 12 bytes, at most 8 are allowed' }])
+})
+
 test('an Avro record arrives as JSON by the schema that was registered; what does not fit it ends FAILED with the place', async () => {
   const fleet = fleetOf()
   await using endpoint = await Endpoint.start()

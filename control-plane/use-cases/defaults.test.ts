@@ -9,6 +9,7 @@ import {
   LogBody,
   Ordering,
   StartPosition,
+  TombstonePolicy,
   UseCaseSpecSchema,
 } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { defaults, effective } from './defaults.ts'
@@ -100,6 +101,7 @@ describe('the effective definition', () => {
         start: { case: 'position', value: StartPosition.EARLIEST },
         isolation: Isolation.READ_COMMITTED,
       },
+      decode: { format: { case: 'json', value: {} }, tombstone: TombstonePolicy.SKIP, bodyBytesMax: defaults.bodyBytesMax },
       destination: { url: 'http://127.0.0.1:8080/orders', method: HttpMethod.POST, requestTimeout: durationFromMs(30_000) },
       delivery: { ordering: Ordering.UNORDERED, maxInFlight: 64, parkedMax: 100_000n, parkedBytesMax: defaults.parkedBytesMax },
       retry: {

@@ -1,6 +1,7 @@
 import { clone, create } from '@bufbuild/protobuf'
 import { type Duration, durationFromMs, durationMs } from '@bufbuild/protobuf/wkt'
 import {
+  type Decode,
   type DeliveryPolicy,
   DeliveryPolicySchema,
   type Destination,
@@ -36,6 +37,7 @@ export const defaults = {
   jitterRatio: 0.2,
   maxElapsedMs: 86_400_000,
   retryAfterMaxMs: 3_600_000,
+  bodyBytesMax: 16n << 20n,
   requestBodyBytesMax: 64 << 10,
   responseBodyBytesMax: 4 << 10,
   successRetentionMs: 3 * 86_400_000,
@@ -49,7 +51,7 @@ export const defaults = {
 export function effective(asked: UseCaseSpec): UseCaseSpec {
   const spec = clone(UseCaseSpecSchema, asked)
   if (spec.source) fillSource(spec.source)
-  if (spec.decode) spec.decode.tombstone ||= TombstonePolicy.SKIP
+  if (spec.decode) fillDecode(spec.decode)
   if (spec.destination) fillDestination(spec.destination)
   spec.delivery = fillDelivery(spec.delivery ?? create(DeliveryPolicySchema))
   spec.retry = fillRetry(spec.retry ?? create(RetryPolicySchema))
@@ -61,6 +63,11 @@ function fillSource(source: Source): void {
   source.cluster ||= defaults.cluster
   source.isolation ||= Isolation.READ_COMMITTED
   if (source.start.case === undefined) source.start = { case: 'position', value: StartPosition.EARLIEST }
+}
+
+function fillDecode(decode: Decode): void {
+  decode.tombstone ||= TombstonePolicy.SKIP
+  decode.bodyBytesMax ??= defaults.bodyBytesMax
 }
 
 function fillDestination(destination: Destination): void {

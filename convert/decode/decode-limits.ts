@@ -4,7 +4,7 @@ export interface DecodeLimits {
   readonly jsonDepthMax: number
   /** Levels of messages in each other in a protobuf value, its own included. Other implementations have 100; 1 to 1,000. */
   readonly messageDepthMax: number
-  /** Bytes of a body. */
+  /** Bytes of a body, for a use case that has no limit of its own. */
   readonly bodyBytesMax: number
   /** Bytes of a descriptor set. */
   readonly schemaBytesMax: number
@@ -17,7 +17,7 @@ export interface DecodeLimits {
 export const defaultDecodeLimits: DecodeLimits = {
   jsonDepthMax: 1000,
   messageDepthMax: 100,
-  bodyBytesMax: 64 * 1024 * 1024,
+  bodyBytesMax: 16 * 1024 * 1024,
   // What the contract allows.
   schemaBytesMax: 1024 * 1024,
   schemaMessagesMax: 1000,

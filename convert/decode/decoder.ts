@@ -16,9 +16,13 @@ export type Decoder = (value: Buffer) => Buffer
 
 export type { DecodeLimits }
 
+/** Bytes that a body of the use case may have. */
+export const bodyBytesMax = (decode: Decode, limits: DecodeLimits): number => Number(decode.bodyBytesMax ?? limits.bodyBytesMax)
+
 /** Compiles how a use case's records become bodies. The descriptor set or schema must be filled in. Throws SchemaError when no record could be decoded by it. */
-export function compileDecoder(decode: Decode, limits: DecodeLimits): Decoder {
+export function compileDecoder(decode: Decode, ofProcess: DecodeLimits): Decoder {
   const { format } = decode
+  const limits = { ...ofProcess, bodyBytesMax: bodyBytesMax(decode, ofProcess) }
   switch (format.case) {
     case 'json':
       return jsonDecoder(limits)

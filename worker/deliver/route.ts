@@ -1,9 +1,10 @@
 import { Conversion } from '../../convert/conversion.ts'
 import type { Decoder } from '../../convert/decode/decoder.ts'
-import { compileDecoder, type DecodeLimits } from '../../convert/decode/decoder.ts'
+import { bodyBytesMax, compileDecoder, type DecodeLimits } from '../../convert/decode/decoder.ts'
 import { compileFilter } from '../../convert/filter/compile-filter.ts'
 import { defaultFilterLimits } from '../../convert/filter/filter-limits.ts'
 import { compileTransform } from '../../convert/transform/compile-transform.ts'
+import { limitBody } from '../../convert/transform/limit-body.ts'
 import { defaultTransformLimits } from '../../convert/transform/transform-limits.ts'
 import type { UseCase, UseCaseSpec } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { visitSecrets } from '../../proto/visit-secrets.ts'
@@ -56,16 +57,16 @@ export function compileRoute(useCase: UseCase, { limits, egress, keys }: RouteMe
     token,
     finish: compileSigning('spec.destination.signing', useCase.spec!.destination!.signing),
     decode,
-    conversion: compileConversion(useCase.spec!, decode),
+    conversion: compileConversion(useCase.spec!, decode, bodyBytesMax(useCase.spec!.decode!, limits)),
   }
 }
 
-function compileConversion({ filter, transform }: UseCaseSpec, decode: Decoder): Conversion | undefined {
+function compileConversion({ filter, transform }: UseCaseSpec, decode: Decoder, bytesMax: number): Conversion | undefined {
   if (filter === '' && transform.length === 0) return undefined
   return new Conversion(
     decode,
     filter === '' ? undefined : compileFilter(filter, defaultFilterLimits),
-    transform.length === 0 ? undefined : compileTransform(transform, defaultTransformLimits),
+    transform.length === 0 ? undefined : limitBody(compileTransform(transform, defaultTransformLimits), bytesMax),
   )
 }
 

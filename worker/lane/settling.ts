@@ -1,4 +1,4 @@
-import { Outcome, type Reason, type Trigger } from '../../proto/gen/ferry/v1/delivery_pb.ts'
+import { Outcome, Reason, type Trigger } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import type { LaneId, ParkedState } from '../../runtime/lane-keys.ts'
 import { costsNoRetry } from '../deliver/costs-no-retry.ts'
 import type { RowOwner } from '../record/attempt.ts'
@@ -25,6 +25,8 @@ import type { Window } from './window.ts'
 //   way for too long
 //   is a hole or has no value             | open until its range is durable    | its range is durable
 
+const NOTHING = Buffer.alloc(0)
+
 export interface SettlingParts {
   readonly attempts: Pick<AttemptLog<Parked>, 'add'>
   readonly ranges: Pick<RangeLog<Parked>, 'add'>
@@ -35,6 +37,12 @@ export interface LaneIdentity {
   readonly key: string
   readonly epoch: number
 }
+
+/** Of a record that is too large to be sent, no more bytes are kept in the log; Kafka has them as long as it keeps them. */
+const TOO_LARGE_KEPT_MAX = 4 << 20
+
+const keptPayload = (reason: number, packed: Buffer): Buffer =>
+  reason === Reason.BODY_TOO_LARGE && packed.length > TOO_LARGE_KEPT_MAX ? NOTHING : packed
 
 /** PARTITION_KEY is no key's. */
 const loggedHash = ({ keyHash }: Parked): number => (keyHash === undefined || keyHash === PARTITION_KEY ? 0 : keyHash)
@@ -85,7 +93,7 @@ export class Settling implements RowOwner<Parked> {
     const { row, slot } = load
     const record = load.record!
     let { entry } = load
-    if (row.outcome === Outcome.FAILED) row.packed = entry?.packed ?? packRecord(record)
+    if (row.outcome === Outcome.FAILED) row.packed = keptPayload(row.reason, entry?.packed ?? packRecord(record))
     if (entry !== undefined) this.#again(entry, load, state, dueMs, nowMs)
     else if (state !== undefined) entry = this.#park(slot, record, row.offset, state, dueMs, load)
     this.#add(load, load.encoded!, slot, entry)
