@@ -18,7 +18,7 @@ export const mutations: readonly Mutation[] = [
     file: 'worker/lane/takeover.ts',
     find: 'if (base.clean) return undefined',
     replace: 'if (base !== undefined) return undefined',
-    scenario: 'a worker is killed',
+    scenario: 'all workers are killed when no checkpoint has come through for a second',
   },
   {
     safeguard: 'settled-only checkpoints: a record counts when it is answered, not when its row is durable',
@@ -26,7 +26,7 @@ export const mutations: readonly Mutation[] = [
     find: '    if (slot >= 0) this.#leave(slot)\n    load.release()',
     replace:
       '    if (slot >= 0 && entry === undefined) this.window.tracker.end(slot)\n    if (slot >= 0) this.#leave(slot)\n    load.release()',
-    scenario: 'a worker is killed',
+    scenario: 'all workers are killed when the log has taken nothing for two seconds',
   },
   {
     safeguard: 'drain',

@@ -38,6 +38,29 @@ scenario('all workers are killed at once', { fault: sigkill, repeats: 'UNLOGGED'
   await delivers(500)
 })
 
+/** What they have done meanwhile is known to one of Redis and the log only. */
+async function dieWithout(link: 'worker-redis' | 'worker-clickhouse', { fleet, delivers }: Chaos, ms: number): Promise<void> {
+  fleet.link(link).state = link === 'worker-redis' ? 'STALL' : 'REFUSE'
+  await sleep(ms)
+  for (const worker of fleet.workers) worker.kill('SIGKILL')
+  fleet.link(link).cut()
+  fleet.link(link).state = 'PASS'
+  await Promise.all([fleet.startWorker(), fleet.startWorker()])
+  await delivers(500)
+}
+
+scenario(
+  'all workers are killed when the log has taken nothing for two seconds',
+  { fault: sigkill, repeats: 'UNLOGGED', fleet: { links: ['worker-clickhouse'] } },
+  (chaos) => dieWithout('worker-clickhouse', chaos, 2000),
+)
+
+scenario(
+  'all workers are killed when no checkpoint has come through for a second',
+  { fault: sigkill, repeats: 'UNLOGGED', fleet: { links: ['worker-redis'] } },
+  (chaos) => dieWithout('worker-redis', chaos, 1000),
+)
+
 scenario('a worker is killed while it drains', { fault: sigkill, repeats: 'UNLOGGED' }, async ({ fleet, random, delivers }) => {
   const victim = random.pick(fleet.workers)
   victim.kill('SIGTERM')
