@@ -233,6 +233,7 @@ async function listen(config: ControlPlaneConfig, parts: Parts, log: Logger): Pr
     useCase: (name) => useCases.registry.get(name),
     pageLimits: { pageBytesMax: 3 << 20 },
     verifyLimits: { ...limits, sliceOffsetsMax: 10_000_000 },
+    ...{ fleet, leader, inboxMax: config.inboxMax },
   })
   return serve({
     services: [

@@ -32,8 +32,8 @@ export function groupId(name: string, uid: string): string {
   return `ferry.${namespace}.${id}.${uid}`
 }
 
-/** P waits for its next attempt, B behind an earlier record of its key, X is out of retries, S is on its way. */
-export type ParkedState = 'P' | 'B' | 'X' | 'S'
+/** P waits for its next attempt, B behind an earlier record of its key, X is out of retries, H, too, and for an operator, S is on its way. */
+export type ParkedState = 'P' | 'B' | 'X' | 'H' | 'S'
 
 export interface ParkedEntry {
   readonly state: ParkedState
@@ -62,7 +62,7 @@ export function writeParked(entry: ParkedEntry): string {
 export function readParked(text: string): ParkedEntry {
   const words = text.split(' ')
   const [state, keyHash, attempts, unpaid, firstMs, lastMs, dueMs, round, bytes, where, batch, stale] = words
-  if (words.length !== 12 || !/^[PBXS]$/.test(state!) || !/^[RK]$/.test(where!))
+  if (words.length !== 12 || !/^[PBXHS]$/.test(state!) || !/^[RK]$/.test(where!))
     throw new Error(`not a parked entry: ${JSON.stringify(text)}`)
   return {
     state: state as ParkedState,
@@ -96,6 +96,28 @@ export function readInbox(text: string): InboxItem[] {
     const [batch, round, stale] = each.split(':')
     return { batch: batch!, round: Number(round), stale: stale === '1' }
   })
+}
+
+/** What an operator wants done with the deliveries of some offsets that wait; both ends are included. */
+export interface LaneOrder {
+  readonly kind: 'SKIP' | 'RETRY'
+  readonly first: number
+  readonly last: number
+  /** For the log. */
+  readonly reason: string
+}
+
+/** The inbox's fields of orders begin so; the rest is theirs alone. */
+export const orderPrefix = 'order:'
+
+export const writeOrder = ({ kind, first, last, reason }: LaneOrder): string => `${kind} ${first} ${last} ${reason}`
+
+/** Undefined for a text that is none. */
+export function readOrder(text: string): LaneOrder | undefined {
+  const match = /^(SKIP|RETRY) (\d+) (\d+) (.*)$/s.exec(text)
+  return match
+    ? { kind: match[1] as LaneOrder['kind'], first: Number(match[2]), last: Number(match[3]), reason: match[4]! }
+    : undefined
 }
 
 /** Offsets one after the other, both ends included. */

@@ -97,8 +97,7 @@ export class HeldLanes implements Holdings {
     const roster = this.rosterOf(keeper)
     if (roster === undefined) return { condition, message }
     const own = roster.conditionOf(keeper)
-    const ownMessage = own === LaneCondition.RATE_LIMITED ? message || roster.rate?.text : roster.route.access.trouble?.message
-    return { condition: own, message: ownMessage ?? message }
+    return { condition: own, message: roster.messageOf(keeper, own) ?? message }
   }
 
   assign(assignments: readonly LaneAssignment[]): void {

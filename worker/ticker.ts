@@ -118,7 +118,8 @@ export class Ticker {
     }
     if (isDraining || !maySend) return
     const nowMs = Date.now()
-    if (lane.parking.nextDueMs() <= nowMs)
+    lane.ordersSeen ||= keeper.laneState.inboxCount === 0
+    if (lane.ordersSeen && lane.parking.nextDueMs() <= nowMs)
       void chores.desk.prepare(nowMs).then((isReady) => (isReady ? this.#parts.held.rosterOf(keeper)?.pump() : undefined))
     const hasInbox = keeper.laneState.inboxCount > 0 && keeper.checkpointer.taken.length === 0
     if (hasInbox && now >= chores.inboxAt && !chores.isTakingInbox) void this.#takeInbox(keeper, chores)

@@ -1,6 +1,7 @@
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
 import { Code, type ConnectError, type HandlerContext } from '@connectrpc/connect'
 import { QueryError, type QueryErrorCode } from '../attempts/query-error.ts'
+import { actorHeader } from '../fleet/leader-client.ts'
 import { type ErrorReason, type FieldViolation, ferryError } from '../serve/errors.ts'
 import { findViolations, invalidRequest } from '../serve/validate-request.ts'
 import { StoreError, type StoreErrorCode } from '../store/store-error.ts'
@@ -11,7 +12,7 @@ const actorLengthMax = 200
 
 /** Whoever the caller says it is: nothing checks that yet. */
 export function callerOf(context: HandlerContext): Caller {
-  const actor = context.requestHeader.get('ferry-actor')?.trim().slice(0, actorLengthMax)
+  const actor = context.requestHeader.get(actorHeader)?.trim().slice(0, actorLengthMax)
   return { actor: actor || 'anonymous' }
 }
 
@@ -47,6 +48,8 @@ const codes: Record<UseCaseErrorCode | QueryErrorCode | CallerStoreCode, Code> =
   USE_CASE_DELETING: Code.FailedPrecondition,
   SECRETS_UNAVAILABLE: Code.FailedPrecondition,
   RETRY_BATCH_ENDED: Code.FailedPrecondition,
+  DELIVERY_NOT_WAITING: Code.FailedPrecondition,
+  DELIVERY_BEHIND: Code.FailedPrecondition,
   STATE_UNAVAILABLE: Code.Unavailable,
   SOURCE_UNAVAILABLE: Code.Unavailable,
   LOG_UNAVAILABLE: Code.Unavailable,

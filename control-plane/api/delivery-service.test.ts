@@ -5,14 +5,17 @@ import { DeliveryState, Outcome } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import { DeliveryService } from '../../proto/gen/ferry/v1/delivery_service_pb.ts'
 import { UseCaseSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { BadRequestSchema, ErrorInfoSchema } from '../../proto/gen/google/rpc/error_details_pb.ts'
-import { laneKeys } from '../../runtime/lane-keys.ts'
+import { laneKeys, readOrder, writeParked } from '../../runtime/lane-keys.ts'
 import { laneOf, type Subject } from '../attempts/subject.ts'
 import { newSubject, openTestLog, type TestLog } from '../attempts/test-log.ts'
+import { LeaderClient } from '../fleet/leader-client.ts'
 import { validateRequest } from '../serve/validate-request.ts'
 import { UseCaseError } from '../use-cases/use-case-error.ts'
 import { deliveryService, selfCheckingDeliveryMethods } from './delivery-service.ts'
 
 let log: TestLog
+const marked: number[] = []
+const leader = new LeaderClient({ leaderAddress: () => undefined, timeoutMs: 1000 })
 beforeAll(async () => {
   log = await openTestLog()
 })
@@ -28,6 +31,7 @@ function connect({ name, uid, cluster, topic }: Subject, end: () => number) {
       return create(UseCaseSchema, { name, uid, spec: { source: { cluster, topic } } })
     },
     pageLimits: { pageBytesMax: 3 << 20 },
+    ...{ fleet: { lead: () => ({ term: 1 }), markInbox: (lane) => marked.push(lane.partition) }, leader, inboxMax: 2 },
     verifyLimits: { executionTimeoutMs: 20_000, rowsToReadMax: 1e9, groupBytesMax: 1 << 28, sliceOffsetsMax: 1e6 },
   })
   const interceptors = [validateRequest(selfCheckingDeliveryMethods)]
@@ -103,4 +107,36 @@ test('what is not there is refused with a reason', async () => {
     throw new Error('no broker')
   })
   expect(await failure(away.getLag({ useCase: subject.name }))).toEqual(['Unavailable', 'SOURCE_UNAVAILABLE'])
+})
+
+test('an order for deliveries that wait goes into the inbox of their lane; for what does not wait it is refused', async () => {
+  const subject = newSubject()
+  const useCase = subject.name
+  const client = connect(subject, () => 12)
+  const keys = laneKeys(laneOf(subject, 0))
+  const skip = (fromOffset: bigint, toOffset?: bigint) =>
+    client.skipDeliveries({
+      ...{ useCase, reason: 'it has no\ncustomer' },
+      deliveries: { partition: 0, fromOffset, ...(toOffset !== undefined && { toOffset }) },
+    })
+  expect(await failure(skip(3n))).toEqual(['FailedPrecondition', 'DELIVERY_NOT_WAITING'])
+  const entry = (state: 'P' | 'B'): string =>
+    writeParked({
+      ...{ state, keyHash: 7, attempts: 1, unpaid: 0, firstMs: 1, lastMs: 1, dueMs: 9, round: 0, bytes: 0, where: 'K' },
+      ...{ batch: undefined, stale: false },
+    })
+  await log.redis.hset(keys.lane, { cursor: 10 })
+  await log.redis.hset(keys.parked, { 3: entry('P'), 4: entry('B') })
+  expect(await failure(skip(2n))).toEqual(['FailedPrecondition', 'DELIVERY_NOT_WAITING'])
+  expect(await failure(skip(4n))).toEqual(['FailedPrecondition', 'DELIVERY_BEHIND'])
+  expect(await failure(skip(4n, 4n))).toEqual(['InvalidArgument', 'INVALID_REQUEST', ['deliveries.to_offset']])
+  await skip(3n)
+  await client.retryDeliveries({ useCase, deliveries: { partition: 0, fromOffset: 0n, toOffset: 9n } })
+  expect(await failure(skip(3n))).toEqual(['ResourceExhausted', 'LIMIT_EXCEEDED'])
+  expect(marked).toEqual([0, 0])
+  const orders = (await log.redis.hvals(keys.inbox)).map(readOrder).sort((a, b) => (a!.kind < b!.kind ? -1 : 1))
+  expect(orders).toEqual([
+    { kind: 'RETRY', first: 0, last: 8, reason: '' },
+    { kind: 'SKIP', first: 3, last: 3, reason: 'skipped by anonymous: it has no\ncustomer' },
+  ])
 })

@@ -6,18 +6,25 @@ import {
   ListAttemptsRequestSchema,
   type RangeCounts,
   RangeCountsSchema,
+  type WaitingDeliveries,
 } from '../../proto/gen/ferry/v1/delivery_service_pb.ts'
 import type { UseCase } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import type { LaneOrder } from '../../runtime/lane-keys.ts'
 import type { Redis } from '../../runtime/redis.ts'
 import { getDelivery } from '../attempts/get-delivery.ts'
 import { getLag } from '../attempts/lag.ts'
 import type { LogReader } from '../attempts/log-reader.ts'
 import { checkOffsetFilter } from '../attempts/offset-filter.ts'
+import { orderDeliveries } from '../attempts/order-deliveries.ts'
 import { listAttempts, type PageLimits } from '../attempts/query.ts'
-import { subjectOf } from '../attempts/subject.ts'
+import { refuse } from '../attempts/query-error.ts'
+import { laneOf, subjectOf } from '../attempts/subject.ts'
 import type { TopicOffsets } from '../attempts/topic-offsets.ts'
 import { type Counts, type VerifyLimits, type VerifySources, verifyRange } from '../attempts/verify-range.ts'
-import { answer, refuseInvalid } from './answer.ts'
+import type { Fleet } from '../fleet/fleet.ts'
+import type { LeaderClient } from '../fleet/leader-client.ts'
+import { answer, callerOf, refuseInvalid } from './answer.ts'
+import { answerFleet } from './fleet-errors.ts'
 
 /** These tell what is wrong by the contract together with what it cannot say. */
 export const selfCheckingDeliveryMethods = [DeliveryService.method.listAttempts] as const
@@ -34,12 +41,28 @@ export interface DeliveryServiceOptions {
   readonly pageLimits: PageLimits
   readonly verifyLimits: VerifyLimits
   readonly nowMs: () => number
+  readonly fleet: Pick<Fleet, 'lead' | 'markInbox'>
+  readonly leader: LeaderClient
+  /** Fields that a lane's inbox may hold. */
+  readonly inboxMax: number
 }
 
 /** The contract's DeliveryService on the domain. */
 export function deliveryService(options: DeliveryServiceOptions): ServiceImpl<typeof DeliveryService> {
   const { log, pageLimits, verifyLimits, nowMs } = options
   const subject = async (name: string) => subjectOf(await options.useCase(name))
+  const order = async (name: string, deliveries: WaitingDeliveries, kind: LaneOrder['kind'], reason: string): Promise<void> => {
+    const { partition, fromOffset, toOffset } = deliveries
+    const first = Number(fromOffset)
+    const last = toOffset === undefined ? first : Number(toOffset) - 1
+    if (last < first) {
+      const description = `deliveries.to_offset must be above from_offset ${first}, or left out for that one alone; given ${toOffset}`
+      refuse([{ field: 'deliveries.to_offset', description, reason: 'OFFSET_ORDER' }])
+    }
+    const lane = laneOf(await subject(name), partition)
+    await orderDeliveries(options.redis, lane, { kind, first, last, reason }, options.inboxMax)
+    options.fleet.markInbox(lane)
+  }
   return {
     listAttempts: (request) =>
       answer(async () => {
@@ -68,6 +91,25 @@ export function deliveryService(options: DeliveryServiceOptions): ServiceImpl<ty
           complete,
           verifyTime: timestampFromMs(nowMs()),
         }
+      }),
+    skipDeliveries: (request, context) =>
+      answerFleet(async () => {
+        if (options.fleet.lead() === undefined)
+          return options.leader.call(DeliveryService, context.requestHeader, (client, call) =>
+            client.skipDeliveries(request, call),
+          )
+        const reason = `skipped by ${callerOf(context).actor}: ${request.reason}`
+        await order(request.useCase, request.deliveries!, 'SKIP', reason)
+        return {}
+      }),
+    retryDeliveries: (request, context) =>
+      answerFleet(async () => {
+        if (options.fleet.lead() === undefined)
+          return options.leader.call(DeliveryService, context.requestHeader, (client, call) =>
+            client.retryDeliveries(request, call),
+          )
+        await order(request.useCase, request.deliveries!, 'RETRY', '')
+        return {}
       }),
     getLag: ({ useCase }) =>
       answer(async () => {

@@ -35,6 +35,7 @@ const parkedStates: Record<ParkedEntry['state'], DeliveryState> = {
   P: DeliveryState.PARKED,
   B: DeliveryState.BEHIND,
   X: DeliveryState.EXHAUSTED,
+  H: DeliveryState.BLOCKED,
   S: DeliveryState.SENDING,
 }
 

@@ -6,6 +6,9 @@ import { FleetError } from './fleet-error.ts'
 /** Set on a call that one replica hands to another, so that it is never handed on. */
 export const forwardedHeader = 'ferry-forwarded'
 
+/** Who calls, as the caller says. */
+export const actorHeader = 'ferry-actor'
+
 export interface LeaderClientOptions {
   readonly leaderAddress: () => string | undefined
   readonly timeoutMs: number
@@ -30,7 +33,8 @@ export class LeaderClient {
     if (address === undefined || header.has(forwardedHeader)) {
       throw new FleetError('NO_LEADER', 'no replica leads at this moment: go on, and call again in a second')
     }
-    const headers = { [forwardedHeader]: '1' }
+    const actor = header.get(actorHeader)
+    const headers = { [forwardedHeader]: '1', ...(actor !== null && { [actorHeader]: actor }) }
     return call(createClient(service, this.#transportTo(address)), { timeoutMs: this.#options.timeoutMs, headers })
   }
 

@@ -32,6 +32,8 @@ export type ErrorReason =
   | 'USE_CASE_DELETING'
   | 'SECRETS_UNAVAILABLE' // there is no key to encrypt with: whoever runs Ferry sets FERRY_SECRET_KEYS
   | 'RETRY_BATCH_ENDED'
+  | 'DELIVERY_NOT_WAITING'
+  | 'DELIVERY_BEHIND' // it waits behind an earlier one of its key
   | 'PROTOCOL_VERSION_UNSUPPORTED' // the worker is older or newer than this control plane can serve
   | 'WORKER_EXPELLED' // start again as a new instance
   | 'WORKER_WITHOUT_LEASE' // take a lease in Redis, and call again

@@ -12,6 +12,7 @@ import {
   LogBody,
   type LogPolicy,
   LogPolicySchema,
+  OnExhausted,
   Ordering,
   type RetryPolicy,
   RetryPolicySchema,
@@ -102,7 +103,8 @@ function fillRetry(retry: RetryPolicy): RetryPolicy {
   retry.successStatus = effectiveSuccess(retry.successStatus)
   retry.retryableStatus = effectiveRetryable(retry.retryableStatus)
   retry.retryAfterMax ??= durationFromMs(defaults.retryAfterMaxMs)
-  retry.giveUp ||= GiveUp.FUNDED
+  retry.onExhausted ||= OnExhausted.CONTINUE
+  if (retry.onExhausted === OnExhausted.CONTINUE) retry.giveUp ||= GiveUp.FUNDED
   return retry
 }
 

@@ -1,5 +1,6 @@
 import type { UseCase, UseCaseSpec } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import type { EgressRules } from '../../runtime/egress-rules.ts'
+import { checkBlocking } from './check-blocking.ts'
 import { checkDecode } from './check-decode.ts'
 import { checkDelivery } from './check-delivery.ts'
 import { checkDestination } from './check-destination.ts'
@@ -54,7 +55,7 @@ export async function validate(
   const { destination } = stored.spec
   if (spec.delivery) own.push(...checkDelivery(spec.delivery))
   if (destination) own.push(...checkDestination(destination, context.egress, context.nowMs()))
-  if (spec.retry) own.push(...checkRetry(spec.retry))
+  if (spec.retry) own.push(...checkRetry(spec.retry), ...checkBlocking(spec))
   own.push(...checkFilter(spec.filter), ...checkTransform(spec.transform))
   own.push(...(await checkDecode(stored, context.descriptorSet)))
   const sourceIsReadable = !byContract.some((each) => each.field.startsWith('use_case.spec.source'))

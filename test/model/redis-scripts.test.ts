@@ -57,6 +57,7 @@ const given: fc.Arbitrary<Checkpoint> = fc.record({
   ...{ cursor: offset, ended: fc.constantFrom('', '2-3', '1-1,4-9'), savedMs: fc.nat({ max: 3 }), clean: fc.boolean() },
   ...{
     credit: fc.nat({ max: 3 }),
+    policyId: fc.constantFrom('a', 'b'),
     parked: fc.array(parked, { maxLength: 2 }),
     removed: offsets,
     taken: offsets.map((all) => all.map(String)),

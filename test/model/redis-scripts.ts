@@ -72,7 +72,7 @@ export function checkpoint(
     saved: `${given.savedMs}`,
     clean: given.clean ? '1' : '0',
   })
-  Object.assign(lane, { credit: `${given.credit}`, writer: `${fence.epoch}`, claimed: '0' })
+  Object.assign(lane, { credit: `${given.credit}`, writer: `${fence.epoch}`, claimed: '0', policy: given.policyId })
   if (!on.claim) Object.assign(lane, { epoch: `${fence.epoch}`, owner: fence.owner })
   write(hashes, given, on)
   return accepted()

@@ -1,4 +1,12 @@
-import { Jitter, type RetryPolicy, StatusAction, type StatusRule } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { createHash } from 'node:crypto'
+import { toBinary } from '@bufbuild/protobuf'
+import {
+  Jitter,
+  type RetryPolicy,
+  RetryPolicySchema,
+  StatusAction,
+  type StatusRule,
+} from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { choice, durationMs, number } from './plan-values.ts'
 import type { RetryPlan } from './retry-policy.ts'
 import { readStatusRange } from './status-class.ts'
@@ -36,6 +44,10 @@ function compileJitter(policy: RetryPolicy | undefined): Pick<RetryPlan, 'jitter
   }
   return choice('spec.retry.jitter', kinds, policy?.jitter)
 }
+
+/** A short word for the policy, different for different ones. */
+export const policyIdOf = (policy: RetryPolicy | undefined): string =>
+  policy === undefined ? '-' : createHash('sha256').update(toBinary(RetryPolicySchema, policy)).digest('base64url').slice(0, 16)
 
 /** The plans of statuses that a rule gives their own waits or number of retries. */
 export function compileStatusPlans(rules: readonly StatusRule[], plan: RetryPlan): ReadonlyMap<number, RetryPlan> {

@@ -71,7 +71,7 @@ test('a use case that says nothing has the defaults of the contract', () => {
     },
     ...{ statusPlans: new Map(), answerDecides: false },
     deliversTombstones: false,
-    giveUpFunded: true,
+    ...{ giveUpFunded: true, blocks: false, policyId: '-' },
     logBody: 'ALL',
     requestBodyBytesMax: 65_536,
     responseBodyBytesMax: 4096,

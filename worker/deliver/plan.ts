@@ -1,9 +1,17 @@
 import type { UseCase } from '../../proto/gen/ferry/v1/use_case_pb.ts'
-import { GiveUp, HttpMethod, Isolation, LogBody, Ordering, TombstonePolicy } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import {
+  GiveUp,
+  HttpMethod,
+  Isolation,
+  LogBody,
+  OnExhausted,
+  Ordering,
+  TombstonePolicy,
+} from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { groupId } from '../../runtime/lane-keys.ts'
 import { compileAuthHeaders } from './compile-auth.ts'
 import { compileRate } from './compile-rate.ts'
-import { compileRetryPlan, compileStatusPlans } from './compile-retry-plan.ts'
+import { compileRetryPlan, compileStatusPlans, policyIdOf } from './compile-retry-plan.ts'
 import { compileConstantHeaders, maskSecrets } from './constant-headers.ts'
 import { PlanError } from './plan-error.ts'
 import { choice, durationMs, part, wholeNumber } from './plan-values.ts'
@@ -53,6 +61,10 @@ export interface Plan {
   readonly statusClasses: Uint8Array
   /** Whether giving up is paid for by successes. */
   readonly giveUpFunded: boolean
+  /** Whether a delivery that would be FAILED waits for an operator, and what follows it, too. */
+  readonly blocks: boolean
+  /** Differs when the retry policy does: what waits is planned anew then. */
+  readonly policyId: string
   readonly logBody: 'ALL' | 'FAILURES' | 'NONE'
   readonly requestBodyBytesMax: number
   readonly responseBodyBytesMax: number
@@ -83,6 +95,8 @@ export function compilePlan(useCase: UseCase): Plan {
     answerDecides: retry?.answerDecides ?? false,
     deliversTombstones: choice('spec.decode.tombstone', tombstones, spec.decode?.tombstone),
     giveUpFunded: choice('spec.retry.give_up', giveUps, retry?.giveUp),
+    blocks: choice('spec.retry.on_exhausted', blockings, retry?.onExhausted),
+    policyId: policyIdOf(retry),
     ...compileLog(useCase),
   }
 }
@@ -94,6 +108,11 @@ const orderings = {
   [Ordering.PARTITION]: 'PARTITION',
 } as const
 const giveUps = { [GiveUp.UNSPECIFIED]: true, [GiveUp.FUNDED]: true, [GiveUp.UNFUNDED]: false } as const
+const blockings = {
+  [OnExhausted.UNSPECIFIED]: false,
+  [OnExhausted.CONTINUE]: false,
+  [OnExhausted.BLOCK]: true,
+} as const
 const tombstones = {
   [TombstonePolicy.UNSPECIFIED]: false,
   [TombstonePolicy.SKIP]: false,

@@ -38,7 +38,15 @@ function parkedLane(count: number, bytes: number, over: Partial<NewParked> = {})
     parking.add(entry)
     window.tracker.park(slot)
   }
-  return { parking, window, known: new KnownEnds([], new Map(), false), credit: 5, backlog: new RowBacklog(), entries }
+  return {
+    parking,
+    window,
+    known: new KnownEnds([], new Map(), false),
+    credit: 5,
+    backlog: new RowBacklog(),
+    policyId: 'a',
+    entries,
+  }
 }
 
 describe('a checkpoint', () => {
@@ -65,6 +73,7 @@ describe('a checkpoint', () => {
       savedMs: 99,
       clean: false,
       credit: 5,
+      policyId: 'a',
       removed: [],
       taken: ['7'],
     })
@@ -136,7 +145,7 @@ describe('a checkpoint', () => {
     window.tracker.end(2)
     const known = new KnownEnds([{ first: 2, last: 9 }], new Map(), false)
     const draft = draftCheckpoint(
-      { parking: new Parking(), window, known, credit: 0, backlog: new RowBacklog() },
+      { parking: new Parking(), window, known, credit: 0, backlog: new RowBacklog(), policyId: 'a' },
       NOTHING,
       [],
       plain,

@@ -27,7 +27,7 @@ export interface Draft {
 }
 
 /** The lane, as far as a checkpoint says it. */
-export type Drafted = Pick<Lane, 'parking' | 'window' | 'known' | 'credit' | 'backlog'>
+export type Drafted = Pick<Lane, 'parking' | 'window' | 'known' | 'credit' | 'backlog' | 'policyId'>
 
 /**
  * What a checkpoint would write now; undefined when Redis knows it all and nothing forces one. Only what is settled enters it.
@@ -73,6 +73,7 @@ export function draftCheckpoint(
       savedMs: lane.backlog.ask(nowMs),
       clean: options.clean && whole,
       credit: lane.credit,
+      policyId: lane.policyId,
       parked: included.map(({ entry }) => ({
         offset: entry.offset,
         // What has ended but is not durable waits for its owner's next word: another owner would ask the log.

@@ -3,6 +3,7 @@ import type { InboxItem } from '../../runtime/lane-keys.ts'
 import type { SpoolView } from '../spool/spool-view.ts'
 import type { Lane } from './lane.ts'
 import type { Inbox, LaneState } from './lane-state.ts'
+import { carryOut } from './orders.ts'
 import { newParked } from './parked.ts'
 
 /** Items that are looked at in one go. */
@@ -19,7 +20,7 @@ export interface KnownRounds {
 const LOST: KnownRounds = { round: -1, delivered: false, keyHash: 0 }
 
 /**
- * Takes in what retry batches bring: opens a round for each delivery that has ended.
+ * Takes in what retry batches bring: opens a round for each delivery that has ended. What operators ask for is orders.ts's.
  *
  *   the delivery is                          | then
  *   parked in a round above the item's       | joins: nothing to do, the log counts
@@ -42,7 +43,10 @@ export async function takeInbox(
   // What is not below the cursor may still be on its way, or is to be read again.
   const inbox = await state.inbox(PAGE, (offset) => offset < lane.window.tracker.cursor)
   if (lane.stopped) return []
+  const done = carryOut(lane, inbox.orders, nowMs)
+  lane.ordersSeen = true
   const { taken, ready } = sortInbox(lane, inbox, nowMs)
+  taken.push(...done)
   if (ready.length === 0) return taken
   // Rounds whose rows wait in the spool are not in the log yet, and their numbers are used.
   if (!(await spool.isDrained())) return lane.stopped ? [] : taken
@@ -57,7 +61,11 @@ export async function takeInbox(
 type Ready = readonly (readonly [number, readonly InboxItem[]])[]
 
 /** Withdraws what is cancelled; says which fields are dealt with, and which offsets may have a new round by what the log says. */
-export function sortInbox(lane: Lane, { items, cancelled }: Inbox, nowMs: number): { taken: string[]; ready: Ready } {
+export function sortInbox(
+  lane: Lane,
+  { items, cancelled }: Pick<Inbox, 'items' | 'cancelled'>,
+  nowMs: number,
+): { taken: string[]; ready: Ready } {
   const taken: string[] = []
   for (const batch of cancelled) {
     withdraw(lane, batch, nowMs)

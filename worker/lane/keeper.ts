@@ -118,6 +118,7 @@ export class Keeper implements PartitionSink {
     if (this.state !== State.STARTING) return
     const start = startLane(base, knowledge, ordering, this.#limits!.creditMax, Date.now())
     this.lane = new Lane(this.id, this.epoch, this.#route!, this.#limits!, start, this.#parts)
+    if (stored.policyId !== undefined && stored.policyId !== this.lane.policyId) this.lane.reschedule(Date.now())
   }
 
   /** Before the first request: from here on Redis and this memory agree, whatever the old owner still does. */

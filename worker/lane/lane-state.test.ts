@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type LaneId, laneKeys, writeInboxItem, writeParked } from '../../runtime/lane-keys.ts'
+import { type LaneId, laneKeys, writeInboxItem, writeOrder, writeParked } from '../../runtime/lane-keys.ts'
 import type { Logger } from '../../runtime/log.ts'
 import { connectRedis, type Redis } from '../../runtime/redis.ts'
 import { sharedStack } from '../../test/stack.ts'
@@ -21,7 +21,7 @@ const register = (cursor = 0): Promise<unknown> =>
   redis.hset(laneKeys(id).lane, { epoch: 0, owner: '', version: 1, cursor, ended: '', saved: 5, clean: 1, credit: '', writer: 0 })
 
 const checkpoint = (over: Partial<Checkpoint> = {}): Checkpoint => ({
-  ...{ cursor: 4, ended: '6-7,9-9', savedMs: 1000, clean: false, credit: 12, parked: [], removed: [], taken: [] },
+  ...{ cursor: 4, ended: '6-7,9-9', savedMs: 1000, clean: false, credit: 12, policyId: 'a', parked: [], removed: [], taken: [] },
   ...over,
 })
 
@@ -35,7 +35,17 @@ describe('claim', () => {
     await register(7)
     const state = new LaneState(redis, id, 100, 'one')
     expect(await state.claim(5000)).toEqual({
-      ...{ cursor: 7, version: 1, ended: [], savedMs: 5, clean: true, credit: undefined, writer: 0, parked: new Map() },
+      ...{
+        cursor: 7,
+        version: 1,
+        ended: [],
+        savedMs: 5,
+        clean: true,
+        credit: undefined,
+        writer: 0,
+        policyId: undefined,
+        parked: new Map(),
+      },
     })
     expect(await redis.hmget(laneKeys(id).lane, 'epoch', 'owner', 'clean')).toEqual(['100', 'one', null])
     // Its answer may have been lost.
@@ -136,18 +146,21 @@ describe('checkpoint', () => {
     await register()
     const { inbox } = laneKeys(id)
     const item = { batch: 'b1', round: 0, stale: false }
+    const order = { kind: 'SKIP', first: 3, last: 9, reason: 'a poison record,\nas they say' } as const
+    const orders = new Map([['order:1', order]])
     await redis.hset(inbox, {
       5: writeInboxItem(item),
       9: `${writeInboxItem(item)},${writeInboxItem({ ...item, batch: 'b2' })}`,
       'cancel:b3': '1',
+      'order:1': writeOrder(order),
     })
     const one = new LaneState(redis, id, 100, 'one')
     await one.claim(5000)
-    expect(one.inboxCount).toBe(3)
-    expect(await one.inbox(1, () => true)).toEqual({ items: new Map([[5, [item]]]), cancelled: ['b3'] })
+    expect(one.inboxCount).toBe(4)
+    expect(await one.inbox(1, () => true)).toEqual({ items: new Map([[5, [item]]]), cancelled: ['b3'], orders })
     const nine = [item, { ...item, batch: 'b2' }]
-    expect(await one.inbox(10, (offset) => offset > 5)).toEqual({ items: new Map([[9, nine]]), cancelled: ['b3'] })
-    await one.checkpoint(checkpoint({ taken: ['9', 'cancel:b3'] }))
+    expect(await one.inbox(10, (offset) => offset > 5)).toEqual({ items: new Map([[9, nine]]), cancelled: ['b3'], orders })
+    await one.checkpoint(checkpoint({ taken: ['9', 'cancel:b3', 'order:1'] }))
     expect(one.inboxCount).toBe(1)
     expect(await redis.hkeys(inbox)).toEqual(['5'])
   })

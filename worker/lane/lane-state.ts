@@ -2,10 +2,13 @@ import {
   type InboxItem,
   type LaneId,
   type LaneKeys,
+  type LaneOrder,
   laneKeys,
+  orderPrefix,
   type ParkedEntry,
   type Run,
   readInbox,
+  readOrder,
   readParked,
   readRuns,
 } from '../../runtime/lane-keys.ts'
@@ -38,8 +41,8 @@ if lane[3] ~= ARGV[3] then
 end
 local version = tonumber(ARGV[3]) + 1
 redis.call('HSET', KEYS[1], 'version', version, 'last', ARGV[4], 'cursor', ARGV[5], 'ended', ARGV[6], 'saved', ARGV[7],
-  'clean', ARGV[8], 'credit', ARGV[9], 'writer', ARGV[1], 'claimed', '0')
-local at = 13
+  'clean', ARGV[8], 'credit', ARGV[9], 'writer', ARGV[1], 'claimed', '0', 'policy', ARGV[13])
+local at = 14
 for i = 1, tonumber(ARGV[10]) do
   redis.call('HSET', KEYS[2], ARGV[at], ARGV[at + 1])
   if ARGV[at + 2] ~= '' then redis.call('HSET', KEYS[3], ARGV[at], ARGV[at + 2]) end
@@ -69,6 +72,8 @@ export interface StoredLane {
   readonly credit: number | undefined
   /** Epoch of the last accepted checkpoint. */
   readonly writer: number
+  /** The retry policy by which what waits was planned. */
+  readonly policyId: string | undefined
   readonly parked: ReadonlyMap<number, ParkedEntry>
 }
 
@@ -79,6 +84,7 @@ export interface Checkpoint {
   readonly savedMs: number
   readonly clean: boolean
   readonly credit: number
+  readonly policyId: string
   readonly parked: readonly { readonly offset: number; readonly entry: string; readonly bytes: Buffer | undefined }[]
   readonly removed: readonly number[]
   /** Inbox fields that are dealt with. */
@@ -88,6 +94,8 @@ export interface Checkpoint {
 export interface Inbox {
   readonly items: ReadonlyMap<number, readonly InboxItem[]>
   readonly cancelled: readonly string[]
+  /** By inbox field. */
+  readonly orders: ReadonlyMap<string, LaneOrder>
 }
 
 export class RefusedError extends Error {
@@ -142,7 +150,7 @@ export class LaneState {
     const { parked, removed, taken } = checkpoint
     const args: (string | number | Buffer)[] = [this.#epoch, this.#owner, this.version, `${this.#epoch}:${this.version}`]
     args.push(checkpoint.cursor, checkpoint.ended, checkpoint.savedMs, checkpoint.clean ? 1 : 0, checkpoint.credit)
-    args.push(parked.length, removed.length, taken.length)
+    args.push(parked.length, removed.length, taken.length, checkpoint.policyId)
     for (const each of parked) args.push(each.offset, each.entry, each.bytes ?? '')
     args.push(...removed, ...taken)
     const answer = (await checkpointScript(this.#redis, this.#names, args)) as [Buffer, Buffer | number, Buffer | number]
@@ -163,12 +171,13 @@ export class LaneState {
     return found.map((each) => each ?? undefined)
   }
 
-  /** What retry batches have brought: all that is to be withdrawn, and the items of the lowest offsets that `wanted` takes. */
+  /** What retry batches and operators have brought: all that is to be withdrawn or done, and the items of the lowest offsets that `wanted` takes. */
   async inbox(itemsMax: number, wanted: (offset: number) => boolean): Promise<Inbox> {
     requireConnection(this.#redis)
     const fields = await this.#redis.hkeys(this.#keys.inbox)
     const cancelled = fields.filter((field) => field.startsWith(CANCEL)).map((field) => field.slice(CANCEL.length))
-    const offsets = fields.filter((field) => !field.startsWith(CANCEL)).map(Number)
+    const orderFields = fields.filter((field) => field.startsWith(orderPrefix))
+    const offsets = fields.filter((field) => !field.startsWith(CANCEL) && !field.startsWith(orderPrefix)).map(Number)
     const page = offsets.filter(wanted).sort((a, b) => a - b)
     page.length = Math.min(page.length, itemsMax)
     const items = new Map<number, InboxItem[]>()
@@ -176,7 +185,19 @@ export class LaneState {
       const texts = await this.#redis.hmget(this.#keys.inbox, ...page.map(String))
       for (const [at, text] of texts.entries()) if (text !== null) items.set(page[at]!, readInbox(text))
     }
-    return { items, cancelled }
+    return { items, cancelled, orders: await this.#orders(orderFields) }
+  }
+
+  async #orders(fields: readonly string[]): Promise<Map<string, LaneOrder>> {
+    const orders = new Map<string, LaneOrder>()
+    const page = fields.slice(0, ORDERS_MAX)
+    if (page.length === 0) return orders
+    const texts = await this.#redis.hmget(this.#keys.inbox, ...page)
+    for (const [at, text] of texts.entries()) {
+      const order = readOrder(text ?? '')
+      if (order !== undefined) orders.set(page[at]!, order)
+    }
+    return orders
   }
 }
 
@@ -194,11 +215,14 @@ export function readStored(fields: ReadonlyMap<string, string>, entries: Readonl
     clean: fields.get('clean') === '1',
     credit: credit === undefined || credit === '' ? undefined : Number(credit),
     writer: Number(fields.get('writer') ?? 0),
+    policyId: fields.get('policy'),
     parked,
   }
 }
 
 const CANCEL = 'cancel:'
+/** Orders that are looked at in one go. */
+const ORDERS_MAX = 100
 
 function pairs(list: readonly Buffer[]): Map<string, string> {
   const map = new Map<string, string>()

@@ -19,6 +19,7 @@ import type { LaneLimits } from './lane-limits.ts'
 import type { Load } from './load.ts'
 import type { Parked } from './parked.ts'
 import type { Parking } from './parking.ts'
+import { reschedule } from './reschedule.ts'
 import type { RowBacklog } from './row-backlog.ts'
 import { Settling, type SettlingParts } from './settling.ts'
 import { judge } from './verdict.ts'
@@ -61,6 +62,8 @@ export class Lane {
   route: Route
   credit: number
   endOffset = -1
+  /** Orders of operators that were there when the lane began are carried out: what waits may be sent. */
+  ordersSeen = false
   /** Nothing new is sent. */
   stopped = false
   /** Requests on the way. */
@@ -98,9 +101,25 @@ export class Lane {
 
   /** From now on records are sent by this revision, also those that wait. */
   reroute(route: Route): void {
+    const { policyId } = this
     this.route = route
+    if (policyId !== this.policyId) this.reschedule(Date.now())
     this.#encoded = this.#encode(route)
     this.#screen(route)
+  }
+
+  /** Which retry policy holds. */
+  get policyId(): string {
+    return this.route.plan.policyId
+  }
+
+  /** What waits was planned by another retry policy. */
+  reschedule(nowMs: number): void {
+    for (const entry of [...this.parking.entries()]) {
+      if (entry.ended || entry.sending) continue
+      const next = reschedule(this.route.plan, entry, nowMs, Math.random())
+      if (next !== undefined) this.parking.change(entry, next.state, next.dueMs)
+    }
   }
 
   #screen({ conversion, plan }: Route): void {
@@ -230,12 +249,15 @@ export class Lane {
 
   #endWithoutRequest(load: Load, outcome: Outcome, reason: Reason, error: string, nowMs: number): false {
     const { row } = load
-    Object.assign(row, { attempt: 0, requestHeaders: [], sentMs: nowMs, latencyUs: 0, status: 0, responseBytes: 0 })
-    row.outcome = outcome
+    const isBlocked = outcome === Outcome.FAILED && this.route.plan.blocks
+    // What is blocked may come here again: its rows are told apart by the attempt.
+    if (!isBlocked) row.attempt = 0
+    Object.assign(row, { requestHeaders: [], sentMs: nowMs, latencyUs: 0, status: 0, responseBytes: 0 })
+    row.outcome = isBlocked ? Outcome.RETRY : outcome
     row.reason = reason
     row.error = error
     this.#landed(load)
-    this.#settling.settle(load, undefined, 0, nowMs)
+    this.#settling.settle(load, isBlocked ? 'H' : undefined, 0, nowMs)
     return false
   }
 
@@ -293,8 +315,8 @@ export class Lane {
     this.#settling.parkSending(load)
   }
 
-  /** A parked delivery ends without another request. */
-  endUnsent(entry: Parked, outcome: Outcome, reason: Reason, trigger: Trigger, nowMs: number): void {
-    this.#settling.endUnsent(entry, this.#encoded, outcome, reason, trigger, nowMs)
+  /** A parked delivery ends without another request. error: for whoever reads the log. */
+  endUnsent(entry: Parked, outcome: Outcome, reason: Reason, trigger: Trigger, nowMs: number, error = ''): void {
+    this.#settling.endUnsent(entry, this.#encoded, { outcome, reason, trigger, error }, nowMs)
   }
 }

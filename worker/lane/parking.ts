@@ -25,8 +25,10 @@ export class Parking {
   unstoredBytes = 0
   /** Of these, bytes that a checkpoint may take: of what is settled. */
   storableBytes = 0
-  /** Entries that are out of retries. */
+  /** Entries that are out of retries and wait for a success to pay for giving up. */
   exhausted = 0
+  /** Entries that wait for an operator. */
+  blocked = 0
   /** Offsets that Redis has and must forget. */
   readonly removals = new Set<number>()
 
@@ -53,6 +55,13 @@ export class Parking {
     return first === undefined || (first.offset > offset && !first.sending)
   }
 
+  /** For people. */
+  describeBlocked(): string {
+    let first = Number.POSITIVE_INFINITY
+    for (const { state, ended, offset } of this.#entries.values()) if (state === 'H' && !ended) first = Math.min(first, offset)
+    return `${this.blocked} blocked, the first at offset ${first}: RetryDeliveries or SkipDeliveries`
+  }
+
   /** Takes the entry in; behind the earlier ones of its key, before the later ones. The first of a key is never BEHIND. */
   add(entry: Parked): void {
     this.#entries.set(entry.offset, entry)
@@ -62,7 +71,7 @@ export class Parking {
       this.redisBytes += entry.bytes
       if (!entry.stored) this.#unstored(entry, 1)
     }
-    if (entry.state === 'X') this.exhausted++
+    this.#count(entry.state, 1)
     if (entry.keyHash !== undefined) this.#enqueue(entry, entry.keyHash)
     else if (entry.state === 'B') entry.state = 'P'
     this.#schedule(entry)
@@ -113,9 +122,14 @@ export class Parking {
   }
 
   #setState(entry: Parked, state: ParkedState): void {
-    if (entry.state === 'X') this.exhausted--
-    if (state === 'X') this.exhausted++
+    this.#count(entry.state, -1)
+    this.#count(state, 1)
     entry.state = state
+  }
+
+  #count(state: ParkedState, by: 1 | -1): void {
+    if (state === 'X') this.exhausted += by
+    else if (state === 'H') this.blocked += by
   }
 
   #schedule(entry: Parked): void {
@@ -154,7 +168,7 @@ export class Parking {
 
   /** The entry has an outcome: the next of its key is due at nowMs. */
   end(entry: Parked, nowMs: number): void {
-    if (entry.state === 'X') this.exhausted--
+    this.#count(entry.state, -1)
     entry.ended = true
     entry.generation++
     if (entry.stored) entry.packed = undefined
@@ -189,4 +203,5 @@ export class Parking {
   }
 }
 
-const isWaiting = (entry: Parked): boolean => entry.settled && !entry.ended && !entry.sending && entry.state !== 'B'
+const isWaiting = (entry: Parked): boolean =>
+  entry.settled && !entry.ended && !entry.sending && entry.state !== 'B' && entry.state !== 'H'

@@ -215,11 +215,18 @@ export class Roster {
     this.#idle.length = 0
   }
 
+  /** More about what conditionOf says. */
+  messageOf({ lane }: Keeper, condition: LaneCondition): string | undefined {
+    if (condition === LaneCondition.BLOCKED) return lane?.parking.describeBlocked()
+    return condition === LaneCondition.RATE_LIMITED ? this.rate?.text : this.route.access.trouble?.message
+  }
+
   /** Why a running lane does not move, or what else is to be known of it: the first that applies. */
   conditionOf({ lane }: Keeper): LaneCondition {
     const { trouble } = this.route.access
     if (trouble !== undefined) return trouble.condition
     if (this.breaker.state !== 'CLOSED') return LaneCondition.BREAKER_OPEN
+    if (lane !== undefined && lane.parking.blocked > 0) return LaneCondition.BLOCKED
     if (lane !== undefined && lane.parking.exhausted > 0) return LaneCondition.WAITING_FOR_SUCCESS
     if (lane?.parkedFull) return LaneCondition.PARKED_FULL
     if (!this.#parts.logIsOpen()) return LaneCondition.LOG_UNAVAILABLE

@@ -32,6 +32,14 @@ export interface SettlingParts {
   readonly ranges: Pick<RangeLog<Parked>, 'add'>
 }
 
+export interface UnsentEnd {
+  readonly outcome: Outcome
+  readonly reason: Reason
+  readonly trigger: Trigger
+  /** For whoever reads the log. */
+  readonly error: string
+}
+
 export interface LaneIdentity {
   readonly id: LaneId
   readonly key: string
@@ -134,7 +142,7 @@ export class Settling implements RowOwner<Parked> {
     const entry = newParked({
       ...{ offset, state, slot, lastMs: sentMs, dueMs, round: 0, bytes: packed.length },
       keyHash: this.window.order?.hashOf(slot) || undefined,
-      attempts: load === undefined ? 0 : 1,
+      attempts: load === undefined ? 0 : state === 'S' ? 1 : load.row.attempt,
       // Time begins to run with the first attempt that counts.
       firstMs: isUnpaid || state === 'S' ? 0 : sentMs,
       unpaid: isUnpaid ? 1 : 0,
@@ -180,18 +188,11 @@ export class Settling implements RowOwner<Parked> {
   }
 
   /** A parked delivery ends without another request. */
-  endUnsent(entry: Parked, encoded: EncodedLane, outcome: Outcome, reason: Reason, trigger: Trigger, nowMs: number): void {
+  endUnsent(entry: Parked, encoded: EncodedLane, end: UnsentEnd, nowMs: number): void {
     const load = this.#unsent
     const { row } = load
-    Object.assign(row, {
-      offset: entry.offset,
-      round: entry.round,
-      attempt: 0,
-      trigger,
-      retryBatch: entry.batch ?? '',
-      requestId: 0,
-    })
-    Object.assign(row, { outcome, reason, status: 0, sentMs: nowMs, latencyUs: 0, recordMs: 0, keyHash: loggedHash(entry) })
+    Object.assign(row, { offset: entry.offset, round: entry.round, attempt: 0, retryBatch: entry.batch ?? '', requestId: 0 })
+    Object.assign(row, { ...end, status: 0, sentMs: nowMs, latencyUs: 0, recordMs: 0, keyHash: loggedHash(entry) })
     entry.sending = false
     this.parking.end(entry, nowMs)
     this.#add(load, encoded, -1, entry)

@@ -62,4 +62,12 @@ describe('a delivery whose attempt did not succeed', () => {
     const verdict = judge(plan, 'FINAL', Reason.ANSWER, failed(1, true), 1)
     expect(verdict).toMatchObject({ outcome: Outcome.FAILED, reason: Reason.ANSWER, credit: 0 })
   })
+
+  test('waits for an operator in place of failing when the policy blocks, and costs nothing', () => {
+    const rules = { ...plan, blocks: true }
+    const verdict = judge(rules, 'RETRYABLE', Reason.TIMEOUT, exhausted, 99)
+    expect(verdict).toEqual({ outcome: Outcome.RETRY, reason: Reason.MAX_RETRIES_REACHED, state: 'H', dueMs: 0, credit: 99 })
+    expect(judge(rules, 'FINAL', Reason.NON_RETRYABLE_STATUS, failed(1), 0)).toMatchObject({ state: 'H' })
+    expect(judge(rules, 'RETRYABLE', Reason.TIMEOUT, failed(1), 0)).toMatchObject({ state: 'P' })
+  })
 })

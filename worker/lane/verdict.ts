@@ -12,6 +12,7 @@ import { type FailedAttempt, nextAttempt, nextExhaustedAttempt, type RetryPlan }
 //   retryable | exhausted | none   | RETRY its reason           | parked X, due at maximum_interval
 //   final     |           | paid   | FAILED its reason          | ended
 //   final     |           | none   | RETRY its reason           | parked X, due at maximum_interval
+//   either of the last four, when the policy blocks | RETRY, as FAILED would have | parked H, never due
 
 export type Answer = 'ABORTED' | 'RETRYABLE' | 'FINAL'
 
@@ -20,6 +21,8 @@ export interface Rules {
   /** In place of `retry` after an answer with such a status. */
   readonly statusPlans: ReadonlyMap<number, RetryPlan>
   readonly giveUpFunded: boolean
+  /** What would fail waits for an operator, and what follows it, too. */
+  readonly blocks: boolean
 }
 
 export interface Unsuccessful extends FailedAttempt {
@@ -44,6 +47,7 @@ export function judge(rules: Rules, answer: Answer, reason: number, failed: Unsu
   const retry = rules.statusPlans.get(failed.status) ?? rules.retry
   const due = answer === 'FINAL' ? -reason : nextAttempt(retry, failed)
   if (due >= 0) return { outcome: Outcome.RETRY, reason, state: 'P', dueMs: due, credit }
+  if (rules.blocks) return { outcome: Outcome.RETRY, reason: -due, state: 'H', dueMs: 0, credit }
   const rest = rules.giveUpFunded ? payGiveUp(credit, failed.speaksOfRecord) : credit
   if (rest >= 0) return { outcome: Outcome.FAILED, reason: -due, state: undefined, dueMs: 0, credit: rest }
   return { outcome: Outcome.RETRY, reason, state: 'X', dueMs: nextExhaustedAttempt(retry, failed), credit }

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ferry/v1/delivery_service.proto.
  */
 export const file_ferry_v1_delivery_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9mZXJyeS92MS9kZWxpdmVyeV9zZXJ2aWNlLnByb3RvEghmZXJyeS52MSLEAwoNQXR0ZW1wdEZpbHRlchI2CghvdXRjb21lcxgBIAMoDjIRLmZlcnJ5LnYxLk91dGNvbWVCEbpIDpIBCxAKIgeCAQQQASAAEiMKCHN0YXR1c2VzGAIgAygFQhG6SA6SAQsQZCIHGgUY5wcoABI0CgdyZWFzb25zGAMgAygOMhAuZmVycnkudjEuUmVhc29uQhG6SA6SAQsQHiIHggEEEAEgABItCglmcm9tX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKB3RvX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKA2tleRgGIAEoCUIIukgFcgMYkE4SHwoJcGFydGl0aW9uGAcgASgFQge6SAQaAigASACIAQESIQoLZnJvbV9vZmZzZXQYCCABKANCB7pIBCICKABIAYgBARIfCgl0b19vZmZzZXQYCSABKANCB7pIBCICKABIAogBARIWCgR0ZXh0GAogASgJQgi6SAVyAxjoB0IMCgpfcGFydGl0aW9uQg4KDF9mcm9tX29mZnNldEIMCgpfdG9fb2Zmc2V0SgQICxAQIpkBChNMaXN0QXR0ZW1wdHNSZXF1ZXN0EhwKCHVzZV9jYXNlGAEgASgJQgq6SAdyBRABGJYBEicKBmZpbHRlchgCIAEoCzIXLmZlcnJ5LnYxLkF0dGVtcHRGaWx0ZXISHQoJcGFnZV9zaXplGAMgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YBCABKAlCCLpIBXIDGPQDIlQKFExpc3RBdHRlbXB0c1Jlc3BvbnNlEiMKCGF0dGVtcHRzGAEgAygLMhEuZmVycnkudjEuQXR0ZW1wdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiZwoSR2V0RGVsaXZlcnlSZXF1ZXN0EhwKCHVzZV9jYXNlGAEgASgJQgq6SAdyBRABGJYBEhoKCXBhcnRpdGlvbhgCIAEoBUIHukgEGgIoABIXCgZvZmZzZXQYAyABKANCB7pIBCICKAAiOwoTR2V0RGVsaXZlcnlSZXNwb25zZRIkCghkZWxpdmVyeRgBIAEoCzISLmZlcnJ5LnYxLkRlbGl2ZXJ5ImcKElZlcmlmeVJhbmdlUmVxdWVzdBIcCgh1c2VfY2FzZRgBIAEoCUIKukgHcgUQARiWARIzCgZyYW5nZXMYAiADKAsyGC5mZXJyeS52MS5QYXJ0aXRpb25SYW5nZUIJukgGkgEDEJBOIo4BCg5QYXJ0aXRpb25SYW5nZRIaCglwYXJ0aXRpb24YASABKAVCB7pIBBoCKAASIQoLZnJvbV9vZmZzZXQYAiABKANCB7pIBCICKABIAIgBARIfCgl0b19vZmZzZXQYAyABKANCB7pIBCICKABIAYgBAUIOCgxfZnJvbV9vZmZzZXRCDAoKX3RvX29mZnNldCLMAQoTVmVyaWZ5UmFuZ2VSZXNwb25zZRIkCgV0b3RhbBgBIAEoCzIVLmZlcnJ5LnYxLlJhbmdlQ291bnRzEjMKCnBhcnRpdGlvbnMYAiADKAsyHy5mZXJyeS52MS5QYXJ0aXRpb25WZXJpZmljYXRpb24SEAoIY29tcGxldGUYAyABKAgSLwoLdmVyaWZ5X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD3Nwb29sZWRfaW5zZXJ0cxgFIAEoAyKfAQoVUGFydGl0aW9uVmVyaWZpY2F0aW9uEhEKCXBhcnRpdGlvbhgBIAEoBRITCgtmcm9tX29mZnNldBgCIAEoAxIRCgl0b19vZmZzZXQYAyABKAMSJQoGY291bnRzGAQgASgLMhUuZmVycnkudjEuUmFuZ2VDb3VudHMSJAoHbWlzc2luZxgFIAMoCzITLmZlcnJ5LnYxLk9mZnNldFJ1biI2CglPZmZzZXRSdW4SFAoMZmlyc3Rfb2Zmc2V0GAEgASgDEhMKC2xhc3Rfb2Zmc2V0GAIgASgDItEBCgtSYW5nZUNvdW50cxIPCgdvZmZzZXRzGAEgASgDEhEKCXB1Ymxpc2hlZBgCIAEoAxINCgVob2xlcxgDIAEoAxIRCglkZWxpdmVyZWQYBCABKAMSDgoGZmFpbGVkGAUgASgDEg8KB3NraXBwZWQYBiABKAMSEgoKc3VwZXJzZWRlZBgHIAEoAxISCgpvbl90aGVfd2F5GAggASgDEg8KB21pc3NpbmcYCSABKAMSEAoIcmVwZWF0ZWQYCiABKAMSEAoIYXR0ZW1wdHMYCyABKAMiLQoNR2V0TGFnUmVxdWVzdBIcCgh1c2VfY2FzZRgBIAEoCUIKukgHcgUQARiWASKFAQoOR2V0TGFnUmVzcG9uc2USDwoHcmVjb3JkcxgBIAEoAxIOCgZwYXJrZWQYAiABKAMSJgoDZXRhGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEioKCnBhcnRpdGlvbnMYBCADKAsyFi5mZXJyeS52MS5QYXJ0aXRpb25MYWciZAoMUGFydGl0aW9uTGFnEhEKCXBhcnRpdGlvbhgBIAEoBRIOCgZjdXJzb3IYAiABKAMSDQoFZmxvb3IYAyABKAMSEgoKZW5kX29mZnNldBgEIAEoAxIOCgZwYXJrZWQYBSABKAMytQIKD0RlbGl2ZXJ5U2VydmljZRJNCgxMaXN0QXR0ZW1wdHMSHS5mZXJyeS52MS5MaXN0QXR0ZW1wdHNSZXF1ZXN0Gh4uZmVycnkudjEuTGlzdEF0dGVtcHRzUmVzcG9uc2USSgoLR2V0RGVsaXZlcnkSHC5mZXJyeS52MS5HZXREZWxpdmVyeVJlcXVlc3QaHS5mZXJyeS52MS5HZXREZWxpdmVyeVJlc3BvbnNlEkoKC1ZlcmlmeVJhbmdlEhwuZmVycnkudjEuVmVyaWZ5UmFuZ2VSZXF1ZXN0Gh0uZmVycnkudjEuVmVyaWZ5UmFuZ2VSZXNwb25zZRI7CgZHZXRMYWcSFy5mZXJyeS52MS5HZXRMYWdSZXF1ZXN0GhguZmVycnkudjEuR2V0TGFnUmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_ferry_v1_delivery, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Ch9mZXJyeS92MS9kZWxpdmVyeV9zZXJ2aWNlLnByb3RvEghmZXJyeS52MSLEAwoNQXR0ZW1wdEZpbHRlchI2CghvdXRjb21lcxgBIAMoDjIRLmZlcnJ5LnYxLk91dGNvbWVCEbpIDpIBCxAKIgeCAQQQASAAEiMKCHN0YXR1c2VzGAIgAygFQhG6SA6SAQsQZCIHGgUY5wcoABI0CgdyZWFzb25zGAMgAygOMhAuZmVycnkudjEuUmVhc29uQhG6SA6SAQsQHiIHggEEEAEgABItCglmcm9tX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKB3RvX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKA2tleRgGIAEoCUIIukgFcgMYkE4SHwoJcGFydGl0aW9uGAcgASgFQge6SAQaAigASACIAQESIQoLZnJvbV9vZmZzZXQYCCABKANCB7pIBCICKABIAYgBARIfCgl0b19vZmZzZXQYCSABKANCB7pIBCICKABIAogBARIWCgR0ZXh0GAogASgJQgi6SAVyAxjoB0IMCgpfcGFydGl0aW9uQg4KDF9mcm9tX29mZnNldEIMCgpfdG9fb2Zmc2V0SgQICxAQIpkBChNMaXN0QXR0ZW1wdHNSZXF1ZXN0EhwKCHVzZV9jYXNlGAEgASgJQgq6SAdyBRABGJYBEicKBmZpbHRlchgCIAEoCzIXLmZlcnJ5LnYxLkF0dGVtcHRGaWx0ZXISHQoJcGFnZV9zaXplGAMgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YBCABKAlCCLpIBXIDGPQDIlQKFExpc3RBdHRlbXB0c1Jlc3BvbnNlEiMKCGF0dGVtcHRzGAEgAygLMhEuZmVycnkudjEuQXR0ZW1wdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiZwoSR2V0RGVsaXZlcnlSZXF1ZXN0EhwKCHVzZV9jYXNlGAEgASgJQgq6SAdyBRABGJYBEhoKCXBhcnRpdGlvbhgCIAEoBUIHukgEGgIoABIXCgZvZmZzZXQYAyABKANCB7pIBCICKAAiOwoTR2V0RGVsaXZlcnlSZXNwb25zZRIkCghkZWxpdmVyeRgBIAEoCzISLmZlcnJ5LnYxLkRlbGl2ZXJ5IooBChVTa2lwRGVsaXZlcmllc1JlcXVlc3QSHAoIdXNlX2Nhc2UYASABKAlCCrpIB3IFEAEYlgESNwoKZGVsaXZlcmllcxgCIAEoCzIbLmZlcnJ5LnYxLldhaXRpbmdEZWxpdmVyaWVzQga6SAPIAQESGgoGcmVhc29uGAMgASgJQgq6SAdyBRABGPQDIhgKFlNraXBEZWxpdmVyaWVzUmVzcG9uc2UibwoWUmV0cnlEZWxpdmVyaWVzUmVxdWVzdBIcCgh1c2VfY2FzZRgBIAEoCUIKukgHcgUQARiWARI3CgpkZWxpdmVyaWVzGAIgASgLMhsuZmVycnkudjEuV2FpdGluZ0RlbGl2ZXJpZXNCBrpIA8gBASIZChdSZXRyeURlbGl2ZXJpZXNSZXNwb25zZSJ8ChFXYWl0aW5nRGVsaXZlcmllcxIaCglwYXJ0aXRpb24YASABKAVCB7pIBBoCKAASHAoLZnJvbV9vZmZzZXQYAiABKANCB7pIBCICKAASHwoJdG9fb2Zmc2V0GAMgASgDQge6SAQiAigBSACIAQFCDAoKX3RvX29mZnNldCJnChJWZXJpZnlSYW5nZVJlcXVlc3QSHAoIdXNlX2Nhc2UYASABKAlCCrpIB3IFEAEYlgESMwoGcmFuZ2VzGAIgAygLMhguZmVycnkudjEuUGFydGl0aW9uUmFuZ2VCCbpIBpIBAxCQTiKOAQoOUGFydGl0aW9uUmFuZ2USGgoJcGFydGl0aW9uGAEgASgFQge6SAQaAigAEiEKC2Zyb21fb2Zmc2V0GAIgASgDQge6SAQiAigASACIAQESHwoJdG9fb2Zmc2V0GAMgASgDQge6SAQiAigASAGIAQFCDgoMX2Zyb21fb2Zmc2V0QgwKCl90b19vZmZzZXQizAEKE1ZlcmlmeVJhbmdlUmVzcG9uc2USJAoFdG90YWwYASABKAsyFS5mZXJyeS52MS5SYW5nZUNvdW50cxIzCgpwYXJ0aXRpb25zGAIgAygLMh8uZmVycnkudjEuUGFydGl0aW9uVmVyaWZpY2F0aW9uEhAKCGNvbXBsZXRlGAMgASgIEi8KC3ZlcmlmeV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg9zcG9vbGVkX2luc2VydHMYBSABKAMinwEKFVBhcnRpdGlvblZlcmlmaWNhdGlvbhIRCglwYXJ0aXRpb24YASABKAUSEwoLZnJvbV9vZmZzZXQYAiABKAMSEQoJdG9fb2Zmc2V0GAMgASgDEiUKBmNvdW50cxgEIAEoCzIVLmZlcnJ5LnYxLlJhbmdlQ291bnRzEiQKB21pc3NpbmcYBSADKAsyEy5mZXJyeS52MS5PZmZzZXRSdW4iNgoJT2Zmc2V0UnVuEhQKDGZpcnN0X29mZnNldBgBIAEoAxITCgtsYXN0X29mZnNldBgCIAEoAyLRAQoLUmFuZ2VDb3VudHMSDwoHb2Zmc2V0cxgBIAEoAxIRCglwdWJsaXNoZWQYAiABKAMSDQoFaG9sZXMYAyABKAMSEQoJZGVsaXZlcmVkGAQgASgDEg4KBmZhaWxlZBgFIAEoAxIPCgdza2lwcGVkGAYgASgDEhIKCnN1cGVyc2VkZWQYByABKAMSEgoKb25fdGhlX3dheRgIIAEoAxIPCgdtaXNzaW5nGAkgASgDEhAKCHJlcGVhdGVkGAogASgDEhAKCGF0dGVtcHRzGAsgASgDIi0KDUdldExhZ1JlcXVlc3QSHAoIdXNlX2Nhc2UYASABKAlCCrpIB3IFEAEYlgEihQEKDkdldExhZ1Jlc3BvbnNlEg8KB3JlY29yZHMYASABKAMSDgoGcGFya2VkGAIgASgDEiYKA2V0YRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIqCgpwYXJ0aXRpb25zGAQgAygLMhYuZmVycnkudjEuUGFydGl0aW9uTGFnImQKDFBhcnRpdGlvbkxhZxIRCglwYXJ0aXRpb24YASABKAUSDgoGY3Vyc29yGAIgASgDEg0KBWZsb29yGAMgASgDEhIKCmVuZF9vZmZzZXQYBCABKAMSDgoGcGFya2VkGAUgASgDMuIDCg9EZWxpdmVyeVNlcnZpY2USTQoMTGlzdEF0dGVtcHRzEh0uZmVycnkudjEuTGlzdEF0dGVtcHRzUmVxdWVzdBoeLmZlcnJ5LnYxLkxpc3RBdHRlbXB0c1Jlc3BvbnNlEkoKC0dldERlbGl2ZXJ5EhwuZmVycnkudjEuR2V0RGVsaXZlcnlSZXF1ZXN0Gh0uZmVycnkudjEuR2V0RGVsaXZlcnlSZXNwb25zZRJKCgtWZXJpZnlSYW5nZRIcLmZlcnJ5LnYxLlZlcmlmeVJhbmdlUmVxdWVzdBodLmZlcnJ5LnYxLlZlcmlmeVJhbmdlUmVzcG9uc2USOwoGR2V0TGFnEhcuZmVycnkudjEuR2V0TGFnUmVxdWVzdBoYLmZlcnJ5LnYxLkdldExhZ1Jlc3BvbnNlElMKDlNraXBEZWxpdmVyaWVzEh8uZmVycnkudjEuU2tpcERlbGl2ZXJpZXNSZXF1ZXN0GiAuZmVycnkudjEuU2tpcERlbGl2ZXJpZXNSZXNwb25zZRJWCg9SZXRyeURlbGl2ZXJpZXMSIC5mZXJyeS52MS5SZXRyeURlbGl2ZXJpZXNSZXF1ZXN0GiEuZmVycnkudjEuUmV0cnlEZWxpdmVyaWVzUmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_ferry_v1_delivery, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Selects attempts. All fields that are set must match.
@@ -228,6 +228,134 @@ export const GetDeliveryResponseSchema: GenMessage<GetDeliveryResponse> = /*@__P
   messageDesc(file_ferry_v1_delivery_service, 4);
 
 /**
+ * See SkipDeliveries.
+ *
+ * @generated from message ferry.v1.SkipDeliveriesRequest
+ */
+export type SkipDeliveriesRequest = Message<"ferry.v1.SkipDeliveriesRequest"> & {
+  /**
+   * `namespaces/{namespace}/useCases/{id}`.
+   *
+   * @generated from field: string use_case = 1;
+   */
+  useCase: string;
+
+  /**
+   * Which of them. One that is BEHIND an earlier delivery of its key is skipped only together with that.
+   *
+   * @generated from field: ferry.v1.WaitingDeliveries deliveries = 2;
+   */
+  deliveries?: WaitingDeliveries | undefined;
+
+  /**
+   * Why, for people: it is the error of the row in the log.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message ferry.v1.SkipDeliveriesRequest.
+ * Use `create(SkipDeliveriesRequestSchema)` to create a new message.
+ */
+export const SkipDeliveriesRequestSchema: GenMessage<SkipDeliveriesRequest> = /*@__PURE__*/
+  messageDesc(file_ferry_v1_delivery_service, 5);
+
+/**
+ * See SkipDeliveries.
+ *
+ * @generated from message ferry.v1.SkipDeliveriesResponse
+ */
+export type SkipDeliveriesResponse = Message<"ferry.v1.SkipDeliveriesResponse"> & {
+};
+
+/**
+ * Describes the message ferry.v1.SkipDeliveriesResponse.
+ * Use `create(SkipDeliveriesResponseSchema)` to create a new message.
+ */
+export const SkipDeliveriesResponseSchema: GenMessage<SkipDeliveriesResponse> = /*@__PURE__*/
+  messageDesc(file_ferry_v1_delivery_service, 6);
+
+/**
+ * See RetryDeliveries.
+ *
+ * @generated from message ferry.v1.RetryDeliveriesRequest
+ */
+export type RetryDeliveriesRequest = Message<"ferry.v1.RetryDeliveriesRequest"> & {
+  /**
+   * `namespaces/{namespace}/useCases/{id}`.
+   *
+   * @generated from field: string use_case = 1;
+   */
+  useCase: string;
+
+  /**
+   * Which of them. Those that are BEHIND others come when it is their turn.
+   *
+   * @generated from field: ferry.v1.WaitingDeliveries deliveries = 2;
+   */
+  deliveries?: WaitingDeliveries | undefined;
+};
+
+/**
+ * Describes the message ferry.v1.RetryDeliveriesRequest.
+ * Use `create(RetryDeliveriesRequestSchema)` to create a new message.
+ */
+export const RetryDeliveriesRequestSchema: GenMessage<RetryDeliveriesRequest> = /*@__PURE__*/
+  messageDesc(file_ferry_v1_delivery_service, 7);
+
+/**
+ * See RetryDeliveries.
+ *
+ * @generated from message ferry.v1.RetryDeliveriesResponse
+ */
+export type RetryDeliveriesResponse = Message<"ferry.v1.RetryDeliveriesResponse"> & {
+};
+
+/**
+ * Describes the message ferry.v1.RetryDeliveriesResponse.
+ * Use `create(RetryDeliveriesResponseSchema)` to create a new message.
+ */
+export const RetryDeliveriesResponseSchema: GenMessage<RetryDeliveriesResponse> = /*@__PURE__*/
+  messageDesc(file_ferry_v1_delivery_service, 8);
+
+/**
+ * Offsets of one partition: of these, what is PARKED, EXHAUSTED or BLOCKED when the worker carries the order out.
+ *
+ * @generated from message ferry.v1.WaitingDeliveries
+ */
+export type WaitingDeliveries = Message<"ferry.v1.WaitingDeliveries"> & {
+  /**
+   * Partition.
+   *
+   * @generated from field: int32 partition = 1;
+   */
+  partition: number;
+
+  /**
+   * The first offset.
+   *
+   * @generated from field: int64 from_offset = 2;
+   */
+  fromOffset: bigint;
+
+  /**
+   * The offset after the last. Not set means from_offset alone, which must wait then.
+   *
+   * @generated from field: optional int64 to_offset = 3;
+   */
+  toOffset?: bigint | undefined;
+};
+
+/**
+ * Describes the message ferry.v1.WaitingDeliveries.
+ * Use `create(WaitingDeliveriesSchema)` to create a new message.
+ */
+export const WaitingDeliveriesSchema: GenMessage<WaitingDeliveries> = /*@__PURE__*/
+  messageDesc(file_ferry_v1_delivery_service, 9);
+
+/**
  * See VerifyRange.
  *
  * @generated from message ferry.v1.VerifyRangeRequest
@@ -253,7 +381,7 @@ export type VerifyRangeRequest = Message<"ferry.v1.VerifyRangeRequest"> & {
  * Use `create(VerifyRangeRequestSchema)` to create a new message.
  */
 export const VerifyRangeRequestSchema: GenMessage<VerifyRangeRequest> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_delivery_service, 5);
+  messageDesc(file_ferry_v1_delivery_service, 10);
 
 /**
  * Offsets of one partition.
@@ -288,7 +416,7 @@ export type PartitionRange = Message<"ferry.v1.PartitionRange"> & {
  * Use `create(PartitionRangeSchema)` to create a new message.
  */
 export const PartitionRangeSchema: GenMessage<PartitionRange> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_delivery_service, 6);
+  messageDesc(file_ferry_v1_delivery_service, 11);
 
 /**
  * See VerifyRange.
@@ -338,7 +466,7 @@ export type VerifyRangeResponse = Message<"ferry.v1.VerifyRangeResponse"> & {
  * Use `create(VerifyRangeResponseSchema)` to create a new message.
  */
 export const VerifyRangeResponseSchema: GenMessage<VerifyRangeResponse> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_delivery_service, 7);
+  messageDesc(file_ferry_v1_delivery_service, 12);
 
 /**
  * One partition's part of the certificate.
@@ -387,7 +515,7 @@ export type PartitionVerification = Message<"ferry.v1.PartitionVerification"> & 
  * Use `create(PartitionVerificationSchema)` to create a new message.
  */
 export const PartitionVerificationSchema: GenMessage<PartitionVerification> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_delivery_service, 8);
+  messageDesc(file_ferry_v1_delivery_service, 13);
 
 /**
  * Offsets one after the other.
@@ -415,7 +543,7 @@ export type OffsetRun = Message<"ferry.v1.OffsetRun"> & {
  * Use `create(OffsetRunSchema)` to create a new message.
  */
 export const OffsetRunSchema: GenMessage<OffsetRun> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_delivery_service, 9);
+  messageDesc(file_ferry_v1_delivery_service, 14);
 
 /**
  * What became of the offsets of a range. offsets = published + holes; published = the outcomes + on_the_way + missing.
@@ -506,7 +634,7 @@ export type RangeCounts = Message<"ferry.v1.RangeCounts"> & {
  * Use `create(RangeCountsSchema)` to create a new message.
  */
 export const RangeCountsSchema: GenMessage<RangeCounts> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_delivery_service, 10);
+  messageDesc(file_ferry_v1_delivery_service, 15);
 
 /**
  * See GetLag.
@@ -527,7 +655,7 @@ export type GetLagRequest = Message<"ferry.v1.GetLagRequest"> & {
  * Use `create(GetLagRequestSchema)` to create a new message.
  */
 export const GetLagRequestSchema: GenMessage<GetLagRequest> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_delivery_service, 11);
+  messageDesc(file_ferry_v1_delivery_service, 16);
 
 /**
  * See GetLag.
@@ -569,7 +697,7 @@ export type GetLagResponse = Message<"ferry.v1.GetLagResponse"> & {
  * Use `create(GetLagResponseSchema)` to create a new message.
  */
 export const GetLagResponseSchema: GenMessage<GetLagResponse> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_delivery_service, 12);
+  messageDesc(file_ferry_v1_delivery_service, 17);
 
 /**
  * One partition's lag.
@@ -618,7 +746,7 @@ export type PartitionLag = Message<"ferry.v1.PartitionLag"> & {
  * Use `create(PartitionLagSchema)` to create a new message.
  */
 export const PartitionLagSchema: GenMessage<PartitionLag> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_delivery_service, 13);
+  messageDesc(file_ferry_v1_delivery_service, 18);
 
 /**
  * Operators and analysts look at deliveries here.
@@ -665,6 +793,28 @@ export const DeliveryService: GenService<{
     methodKind: "unary";
     input: typeof GetLagRequestSchema;
     output: typeof GetLagResponseSchema;
+  },
+  /**
+   * Ends deliveries that wait, as SKIPPED with reason OPERATOR: they are not sent again. Accepted at once, and carried out by the lane's worker
+   * within about a second; of a paused use case when it runs again, before anything that waits is sent.
+   *
+   * @generated from rpc ferry.v1.DeliveryService.SkipDeliveries
+   */
+  skipDeliveries: {
+    methodKind: "unary";
+    input: typeof SkipDeliveriesRequestSchema;
+    output: typeof SkipDeliveriesResponseSchema;
+  },
+  /**
+   * Sends deliveries that wait again now, with all of their retries before them. Carried out as SkipDeliveries is. What has FAILED is sent again
+   * by a retry batch.
+   *
+   * @generated from rpc ferry.v1.DeliveryService.RetryDeliveries
+   */
+  retryDeliveries: {
+    methodKind: "unary";
+    input: typeof RetryDeliveriesRequestSchema;
+    output: typeof RetryDeliveriesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_ferry_v1_delivery_service, 0);
