@@ -7,6 +7,7 @@ import type { TLSSocket } from 'node:tls'
 import { create } from '@bufbuild/protobuf'
 import { durationFromMs } from '@bufbuild/protobuf/wkt'
 import { expect, test } from 'vitest'
+import { CloudEventsMode } from '../proto/gen/ferry/v1/cloud_events_pb.ts'
 import { SecretSchema } from '../proto/gen/ferry/v1/credentials_pb.ts'
 import { Outcome, Reason } from '../proto/gen/ferry/v1/delivery_pb.ts'
 import { sampleCertificate, selfSignedCertificate } from '../runtime/sample-certificate.ts'
@@ -155,4 +156,46 @@ test('an endpoint behind a CA of its own gets requests with a client certificate
   await fleet.client.useCases.deleteUseCase({ name: bad.name, force: true })
   server.close()
   server.closeAllConnections()
+})
+
+test('records arrive as CloudEvents, those that are events already with their own attributes', { concurrent: true }, async () => {
+  const fleet = fleetOf()
+  await using endpoint = await Endpoint.start()
+  await using topic = await Topic.create(fleet.stack.kafkaBrokers, 1)
+  const own = { ce_specversion: '1.0', ce_id: 'e-1', ce_source: '/shop', ce_type: 'order.placed', ce_tenant: 'blue' }
+  await topic.publish([
+    { key: 'käse', value: '{"n": 1.0}', headers: { kind: 'made' } },
+    { key: 'k2', value: '2', headers: own },
+  ])
+  const register = (mode: CloudEventsMode) => {
+    const cloudEvents = { mode, type: 'com.acme.{header:kind}', subject: '{key}', passThrough: true }
+    return registerUseCase(fleet, specOf(topic, endpoint, { destination: { url: endpoint.url, cloudEvents } }))
+  }
+  const [binary, structured] = await Promise.all([register(CloudEventsMode.BINARY), register(CloudEventsMode.STRUCTURED)])
+  await Promise.all([certificate(fleet, binary, 20_000), certificate(fleet, structured, 20_000)])
+  const byOffset = (useCase: typeof binary) => [...endpoint.of(useCase).requests].sort((a, b) => a.offset - b.offset)
+  const [made, placed] = byOffset(binary) as [Received, Received]
+  expect(made.body).toBe('{"n": 1.0}')
+  expect(made.headers).toMatchObject({
+    ...{ 'content-type': 'application/json', 'ce-specversion': '1.0', 'ce-id': `${topic.name}/0/0`, 'ce-type': 'com.acme.made' },
+    ...{
+      'ce-source': `/${binary.name}`,
+      'ce-subject': 'k%C3%A4se',
+      'ce-partitionkey': 'k%C3%A4se',
+      'ce-time': expect.any(String),
+    },
+  })
+  expect(placed.headers).toMatchObject({
+    'ce-id': 'e-1',
+    'ce-type': 'order.placed',
+    'ce-tenant': 'blue',
+    'ce-partitionkey': 'k2',
+  })
+  const [event, passed] = byOffset(structured)
+  expect(event!.headers['content-type']).toBe('application/cloudevents+json; charset=utf-8')
+  expect(event!.body).toMatch(/"data":\{"n": 1\.0\}\}$/)
+  expect(JSON.parse(event!.body)).toMatchObject({ source: `/${structured.name}`, type: 'com.acme.made', subject: 'käse' })
+  expect(JSON.parse(passed!.body)).toMatchObject({ id: 'e-1', source: '/shop', tenant: 'blue', data: 2 })
+  const { attempts } = await fleet.client.deliveries.listAttempts({ useCase: structured.name })
+  expect(attempts.map((each) => String(each.requestBody))).toContain(event!.body)
 })

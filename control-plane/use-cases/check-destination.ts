@@ -3,26 +3,35 @@ import { type Duration, DurationSchema, durationMs } from '@bufbuild/protobuf/wk
 import type { Destination } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import type { EgressRules } from '../../runtime/egress-rules.ts'
 import { checkAuth } from './check-auth.ts'
+import { checkCloudEvents } from './check-cloud-events.ts'
 import { checkPublicHeaders } from './check-headers.ts'
 import { checkSigning } from './check-signing.ts'
 import { checkTls } from './check-tls.ts'
 import { checkUrl } from './check-url.ts'
 import { defaults } from './defaults.ts'
-import type { Violation } from './violation.ts'
+import { quote, type Violation } from './violation.ts'
 
 const path = 'use_case.spec.destination'
 
 /** nowMs: Unix ms. */
 export function checkDestination(destination: Destination, egress: EgressRules, nowMs: number): Violation[] {
-  const { url, headers, auth, signing, tls } = destination
+  const { url, headers, auth, signing, tls, cloudEvents } = destination
   return [
     ...checkUrl(`${path}.url`, url, egress),
     ...checkPublicHeaders(`${path}.headers`, headers),
     ...(auth ? checkAuth(`${path}.auth`, auth, Object.keys(headers), egress) : []),
     ...(signing ? checkSigning(`${path}.signing`, signing) : []),
     ...(tls ? checkTls(`${path}.tls`, tls, url, nowMs) : []),
+    ...(cloudEvents ? checkCloudEvents(`${path}.cloud_events`, cloudEvents, headerNames(destination)) : []),
     ...checkTimeouts(destination),
   ]
+}
+
+function headerNames({ headers, auth }: Destination): { field: string; name: string }[] {
+  const secrets = auth?.scheme.case === 'apiKey' ? Object.keys(auth.scheme.value.headers) : []
+  const named = (field: string, names: readonly string[]) =>
+    names.map((name) => ({ field: `${path}.${field}[${quote(name)}]`, name }))
+  return [...named('headers', Object.keys(headers)), ...named('auth.api_key.headers', secrets)]
 }
 
 function checkTimeouts({ requestTimeout, connectTimeout }: Destination): Violation[] {

@@ -1,5 +1,6 @@
 import { clone, create } from '@bufbuild/protobuf'
 import { type Duration, durationFromMs, durationMs } from '@bufbuild/protobuf/wkt'
+import { CloudEventsMode } from '../../proto/gen/ferry/v1/cloud_events_pb.ts'
 import {
   type Decode,
   type DeliveryPolicy,
@@ -73,6 +74,7 @@ function fillDecode(decode: Decode): void {
 
 function fillDestination(destination: Destination): void {
   destination.method ||= HttpMethod.POST
+  if (destination.cloudEvents) destination.cloudEvents.mode ||= CloudEventsMode.BINARY
   const entries = Object.entries(destination.headers).map(([name, value]) => [name.toLowerCase(), value] as const)
   destination.headers = Object.fromEntries(entries.sort(([left], [right]) => (left < right ? -1 : 1)))
   destination.requestTimeout ??= durationFromMs(defaults.requestTimeoutMs)

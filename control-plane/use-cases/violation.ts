@@ -24,6 +24,7 @@ export type ViolationReason =
   | 'SECRET_UNKNOWN'
   | 'SIGNING_KEY'
   | 'RATE_LIMIT_EMPTY'
+  | 'CLOUD_EVENTS_TEMPLATE'
   | 'TLS_UNUSED'
   | 'TLS_INCOMPLETE'
   | 'TLS_CERTIFICATE'

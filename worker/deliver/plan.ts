@@ -10,6 +10,7 @@ import {
 } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { groupId } from '../../runtime/lane-keys.ts'
 import { compileAuthHeaders } from './compile-auth.ts'
+import { cloudEventsHeaders } from './compile-cloud-events.ts'
 import { compileRate } from './compile-rate.ts'
 import { compileRetryPlan, compileStatusPlans, policyIdOf } from './compile-retry-plan.ts'
 import { compileConstantHeaders, maskSecrets } from './constant-headers.ts'
@@ -172,7 +173,11 @@ function compileDestination(useCase: UseCase): Pick<Plan, DestinationPart> {
   const field = 'spec.destination'
   const destination = part(field, useCase.spec?.destination)
   const secrets = compileAuthHeaders(`${field}.auth`, destination.auth)
-  const headers = compileConstantHeaders({ ...destination.headers, ...secrets })
+  const headers = compileConstantHeaders({
+    ...destination.headers,
+    ...secrets,
+    ...cloudEventsHeaders(`${field}.cloud_events`, destination.cloudEvents),
+  })
   const requestTimeoutMs = durationMs(`${field}.request_timeout`, destination.requestTimeout, 30_000, 1)
   return {
     ...compileUrl(`${field}.url`, destination.url),

@@ -11,6 +11,7 @@ import { visitSecrets } from '../../proto/visit-secrets.ts'
 import type { EgressRules } from '../../runtime/egress-rules.ts'
 import type { SecretKeys } from '../../runtime/secret-keys.ts'
 import { Access } from './access.ts'
+import { compileCloudEvents } from './compile-cloud-events.ts'
 import { compileSigning } from './compile-signing.ts'
 import { compileTarget, lookForTrouble, seeTrouble } from './compile-target.ts'
 import { compileTls } from './compile-tls.ts'
@@ -27,7 +28,7 @@ export interface Route {
   readonly access: Access
   /** Only with OAuth 2. */
   readonly token: TokenSource | undefined
-  /** Only where requests are signed. */
+  /** Only where requests are CloudEvents, or signed. */
   readonly finish: FinishRequest | undefined
   readonly decode: Decoder
   /** In place of decode, for a use case that filters or transforms. */
@@ -55,7 +56,7 @@ export function compileRoute(useCase: UseCase, { limits, egress, keys }: RouteMe
     target: compileTarget(plan, egress, compileTls('spec.destination.tls', useCase.spec!.destination!.tls)),
     access: new Access(() => lookForTrouble(plan, egress), seeTrouble(plan, egress), token),
     token,
-    finish: compileSigning('spec.destination.signing', useCase.spec!.destination!.signing),
+    finish: compileFinish(useCase),
     decode,
     conversion: compileConversion(useCase.spec!, decode, bodyBytesMax(useCase.spec!.decode!, limits)),
   }
@@ -68,6 +69,16 @@ function compileConversion({ filter, transform }: UseCaseSpec, decode: Decoder, 
     filter === '' ? undefined : compileFilter(filter, defaultFilterLimits),
     transform.length === 0 ? undefined : limitBody(compileTransform(transform, defaultTransformLimits), bytesMax),
   )
+}
+
+/** Signatures are made last: they are of the body that is sent. */
+function compileFinish({ name, spec }: UseCase): FinishRequest | undefined {
+  const { cloudEvents, signing } = spec!.destination!
+  const isBase64 = spec!.decode!.format.case === 'bytes' && spec!.transform.length === 0
+  const wrap = compileCloudEvents('spec.destination.cloud_events', cloudEvents, name, isBase64)
+  const sign = compileSigning('spec.destination.signing', signing)
+  if (wrap === undefined || sign === undefined) return wrap ?? sign
+  return (headers, lane, record, body, nowMs) => sign(headers, lane, record, wrap(headers, lane, record, body, nowMs), nowMs)
 }
 
 function compileToken(useCase: UseCase, egress: EgressRules): TokenSource | undefined {

@@ -1,0 +1,36 @@
+import { compileTemplate } from '../../convert/template.ts'
+import { type CloudEvents, CloudEventsMode } from '../../proto/gen/ferry/v1/cloud_events_pb.ts'
+import { quote, type Violation } from './violation.ts'
+
+/** headerNames: of all that the use case sets itself, by their fields. */
+export function checkCloudEvents(
+  path: string,
+  { type, source, subject, mode }: CloudEvents,
+  headerNames: readonly { readonly field: string; readonly name: string }[],
+): Violation[] {
+  const isStructured = mode === CloudEventsMode.STRUCTURED
+  const isTaken = (name: string): boolean => /^ce-/i.test(name) || (isStructured && name.toLowerCase() === 'content-type')
+  return [
+    ...checkTemplate(`${path}.type`, type, /\p{Cc}/u, 'no control characters'),
+    ...checkTemplate(`${path}.source`, source, /[^\w\-.~:/?#[\]@!$&'()*+,;=%{}]/u, 'the characters of a URI only'),
+    ...checkTemplate(`${path}.subject`, subject, /\p{Cc}/u, 'no control characters'),
+    ...headerNames
+      .filter(({ name }) => isTaken(name))
+      .map(({ field }) => ({
+        ...{ field, reason: 'HEADER_RESERVED' as const },
+        description: `${field} is set by cloud_events: leave it out`,
+      })),
+  ]
+}
+
+function checkTemplate(field: string, text: string, unfit: RegExp, right: string): Violation[] {
+  const reason = 'CLOUD_EVENTS_TEMPLATE'
+  if (unfit.test(text.replace(/\{[^{}]*\}/g, '')))
+    return [{ field, description: `${field} must have ${right}; given ${quote(text)}`, reason }]
+  try {
+    compileTemplate(text)
+    return []
+  } catch (error) {
+    return [{ field, description: `${field} must be a text or a template; ${quote(text)} ${(error as Error).message}`, reason }]
+  }
+}
