@@ -135,6 +135,18 @@ export const controlPlaneSettings = {
     maxMs: 60_000,
     description: 'A call that this replica hands to the leader and that takes longer has failed.',
   }),
+  trialTimeoutMs: duration('FERRY_TRIAL_TIMEOUT', {
+    default: '30s',
+    minMs: 1000,
+    maxMs: 110_000,
+    description: 'Longest wait of Preview and Test for a worker and its answer.',
+  }),
+  trialsMax: wholeNumber('FERRY_TRIALS_MAX', {
+    default: '32',
+    min: 1,
+    max: 1000,
+    description: 'Previews and tests that may be on their way at once.',
+  }),
   useCasesMax: wholeNumber('FERRY_USE_CASES_MAX', {
     default: '10000',
     min: 1,

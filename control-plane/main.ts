@@ -8,7 +8,6 @@ import { WorkerService } from '../proto/gen/ferry/v1/worker_service_pb.ts'
 import { connectClickHouse } from '../runtime/clickhouse.ts'
 import { connectKafka, openCluster } from '../runtime/kafka.ts'
 import type { KafkaClusterConfig } from '../runtime/kafka-clusters.ts'
-import { defaultCluster } from '../runtime/kafka-settings.ts'
 import { createLog, type Logger } from '../runtime/log.ts'
 import { connectRedis } from '../runtime/redis.ts'
 import { type Running, runProcess } from '../runtime/run-process.ts'
@@ -16,6 +15,7 @@ import { spoolTopicOf } from '../runtime/settings.ts'
 import { advertisedAddress, hostAndPort, withPort } from './address.ts'
 import { deliveryService, selfCheckingDeliveryMethods } from './api/delivery-service.ts'
 import { fleetService } from './api/fleet-service.ts'
+import { previewMethods } from './api/preview-methods.ts'
 import { retryBatchService, selfCheckingRetryBatchMethods } from './api/retry-batch-service.ts'
 import { selfCheckingMethods, useCaseService } from './api/use-case-service.ts'
 import { withLanes } from './api/with-lanes.ts'
@@ -36,6 +36,7 @@ import { LeaderClient } from './fleet/leader-client.ts'
 import { ParkedCounter } from './fleet/parked-counter.ts'
 import { TopicSource } from './fleet/topic-source.ts'
 import { within } from './fleet/within.ts'
+import { openStartSteps } from './open-start-steps.ts'
 import { batchKeys } from './retry-batches/batch-keys.ts'
 import { BatchStore } from './retry-batches/batch-store.ts'
 import { RetryBatches } from './retry-batches/retry-batches.ts'
@@ -43,15 +44,13 @@ import { RetryBatchRunner } from './retry-batches/run.ts'
 import { type ServeHandle, serve } from './serve/serve.ts'
 import { findViolations } from './serve/validate-request.ts'
 import { Spool } from './spool/spool.ts'
-import { StartSteps } from './start-steps.ts'
 import { AuditLog } from './store/audit-log.ts'
 import { controlKeys } from './store/control-keys.ts'
 import { DescriptorSets } from './store/descriptor-sets.ts'
-import { migrate } from './store/migrate.ts'
-import { migrationLock } from './store/migration-lock.ts'
 import { Outbox } from './store/outbox.ts'
 import { Records } from './store/records.ts'
 import { StoreError } from './store/store-error.ts'
+import { Trials } from './trials/trials.ts'
 import { Lifecycle } from './use-cases/lifecycle.ts'
 import { Registry } from './use-cases/registry.ts'
 import { UseCaseSecrets } from './use-cases/use-case-secrets.ts'
@@ -179,29 +178,6 @@ function openLeaderLoops(
   ]
 }
 
-/** Tried until it has worked once: only then is this process ready. */
-function openStartSteps(
-  config: ControlPlaneConfig,
-  { redis, source, spool }: Connections,
-  { keys }: UseCases,
-  log: Logger,
-): StartSteps {
-  const withLock = migrationLock({ redis, keys, ttlMs: 30_000, waitTimeoutMs: 60_000 })
-  const { clickhouseUrl, clickhouseDatabase: database, migrationTimeoutMs: statementTimeoutMs } = config
-  return new StartSteps(
-    [
-      { name: 'Redis answers', run: async () => void (await redis.ping()) },
-      { name: 'Kafka answers', run: () => source.ping(defaultCluster) },
-      { name: 'the spool has its topic in Kafka', run: () => spool.ensure() },
-      {
-        name: 'the tables in ClickHouse are those of this release',
-        run: async () => void (await migrate({ clickhouseUrl, database, statementTimeoutMs, log, withLock })),
-      },
-    ],
-    log,
-  )
-}
-
 /** Everything that this process is made of, connected and not started. */
 function open(config: ControlPlaneConfig, address: () => string, log: Logger) {
   const connections = connect(config, log)
@@ -217,13 +193,14 @@ function open(config: ControlPlaneConfig, address: () => string, log: Logger) {
     ...{ redis: connections.redis, keys: useCases.keys, auditLog: useCases.auditLog, log, term: () => fleet.lead()?.term },
     ...{ batchEntriesMax: 1000, batchBytesMax: 4 << 20, intervalMs: 500, retryMsMax: 10_000 },
   })
-  const steps = openStartSteps(config, connections, useCases, log)
-  return { connections, useCases, fleet, leader, limits, reader, batches, loops, outbox, steps }
+  const steps = openStartSteps(config, { ...connections, keys: useCases.keys }, log)
+  const trials = new Trials({ openMax: config.trialsMax, replyBytesMax: 4 << 20 })
+  return { trials, connections, useCases, fleet, leader, limits, reader, batches, loops, outbox, steps }
 }
 type Parts = ReturnType<typeof open>
 
 async function listen(config: ControlPlaneConfig, parts: Parts, log: Logger): Promise<ServeHandle> {
-  const { connections, useCases, fleet, leader, limits, reader, batches, steps } = parts
+  const { connections, useCases, fleet, leader, limits, reader, batches, steps, trials } = parts
   const { redis, source, spool } = connections
   const registry = new MetricsRegistry()
   collectDefaultMetrics({ register: registry })
@@ -237,8 +214,8 @@ async function listen(config: ControlPlaneConfig, parts: Parts, log: Logger): Pr
   })
   return serve({
     services: [
-      [UseCaseService, announced(config, useCases, fleet, connections)],
-      [WorkerService, workerService(fleet, leader, useCases.registry)],
+      [UseCaseService, announced(config, parts)],
+      [WorkerService, workerService(fleet, leader, useCases.registry, trials)],
       [FleetService, fleetService(fleet, leader)],
       [DeliveryService, deliveries],
       [RetryBatchService, retryBatchService(batches)],
@@ -290,11 +267,13 @@ async function start(config: ControlPlaneConfig): Promise<Running> {
   return { stopTimeoutMs: config.stopTimeoutMs + 2000, stop: () => stop(config, parts, server, log) }
 }
 
-function announced(config: ControlPlaneConfig, { registry, lifecycle }: UseCases, fleet: Fleet, { source, redis }: Connections) {
-  const parts = { source, store: new LaneStore(redis) }
-  return withLanes(useCaseService(registry, lifecycle), {
+function announced(config: ControlPlaneConfig, { connections, useCases, fleet, leader, trials }: Parts) {
+  const { registry, lifecycle } = useCases
+  const lanes = { source: connections.source, store: new LaneStore(connections.redis) }
+  const previews = previewMethods({ registry, fleet, leader, trials, timeoutMs: config.trialTimeoutMs })
+  return withLanes(useCaseService(registry, lifecycle, previews), {
     changed: () => fleet.lookAtUseCases(),
-    registered: (useCase) => awaitLanes(useCase, parts, config.createTimeoutMs),
+    registered: (useCase) => awaitLanes(useCase, lanes, config.createTimeoutMs),
   })
 }
 

@@ -1,15 +1,17 @@
 import { fromJson, type JsonValue } from '@bufbuild/protobuf'
 import { expect, test } from 'vitest'
 import { Outcome, Reason } from '../proto/gen/ferry/v1/delivery_pb.ts'
+import { PreviewVerdict } from '../proto/gen/ferry/v1/preview_pb.ts'
 import { type TransformStep, TransformStepSchema } from '../proto/gen/ferry/v1/transform_pb.ts'
 import { certificate } from './harness/certificate.ts'
 import { Endpoint } from './harness/endpoint.ts'
 import { fleetOfFile } from './harness/fleet.ts'
 import { createBatch, waitForBatch } from './harness/retry-batch.ts'
 import { Topic } from './harness/topic.ts'
-import { registerUseCase, specOf } from './harness/use-case.ts'
+import { newName, registerUseCase, specOf } from './harness/use-case.ts'
 
-const fleetOf = fleetOfFile({ workers: 1 })
+const keys = { FERRY_SECRET_KEYS: `one:${Buffer.alloc(32, 7).toString('base64')}` }
+const fleetOf = fleetOfFile({ workers: 1, controlPlaneEnv: keys, workerEnv: keys })
 
 const step = (json: JsonValue): TransformStep => fromJson(TransformStepSchema, json)
 const bodiesOf = (endpoint: Endpoint): string[] => endpoint.requests.map(({ body }) => body.toString()).sort()
@@ -58,4 +60,72 @@ test.concurrent('a wrong transform is refused with every mistake and its step', 
   )
   await expect(wrong).rejects.toThrow(/use_case\.spec\.transform\[1\]\.cast\.fields/)
   await expect(wrong).rejects.toThrow(/use_case\.spec\.transform\[2\] must have exactly one of move, drop, keep, nest, set, cast/)
+})
+
+test.concurrent('a preview shows what would become of real records, and sends nothing; a test sends one, and moves nothing', async () => {
+  const fleet = fleetOf()
+  await using endpoint = await Endpoint.start(() => ({ status: 202, headers: { 'x-answer': 'yes' }, body: 'taken' }))
+  await using topic = await Topic.create(fleet.stack.kafkaBrokers, 1)
+  const values = ['{"id":1,"keep":true}', '{"id":2}', 'no JSON', '{"id":"x","keep":true}', '{"id":9007199254740993,"keep":true}']
+  await topic.publish(values.map((value) => ({ value: Buffer.from(value) })))
+  const transform = [
+    step({ move: { fields: { id: 'order.id' } } }),
+    step({ cast: { fields: ['order.id'], to: 'CAST_TYPE_INTEGER' } }),
+  ]
+  const auth = { scheme: { case: 'bearer', value: { token: { value: 'very-secret' } } } } as const
+  const spec = specOf(topic, endpoint, {
+    ...{ transform, filter: 'has(value.keep)', destination: { url: endpoint.url, auth } },
+  })
+  const useCase = { name: newName(), spec }
+  const { records, problems } = await fleet.client.useCases.preview({ useCase })
+  expect(problems).toEqual([])
+  expect(records.map(({ offset, verdict, reason }) => [offset, verdict, reason])).toEqual([
+    [4n, PreviewVerdict.SEND, Reason.UNSPECIFIED],
+    [3n, PreviewVerdict.FAIL, Reason.TRANSFORM_FAILED],
+    [2n, PreviewVerdict.FAIL, Reason.DECODE_FAILED],
+    [1n, PreviewVerdict.SKIP, Reason.FILTERED],
+    [0n, PreviewVerdict.SEND, Reason.UNSPECIFIED],
+  ])
+  expect(records[0]).toMatchObject({
+    ...{ decoded: values[4], valueBytes: BigInt(values[4]!.length) },
+    request: { method: 'POST', url: endpoint.url, body: '{"keep":true,"order":{"id":9007199254740993}}' },
+  })
+  expect(records[0]!.request!.headers).toMatchObject({ authorization: '***', 'content-type': 'application/json' })
+  expect(records[1]!.error).toBe('the transform fails at step 2 (cast): order.id is "x", which is not a whole number')
+  const some = { useCase, maxRecords: 2, records: { case: 'position', value: { partition: 0, offset: 1n } } } as const
+  expect((await fleet.client.useCases.preview(some)).records.map(({ offset }) => offset)).toEqual([1n, 2n])
+  expect(endpoint.requests).toEqual([])
+
+  const position = { case: 'position', value: { partition: 0, offset: 4n } } as const
+  const sent = await fleet.client.useCases.test({ useCase, record: position })
+  expect(sent).toMatchObject({ status: 202, responseBody: 'taken', outcome: Outcome.DELIVERED, error: '' })
+  expect(sent.responseHeaders).toMatchObject({ 'x-answer': 'yes' })
+  expect(endpoint.requests.map(({ body, headers }) => [body, headers['authorization']])).toEqual([
+    [records[0]!.request!.body, 'Bearer very-secret'],
+  ])
+  expect(endpoint.requests[0]!.headers['idempotency-key']).toMatch(/^test-/)
+  expect(sent.record!.request!.headers).toMatchObject({ authorization: '***' })
+  const value = Buffer.from('{"id":7,"keep":1}')
+  const sample = await fleet.client.useCases.test({ useCase, record: { case: 'sample', value: { value } } })
+  expect([sample.status, endpoint.requests.at(-1)!.body]).toEqual([202, '{"keep":1,"order":{"id":7}}'])
+  const skipped = await fleet.client.useCases.test({ useCase, record: { case: 'sample', value: {} } })
+  expect([skipped.status, skipped.record!.reason]).toEqual([0, Reason.TOMBSTONE])
+  expect(endpoint.requests).toHaveLength(2)
+
+  const absent = { case: 'position', value: { partition: 7, offset: 0n } } as const
+  await expect(fleet.client.useCases.preview({ useCase, records: absent })).rejects.toThrow(
+    'has no partition 7: it has 1, from 0',
+  )
+  const wrong = { ...useCase, spec: { ...spec, filter: 'valu' } }
+  await expect(fleet.client.useCases.preview({ useCase: wrong })).rejects.toThrow('there is no variable valu')
+  await expect(fleet.client.useCases.preview({ useCase: { name: useCase.name } })).rejects.toThrow('there is no use case')
+  await fleet.client.useCases.createUseCase({ useCase })
+  expect(
+    await certificate(fleet, (await fleet.client.useCases.getUseCase({ name: useCase.name })).useCase!, 30_000),
+  ).toMatchObject({
+    ...{ published: 5, delivered: 2, skipped: 1, failed: 2, missing: 0, attempts: 4 },
+  })
+  expect((await fleet.client.useCases.preview({ useCase: { name: useCase.name }, maxRecords: 1 })).records).toMatchObject([
+    { offset: 4n, request: { body: records[0]!.request!.body } },
+  ])
 })

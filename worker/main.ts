@@ -23,6 +23,7 @@ import { Lease } from './session/lease.ts'
 import { Session } from './session/session.ts'
 import { openSpool } from './spool/open-spool.ts'
 import { Ticker } from './ticker.ts'
+import { Trials } from './trial/trials.ts'
 
 async function start(config: WorkerConfig): Promise<Running> {
   const log = createLog('worker', config.logLevel)
@@ -52,13 +53,11 @@ async function start(config: WorkerConfig): Promise<Running> {
     () => held,
     () => ({ queue, drain: spool.drain, rates }),
   )
+  const means = { limits: defaultDecodeLimits, egress: config.egress, keys: config.secretKeys }
+  const trials = new Trials({ client, clusters, means, log })
   const held: HeldLanes = new HeldLanes(
     {
-      routes: new Routes(
-        (uids) => client.fetchUseCases(uids),
-        { limits: defaultDecodeLimits, egress: config.egress, keys: config.secretKeys },
-        log,
-      ),
+      routes: new Routes((uids) => client.fetchUseCases(uids), means, log),
       keeper: {
         ...{ attempts, ranges, redis, clickhouse, log },
         get instance() {
@@ -90,6 +89,7 @@ async function start(config: WorkerConfig): Promise<Running> {
     {
       ...{ description: config.description, startMs: Date.now(), intervalMs: config.heartbeatMs, completeEvery: 10 },
       lastWordsMs: config.logFlushMs + config.insertTimeoutMs,
+      tryOut: (given) => trials.take(given),
     },
     log,
   )

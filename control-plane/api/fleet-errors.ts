@@ -13,6 +13,9 @@ const codes: Record<FleetErrorCode, Code> = {
   USE_CASE_NOT_FOUND: Code.NotFound,
   INVALID_PAGE_TOKEN: Code.InvalidArgument,
   LIMIT_EXCEEDED: Code.ResourceExhausted,
+  NO_WORKER: Code.Unavailable,
+  TRIAL_FAILED: Code.FailedPrecondition,
+  TRIAL_TIMEOUT: Code.DeadlineExceeded,
 }
 
 const lostConnection: ReadonlySet<Code> = new Set([Code.Unavailable, Code.DeadlineExceeded])

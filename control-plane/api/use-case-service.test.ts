@@ -27,6 +27,8 @@ beforeEach(async () => {
 })
 afterEach(() => control.close())
 
+const noPreviews = { preview: () => expect.fail('no preview'), test: () => expect.fail('no test') }
+
 function connect({ parked = 0 } = {}) {
   const { records, descriptorSets } = control
   const nowMs = Date.now
@@ -39,9 +41,12 @@ function connect({ parked = 0 } = {}) {
   }
   const registry = new Registry({ records, descriptorSets, nowMs, validation, secrets: new UseCaseSecrets(readSecretKeys('')) })
   const lifecycle = new Lifecycle({ records, nowMs, parked: { count: async () => parked } })
-  const transport = createRouterTransport((router) => router.service(UseCaseService, useCaseService(registry, lifecycle)), {
-    router: { interceptors: [validateRequest(selfCheckingMethods)] },
-  })
+  const transport = createRouterTransport(
+    (router) => router.service(UseCaseService, useCaseService(registry, lifecycle, noPreviews)),
+    {
+      router: { interceptors: [validateRequest(selfCheckingMethods)] },
+    },
+  )
   return createClient(UseCaseService, transport)
 }
 

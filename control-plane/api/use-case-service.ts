@@ -11,8 +11,13 @@ import { answer, callerOf } from './answer.ts'
 export const selfCheckingMethods = [UseCaseService.method.createUseCase, UseCaseService.method.updateUseCase] as const
 
 /** The contract's UseCaseService on the domain. */
-export function useCaseService(registry: Registry, lifecycle: Lifecycle): ServiceImpl<typeof UseCaseService> {
+export function useCaseService(
+  registry: Registry,
+  lifecycle: Lifecycle,
+  previews: Pick<ServiceImpl<typeof UseCaseService>, 'preview' | 'test'>,
+): ServiceImpl<typeof UseCaseService> {
   return {
+    ...previews,
     createUseCase: ({ useCase, validateOnly }, context) =>
       answer(async () => ({ useCase: answered(await registry.create(given(useCase), validateOnly, callerOf(context))) })),
     getUseCase: ({ name }) => answer(async () => ({ useCase: answered(await registry.get(name)) })),

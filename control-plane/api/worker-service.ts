@@ -5,6 +5,7 @@ import { WorkerService } from '../../proto/gen/ferry/v1/worker_service_pb.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import type { LeaderClient } from '../fleet/leader-client.ts'
 import { ferryError } from '../serve/errors.ts'
+import type { Trials } from '../trials/trials.ts'
 import type { Registry } from '../use-cases/registry.ts'
 import { answerFleet } from './fleet-errors.ts'
 import { readHeartbeat, writeReply } from './heartbeat-messages.ts'
@@ -14,7 +15,12 @@ const protocolVersion = 1
 const definitionsBytesMax = 8 << 20
 
 /** The contract's WorkerService: heartbeats are the leader's, definitions any replica's. */
-export function workerService(fleet: Fleet, leader: LeaderClient, registry: Registry): ServiceImpl<typeof WorkerService> {
+export function workerService(
+  fleet: Fleet,
+  leader: LeaderClient,
+  registry: Registry,
+  trials: Trials,
+): ServiceImpl<typeof WorkerService> {
   return {
     heartbeat: (request, context) =>
       answerFleet(async () => {
@@ -25,7 +31,17 @@ export function workerService(fleet: Fleet, leader: LeaderClient, registry: Regi
         if (fleet.lead() === undefined) {
           return leader.call(WorkerService, context.requestHeader, (client, options) => client.heartbeat(request, options))
         }
-        return writeReply(await fleet.heartbeat(readHeartbeat(request, Date.now())))
+        const reply = writeReply(await fleet.heartbeat(readHeartbeat(request, Date.now())))
+        if (!request.draining) reply.trials = trials.take(request.instance)
+        return reply
+      }),
+    answerTrial: (request, context) =>
+      answerFleet(async () => {
+        if (fleet.lead() === undefined) {
+          return leader.call(WorkerService, context.requestHeader, (client, options) => client.answerTrial(request, options))
+        }
+        trials.answer(request)
+        return {}
       }),
     fetchUseCases: ({ uids }) => answerFleet(async () => ({ useCases: await fetchUseCases(registry, uids) })),
   }

@@ -15,6 +15,11 @@ export type FleetErrorCode =
   | 'INVALID_PAGE_TOKEN'
   // There are as many as may be.
   | 'LIMIT_EXCEEDED'
+  // Nobody is there to try a definition.
+  | 'NO_WORKER'
+  // The worker says that it cannot be tried.
+  | 'TRIAL_FAILED'
+  | 'TRIAL_TIMEOUT'
 
 export class FleetError extends Error {
   override readonly name = 'FleetError'

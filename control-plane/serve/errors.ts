@@ -34,6 +34,7 @@ export type ErrorReason =
   | 'RETRY_BATCH_ENDED'
   | 'DELIVERY_NOT_WAITING'
   | 'DELIVERY_BEHIND' // it waits behind an earlier one of its key
+  | 'TRIAL_FAILED' // a preview or test that no worker can do, and why
   | 'PROTOCOL_VERSION_UNSUPPORTED' // the worker is older or newer than this control plane can serve
   | 'WORKER_EXPELLED' // start again as a new instance
   | 'WORKER_WITHOUT_LEASE' // take a lease in Redis, and call again
@@ -42,9 +43,11 @@ export type ErrorReason =
   | 'STATE_UNAVAILABLE' // Redis
   | 'LOG_UNAVAILABLE' // ClickHouse
   | 'SOURCE_UNAVAILABLE' // Kafka
+  | 'NO_WORKER' // a preview or test that no worker has taken
   | 'SERVER_STOPPING' // call again, another replica answers
   // the others
   | 'DEADLINE_EXCEEDED'
+  | 'TRIAL_TIMEOUT' // DEADLINE_EXCEEDED: a worker has taken a preview or test, and has not answered
   | 'CANCELED'
   | 'LIMIT_EXCEEDED' // RESOURCE_EXHAUSTED
   | 'UNAUTHENTICATED'

@@ -88,6 +88,27 @@ export class Registry {
     return copy
   }
 
+  /**
+   * A definition to be tried, whole as a worker needs it: what is asked for, as it would be registered under its name, or without a
+   * spec what is registered.
+   */
+  async draft(asked: UseCase): Promise<UseCase> {
+    const existing = await this.#records.read(asked.name)
+    if (asked.spec === undefined && existing === undefined) throw notFound(asked.name)
+    if (asked.spec === undefined) return this.withDescriptorSet(existing!)
+    const stored = storedSpec(asked.spec, hashDescriptorSet)
+    const problems = this.#secrets.prepare(stored.spec, existing)
+    const useCase = create(UseCaseSchema, { name: asked.name, spec: asked.spec })
+    refuse([...(await validate(useCase, stored, { asksKafka: true }, this.#validation)), ...problems])
+    const uid = existing?.uid ?? newUid()
+    this.#secrets.finish(stored.spec, uid, existing)
+    const draft = create(UseCaseSchema, { name: asked.name, uid, revision: existing?.revision ?? 0n, spec: stored.spec })
+    if (stored.schema === undefined) return this.withDescriptorSet(draft)
+    const kept = keptSchema(draft.spec)!
+    kept.replace(stored.schema, kept.sha256)
+    return draft
+  }
+
   /** The same definition twice answers the first one. */
   async create(asked: UseCase, validateOnly: boolean, caller: Caller): Promise<UseCase> {
     const stored = storedSpec(asked.spec ?? create(UseCaseSpecSchema), hashDescriptorSet)
@@ -98,7 +119,7 @@ export class Registry {
     refuse([...(await validate(useCase, stored, { asksKafka: !existing }, this.#validation)), ...problems])
     if (existing) return alreadyThere(existing, stored.spec)
     const nowMs = this.#nowMs()
-    const uid = randomBytes(10).toString('hex')
+    const uid = newUid()
     this.#secrets.finish(stored.spec, uid, undefined)
     const after = newUseCase(asked.name, uid, stored.spec, nowMs)
     if (validateOnly) return create(UseCaseSchema, { name: after.name, spec: after.spec!, status: after.status! })
@@ -172,6 +193,8 @@ export class Registry {
     return visibleDifferences(existing.spec!, stored.spec).length === 0
   }
 }
+
+const newUid = (): string => randomBytes(10).toString('hex')
 
 /** A secret is the same when its reference is. */
 function visibleDifferences(before: UseCaseSpec, after: UseCaseSpec): Difference[] {

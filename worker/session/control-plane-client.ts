@@ -2,6 +2,8 @@ import { create } from '@bufbuild/protobuf'
 import { type Client, Code, ConnectError, createClient } from '@connectrpc/connect'
 import type { UseCase } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import {
+  type AnswerTrialRequest,
+  AnswerTrialRequestSchema,
   FetchUseCasesRequestSchema,
   type HeartbeatRequest,
   type HeartbeatResponse,
@@ -39,6 +41,11 @@ export class ControlPlaneClient {
   async fetchUseCases(uids: readonly string[]): Promise<readonly UseCase[]> {
     const request = create(FetchUseCasesRequestSchema, { uids: [...uids] })
     return (await this.#call((client) => client.fetchUseCases(request, { timeoutMs: this.#timeoutMs }))).useCases
+  }
+
+  async answerTrial(id: string, answer: AnswerTrialRequest['answer'], otherWorker: boolean): Promise<void> {
+    const request = create(AnswerTrialRequestSchema, { id, answer, otherWorker })
+    await this.#call((client) => client.answerTrial(request, { timeoutMs: this.#timeoutMs }))
   }
 
   async #call<T>(call: (client: Client<typeof WorkerService>) => Promise<T>): Promise<T> {

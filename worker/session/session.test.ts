@@ -67,7 +67,8 @@ function open(intervalMs = 20, lastWordsMs = 0) {
       return control.answer(request)
     },
   }
-  const options = { description: 'test', startMs: 0, intervalMs, completeEvery: 10, lastWordsMs }
+  const tryOut = (given: readonly unknown[]) => told.push(`try out ${given.length}`)
+  const options = { description: 'test', startMs: 0, intervalMs, completeEvery: 10, lastWordsMs, tryOut }
   const opened = new Session(client, newLease as never, 'first', holdings as never, options, silent)
   session = opened
   return { session: opened, heard, told, lanes, control }

@@ -7,6 +7,7 @@ import {
   type LaneAssignment,
   type LaneRelease,
   type LaneReport,
+  type Trial,
 } from '../../proto/gen/ferry/v1/worker_service_pb.ts'
 import { backoffMs } from '../../runtime/backoff.ts'
 import type { Logger } from '../../runtime/log.ts'
@@ -41,6 +42,8 @@ export interface SessionOptions {
    * log what has ended, and are not to ask before.
    */
   readonly lastWordsMs: number
+  /** Somebody waits for these. */
+  readonly tryOut: (trials: readonly Trial[]) => void
 }
 
 const PROTOCOL_VERSION = 1
@@ -236,6 +239,7 @@ export class Session {
       this.#assignmentVersion = response.assignmentVersion
     }
     if (response.inboxes.length > 0) this.#holdings.lookAtInboxes(response.inboxes)
+    if (response.trials.length > 0) this.#options.tryOut(response.trials)
   }
 }
 

@@ -7,6 +7,8 @@ import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { LaneCondition, LaneId, LaneState } from "./lane_pb.ts";
 import { file_ferry_v1_lane } from "./lane_pb.ts";
+import type { PreviewRequest, TestRequest } from "./preview_pb.ts";
+import { file_ferry_v1_preview } from "./preview_pb.ts";
 import type { UseCase } from "./use_case_pb.ts";
 import { file_ferry_v1_use_case } from "./use_case_pb.ts";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
@@ -17,7 +19,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ferry/v1/worker_service.proto.
  */
 export const file_ferry_v1_worker_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch1mZXJyeS92MS93b3JrZXJfc2VydmljZS5wcm90bxIIZmVycnkudjEirQIKEEhlYXJ0YmVhdFJlcXVlc3QSGwoIaW5zdGFuY2UYASABKAlCCbpIBnIEEAEYQBIZCghzZXF1ZW5jZRgCIAEoA0IHukgEIgIoARIhChBwcm90b2NvbF92ZXJzaW9uGAMgASgFQge6SAQaAigBEh0KC2Rlc2NyaXB0aW9uGAQgASgJQgi6SAVyAxjIARIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghkcmFpbmluZxgGIAEoCBIvCgVsYW5lcxgHIAMoCzIULmZlcnJ5LnYxLkxhbmVSZXBvcnRCCrpIB5IBBBCgjQYSEAoIY29tcGxldGUYCCABKAgSGgoSYXNzaWdubWVudF92ZXJzaW9uGAkgASgDIscCCgpMYW5lUmVwb3J0EiQKAmlkGAEgASgLMhAuZmVycnkudjEuTGFuZUlkQga6SAPIAQESDQoFZXBvY2gYAiABKAMSIgoFc3RhdGUYAyABKA4yEy5mZXJyeS52MS5MYW5lU3RhdGUSKgoJY29uZGl0aW9uGAQgASgOMhcuZmVycnkudjEuTGFuZUNvbmRpdGlvbhIZCgdtZXNzYWdlGAUgASgJQgi6SAVyAxiQThIOCgZjdXJzb3IYBiABKAMSDQoFZmxvb3IYByABKAMSEgoKZW5kX29mZnNldBgIIAEoAxIOCgZwYXJrZWQYCSABKAMSGAoQcmVsZWFzZWRfdmVyc2lvbhgKIAEoAxISCgpzZWVuX2Vwb2NoGAsgASgDEhAKCHJldmlzaW9uGAwgASgDEhYKDnJhdGVfc2hhcmVfcHBtGA0gASgFIogCChFIZWFydGJlYXRSZXNwb25zZRIaChJhc3NpZ25tZW50X3ZlcnNpb24YASABKAMSDwoHY2hhbmdlZBgCIAEoCBItCgthc3NpZ25tZW50cxgDIAMoCzIYLmZlcnJ5LnYxLkxhbmVBc3NpZ25tZW50EisKDGFja25vd2xlZGdlZBgEIAMoCzIVLmZlcnJ5LnYxLkxhbmVSZWxlYXNlEiEKB2luYm94ZXMYBSADKAsyEC5mZXJyeS52MS5MYW5lSWQSMAoNbmV4dF9pbnRlcnZhbBgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIVCg1zZW5kX2NvbXBsZXRlGAcgASgIItoBCg5MYW5lQXNzaWdubWVudBIcCgJpZBgBIAEoCzIQLmZlcnJ5LnYxLkxhbmVJZBINCgVlcG9jaBgCIAEoAxIQCghyZXZpc2lvbhgDIAEoAxIYChByZWxlYXNlZF92ZXJzaW9uGAQgASgDEhUKDW1heF9pbl9mbGlnaHQYBSABKAUSEgoKcGFya2VkX21heBgGIAEoAxIYChBwYXJrZWRfYnl0ZXNfbWF4GAcgASgDEhIKCmNyZWRpdF9tYXgYCCABKAUSFgoOcmF0ZV9zaGFyZV9wcG0YCSABKAUiOgoLTGFuZVJlbGVhc2USHAoCaWQYASABKAsyEC5mZXJyeS52MS5MYW5lSWQSDQoFZXBvY2gYAiABKAMiNwoURmV0Y2hVc2VDYXNlc1JlcXVlc3QSHwoEdWlkcxgBIAMoCUIRukgOkgELCAEQ6AciBHICGEAiPQoVRmV0Y2hVc2VDYXNlc1Jlc3BvbnNlEiQKCXVzZV9jYXNlcxgBIAMoCzIRLmZlcnJ5LnYxLlVzZUNhc2UypwEKDVdvcmtlclNlcnZpY2USRAoJSGVhcnRiZWF0EhouZmVycnkudjEuSGVhcnRiZWF0UmVxdWVzdBobLmZlcnJ5LnYxLkhlYXJ0YmVhdFJlc3BvbnNlElAKDUZldGNoVXNlQ2FzZXMSHi5mZXJyeS52MS5GZXRjaFVzZUNhc2VzUmVxdWVzdBofLmZlcnJ5LnYxLkZldGNoVXNlQ2FzZXNSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate, file_ferry_v1_lane, file_ferry_v1_use_case, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Ch1mZXJyeS92MS93b3JrZXJfc2VydmljZS5wcm90bxIIZmVycnkudjEirQIKEEhlYXJ0YmVhdFJlcXVlc3QSGwoIaW5zdGFuY2UYASABKAlCCbpIBnIEEAEYQBIZCghzZXF1ZW5jZRgCIAEoA0IHukgEIgIoARIhChBwcm90b2NvbF92ZXJzaW9uGAMgASgFQge6SAQaAigBEh0KC2Rlc2NyaXB0aW9uGAQgASgJQgi6SAVyAxjIARIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghkcmFpbmluZxgGIAEoCBIvCgVsYW5lcxgHIAMoCzIULmZlcnJ5LnYxLkxhbmVSZXBvcnRCCrpIB5IBBBCgjQYSEAoIY29tcGxldGUYCCABKAgSGgoSYXNzaWdubWVudF92ZXJzaW9uGAkgASgDIscCCgpMYW5lUmVwb3J0EiQKAmlkGAEgASgLMhAuZmVycnkudjEuTGFuZUlkQga6SAPIAQESDQoFZXBvY2gYAiABKAMSIgoFc3RhdGUYAyABKA4yEy5mZXJyeS52MS5MYW5lU3RhdGUSKgoJY29uZGl0aW9uGAQgASgOMhcuZmVycnkudjEuTGFuZUNvbmRpdGlvbhIZCgdtZXNzYWdlGAUgASgJQgi6SAVyAxiQThIOCgZjdXJzb3IYBiABKAMSDQoFZmxvb3IYByABKAMSEgoKZW5kX29mZnNldBgIIAEoAxIOCgZwYXJrZWQYCSABKAMSGAoQcmVsZWFzZWRfdmVyc2lvbhgKIAEoAxISCgpzZWVuX2Vwb2NoGAsgASgDEhAKCHJldmlzaW9uGAwgASgDEhYKDnJhdGVfc2hhcmVfcHBtGA0gASgFIqkCChFIZWFydGJlYXRSZXNwb25zZRIaChJhc3NpZ25tZW50X3ZlcnNpb24YASABKAMSDwoHY2hhbmdlZBgCIAEoCBItCgthc3NpZ25tZW50cxgDIAMoCzIYLmZlcnJ5LnYxLkxhbmVBc3NpZ25tZW50EisKDGFja25vd2xlZGdlZBgEIAMoCzIVLmZlcnJ5LnYxLkxhbmVSZWxlYXNlEiEKB2luYm94ZXMYBSADKAsyEC5mZXJyeS52MS5MYW5lSWQSMAoNbmV4dF9pbnRlcnZhbBgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIVCg1zZW5kX2NvbXBsZXRlGAcgASgIEh8KBnRyaWFscxgIIAMoCzIPLmZlcnJ5LnYxLlRyaWFsIsIBCgVUcmlhbBIKCgJpZBgBIAEoCRIjCgh1c2VfY2FzZRgCIAEoCzIRLmZlcnJ5LnYxLlVzZUNhc2USKgoHdGltZW91dBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIrCgdwcmV2aWV3GAQgASgLMhguZmVycnkudjEuUHJldmlld1JlcXVlc3RIABIlCgR0ZXN0GAUgASgLMhUuZmVycnkudjEuVGVzdFJlcXVlc3RIAEIICgZ3YW50ZWQiqgEKEkFuc3dlclRyaWFsUmVxdWVzdBIVCgJpZBgBIAEoCUIJukgGcgQQARhAEh0KB3ByZXZpZXcYAiABKAxCCrpIB3oFGICAgARIABIaCgR0ZXN0GAMgASgMQgq6SAd6BRiAgIAESAASGwoHcHJvYmxlbRgEIAEoCUIIukgFcgMYkE5IABIUCgxvdGhlcl93b3JrZXIYBSABKAhCDwoGYW5zd2VyEgW6SAIIASIVChNBbnN3ZXJUcmlhbFJlc3BvbnNlItoBCg5MYW5lQXNzaWdubWVudBIcCgJpZBgBIAEoCzIQLmZlcnJ5LnYxLkxhbmVJZBINCgVlcG9jaBgCIAEoAxIQCghyZXZpc2lvbhgDIAEoAxIYChByZWxlYXNlZF92ZXJzaW9uGAQgASgDEhUKDW1heF9pbl9mbGlnaHQYBSABKAUSEgoKcGFya2VkX21heBgGIAEoAxIYChBwYXJrZWRfYnl0ZXNfbWF4GAcgASgDEhIKCmNyZWRpdF9tYXgYCCABKAUSFgoOcmF0ZV9zaGFyZV9wcG0YCSABKAUiOgoLTGFuZVJlbGVhc2USHAoCaWQYASABKAsyEC5mZXJyeS52MS5MYW5lSWQSDQoFZXBvY2gYAiABKAMiNwoURmV0Y2hVc2VDYXNlc1JlcXVlc3QSHwoEdWlkcxgBIAMoCUIRukgOkgELCAEQ6AciBHICGEAiPQoVRmV0Y2hVc2VDYXNlc1Jlc3BvbnNlEiQKCXVzZV9jYXNlcxgBIAMoCzIRLmZlcnJ5LnYxLlVzZUNhc2Uy8wEKDVdvcmtlclNlcnZpY2USRAoJSGVhcnRiZWF0EhouZmVycnkudjEuSGVhcnRiZWF0UmVxdWVzdBobLmZlcnJ5LnYxLkhlYXJ0YmVhdFJlc3BvbnNlElAKDUZldGNoVXNlQ2FzZXMSHi5mZXJyeS52MS5GZXRjaFVzZUNhc2VzUmVxdWVzdBofLmZlcnJ5LnYxLkZldGNoVXNlQ2FzZXNSZXNwb25zZRJKCgtBbnN3ZXJUcmlhbBIcLmZlcnJ5LnYxLkFuc3dlclRyaWFsUmVxdWVzdBodLmZlcnJ5LnYxLkFuc3dlclRyaWFsUmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_ferry_v1_lane, file_ferry_v1_preview, file_ferry_v1_use_case, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * See Heartbeat.
@@ -255,6 +257,13 @@ export type HeartbeatResponse = Message<"ferry.v1.HeartbeatResponse"> & {
    * @generated from field: bool send_complete = 7;
    */
   sendComplete: boolean;
+
+  /**
+   * Somebody waits for these: to be done at once, beside all else, and answered by AnswerTrial.
+   *
+   * @generated from field: repeated ferry.v1.Trial trials = 8;
+   */
+  trials: Trial[];
 };
 
 /**
@@ -263,6 +272,138 @@ export type HeartbeatResponse = Message<"ferry.v1.HeartbeatResponse"> & {
  */
 export const HeartbeatResponseSchema: GenMessage<HeartbeatResponse> = /*@__PURE__*/
   messageDesc(file_ferry_v1_worker_service, 2);
+
+/**
+ * A definition that is tried with a record or a few. Nothing comes of it but its answer.
+ *
+ * @generated from message ferry.v1.Trial
+ */
+export type Trial = Message<"ferry.v1.Trial"> & {
+  /**
+   * Names it in the answer.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * The whole definition, as FetchUseCases gives it.
+   *
+   * @generated from field: ferry.v1.UseCase use_case = 2;
+   */
+  useCase?: UseCase | undefined;
+
+  /**
+   * So long somebody waits for the answer.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 3;
+   */
+  timeout?: Duration | undefined;
+
+  /**
+   * What is wanted.
+   *
+   * @generated from oneof ferry.v1.Trial.wanted
+   */
+  wanted: {
+    /**
+     * See UseCaseService.Preview; without a use case.
+     *
+     * @generated from field: ferry.v1.PreviewRequest preview = 4;
+     */
+    value: PreviewRequest;
+    case: "preview";
+  } | {
+    /**
+     * See UseCaseService.Test; without a use case.
+     *
+     * @generated from field: ferry.v1.TestRequest test = 5;
+     */
+    value: TestRequest;
+    case: "test";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message ferry.v1.Trial.
+ * Use `create(TrialSchema)` to create a new message.
+ */
+export const TrialSchema: GenMessage<Trial> = /*@__PURE__*/
+  messageDesc(file_ferry_v1_worker_service, 3);
+
+/**
+ * See AnswerTrial.
+ *
+ * @generated from message ferry.v1.AnswerTrialRequest
+ */
+export type AnswerTrialRequest = Message<"ferry.v1.AnswerTrialRequest"> & {
+  /**
+   * The trial's.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Exactly one.
+   *
+   * @generated from oneof ferry.v1.AnswerTrialRequest.answer
+   */
+  answer: {
+    /**
+     * A PreviewResponse, as its bytes: it is handed on.
+     *
+     * @generated from field: bytes preview = 2;
+     */
+    value: Uint8Array;
+    case: "preview";
+  } | {
+    /**
+     * A TestResponse, as its bytes.
+     *
+     * @generated from field: bytes test = 3;
+     */
+    value: Uint8Array;
+    case: "test";
+  } | {
+    /**
+     * Why there is none; workers cut it to 1,000 characters.
+     *
+     * @generated from field: string problem = 4;
+     */
+    value: string;
+    case: "problem";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * With a problem: it is this worker's own, another may be able to.
+   *
+   * @generated from field: bool other_worker = 5;
+   */
+  otherWorker: boolean;
+};
+
+/**
+ * Describes the message ferry.v1.AnswerTrialRequest.
+ * Use `create(AnswerTrialRequestSchema)` to create a new message.
+ */
+export const AnswerTrialRequestSchema: GenMessage<AnswerTrialRequest> = /*@__PURE__*/
+  messageDesc(file_ferry_v1_worker_service, 4);
+
+/**
+ * See AnswerTrial.
+ *
+ * @generated from message ferry.v1.AnswerTrialResponse
+ */
+export type AnswerTrialResponse = Message<"ferry.v1.AnswerTrialResponse"> & {
+};
+
+/**
+ * Describes the message ferry.v1.AnswerTrialResponse.
+ * Use `create(AnswerTrialResponseSchema)` to create a new message.
+ */
+export const AnswerTrialResponseSchema: GenMessage<AnswerTrialResponse> = /*@__PURE__*/
+  messageDesc(file_ferry_v1_worker_service, 5);
 
 /**
  * A lane that a worker should hold. A lane that is held and not among the assignments is drained.
@@ -340,7 +481,7 @@ export type LaneAssignment = Message<"ferry.v1.LaneAssignment"> & {
  * Use `create(LaneAssignmentSchema)` to create a new message.
  */
 export const LaneAssignmentSchema: GenMessage<LaneAssignment> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_worker_service, 3);
+  messageDesc(file_ferry_v1_worker_service, 6);
 
 /**
  * A lane that was let go, with the epoch that it was held with.
@@ -368,7 +509,7 @@ export type LaneRelease = Message<"ferry.v1.LaneRelease"> & {
  * Use `create(LaneReleaseSchema)` to create a new message.
  */
 export const LaneReleaseSchema: GenMessage<LaneRelease> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_worker_service, 4);
+  messageDesc(file_ferry_v1_worker_service, 7);
 
 /**
  * See FetchUseCases.
@@ -389,7 +530,7 @@ export type FetchUseCasesRequest = Message<"ferry.v1.FetchUseCasesRequest"> & {
  * Use `create(FetchUseCasesRequestSchema)` to create a new message.
  */
 export const FetchUseCasesRequestSchema: GenMessage<FetchUseCasesRequest> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_worker_service, 5);
+  messageDesc(file_ferry_v1_worker_service, 8);
 
 /**
  * See FetchUseCases.
@@ -411,7 +552,7 @@ export type FetchUseCasesResponse = Message<"ferry.v1.FetchUseCasesResponse"> & 
  * Use `create(FetchUseCasesResponseSchema)` to create a new message.
  */
 export const FetchUseCasesResponseSchema: GenMessage<FetchUseCasesResponse> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_worker_service, 6);
+  messageDesc(file_ferry_v1_worker_service, 9);
 
 /**
  * Workers call this; nobody else.
@@ -438,6 +579,16 @@ export const WorkerService: GenService<{
     methodKind: "unary";
     input: typeof FetchUseCasesRequestSchema;
     output: typeof FetchUseCasesResponseSchema;
+  },
+  /**
+   * What came of a trial that a heartbeat's reply has brought.
+   *
+   * @generated from rpc ferry.v1.WorkerService.AnswerTrial
+   */
+  answerTrial: {
+    methodKind: "unary";
+    input: typeof AnswerTrialRequestSchema;
+    output: typeof AnswerTrialResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_ferry_v1_worker_service, 0);

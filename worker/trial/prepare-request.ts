@@ -1,0 +1,20 @@
+import type { LaneId } from '../../runtime/lane-keys.ts'
+import { prepareLaneHeaders } from '../deliver/request-headers.ts'
+import type { Route } from '../deliver/route.ts'
+import type { Lane } from '../lane/lane.ts'
+import { Load } from '../lane/load.ts'
+import type { KafkaRecord } from '../source/kafka-record.ts'
+
+/** Of no lane: no owner has it. */
+const EPOCH = 0
+
+/** What a request slot would carry for a record's first attempt, as a lane would have made it. Times are Unix ms. */
+export function prepareRequest(route: Route, id: LaneId, record: KafkaRecord, body: Buffer, nowMs: number): Load {
+  const load = new Load()
+  // All that a request has of its lane.
+  load.lane = { id, headers: prepareLaneHeaders(id, EPOCH) } as Lane
+  load.record = record
+  load.address(route, load.lane, 0, 1)
+  load.carry(body, nowMs)
+  return load
+}
