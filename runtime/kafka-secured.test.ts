@@ -1,4 +1,7 @@
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
@@ -41,7 +44,11 @@ beforeAll(async () => {
       'listener.security.protocol.map':
         'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL',
       'sasl.enabled.mechanisms': 'PLAIN',
+      'listener.name.sasl_plaintext.sasl.enabled.mechanisms': 'PLAIN,OAUTHBEARER',
       'listener.name.sasl_plaintext.plain.sasl.jaas.config': jaas,
+      // Takes tokens that nobody has signed.
+      'listener.name.sasl_plaintext.oauthbearer.sasl.jaas.config':
+        'org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";',
       'listener.name.sasl_ssl.plain.sasl.jaas.config': jaas,
       'ssl.keystore.type': 'PEM',
       'ssl.keystore.location': keyStore,
@@ -107,4 +114,26 @@ test('a wrong password and a wrong CA are named, with what to do, and no secret'
   expect(await refusal({ name: 'default', brokers: at(ports.both), tls: { ca: stranger }, sasl: user })).toContain(
     'FERRY_KAFKA_TLS_CA_FILE',
   )
+}, 60_000)
+
+test('records go with the token of an OAuth server; what the server refuses is named, with what to do', async () => {
+  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const answer = { status: 200 }
+  const server = createServer((request, response) => {
+    request.resume()
+    const now = Math.floor(Date.now() / 1000)
+    const token = `${part({ alg: 'none' })}.${part({ sub: 'ferry', iat: now - 10, exp: now + 600 })}.`
+    const granted = { access_token: token, token_type: 'Bearer', expires_in: 600 }
+    response.writeHead(answer.status).end(JSON.stringify(answer.status === 200 ? granted : { error: 'invalid_client' }))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const tokenUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`
+  const sasl = { mechanism: 'OAUTHBEARER', username: 'ferry', password: 's3cret-word', tokenUrl, scope: '' } as const
+  expect(await carry({ name: 'oauth', brokers: at(ports.sasl), sasl })).toContain('oauth')
+  answer.status = 401
+  const byServer = await refusal({ name: 'west', brokers: at(ports.sasl), sasl })
+  expect(byServer).toMatch(/the OAuth server at .* answered 401 \(invalid_client\): look at FERRY_KAFKA_WEST_OAUTH_TOKEN_URL/)
+  expect(byServer).not.toContain('s3cret-word')
+  server.close()
 }, 60_000)

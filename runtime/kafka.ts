@@ -1,10 +1,11 @@
 import type { Cluster, Kafka, KafkaConfig, PartitionAssigner } from 'kafkajs'
 import kafkajs from 'kafkajs'
+import { tokenFetcher } from './fetch-token.ts'
 import type { KafkaClusterConfig } from './kafka-clusters.ts'
 import { describeKafkaFault } from './kafka-fault.ts'
 import { tolerateMetadata } from './kafka-metadata.ts'
 import type { Logger } from './log.ts'
-import { createTokenSource } from './oauth-token.ts'
+import { shareToken } from './share-token.ts'
 
 export type { Broker, Cluster, Kafka } from 'kafkajs'
 
@@ -45,7 +46,7 @@ function saslOf({ sasl }: KafkaClusterConfig, timeoutMs: number): Pick<KafkaConf
     case 'SCRAM-SHA-512':
       return { sasl: { mechanism: 'scram-sha-512', username, password } }
     case 'OAUTHBEARER': {
-      const token = createTokenSource({ tokenUrl, clientId: username, clientSecret: password, scope }, timeoutMs)
+      const token = shareToken(tokenFetcher({ tokenUrl, clientId: username, clientSecret: password, scope }, timeoutMs))
       return { sasl: { mechanism: 'oauthbearer', oauthBearerProvider: async () => ({ value: await token() }) } }
     }
   }

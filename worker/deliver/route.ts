@@ -15,7 +15,7 @@ import { compileCloudEvents } from './compile-cloud-events.ts'
 import { compileSigning } from './compile-signing.ts'
 import { compileTarget, lookForTrouble, seeTrouble } from './compile-target.ts'
 import { compileTls } from './compile-tls.ts'
-import { tokenFetcher } from './fetch-token.ts'
+import { compileTokenFetcher } from './compile-token.ts'
 import type { FinishRequest } from './finish-request.ts'
 import type { Target } from './flight.ts'
 import { compilePlan, type Plan } from './plan.ts'
@@ -84,5 +84,5 @@ function compileFinish({ name, spec }: UseCase): FinishRequest | undefined {
 function compileToken(useCase: UseCase, egress: EgressRules): TokenSource | undefined {
   const scheme = useCase.spec?.destination?.auth?.scheme
   if (scheme?.case !== 'oauth2') return undefined
-  return new TokenSource(tokenFetcher('spec.destination.auth.oauth2', scheme.value, egress))
+  return new TokenSource(compileTokenFetcher('spec.destination.auth.oauth2', scheme.value, egress))
 }

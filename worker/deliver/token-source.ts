@@ -1,4 +1,5 @@
 import { LaneCondition } from '../../proto/gen/ferry/v1/lane_pb.ts'
+import type { Token } from '../../runtime/fetch-token.ts'
 import type { Trouble } from './access.ts'
 
 // One OAuth 2 token for all requests of a use case on this worker. Nobody waits for it in a call: while there is none, nothing is sent.
@@ -13,12 +14,6 @@ import type { Trouble } from './access.ts'
 //          been there for a minute
 // GOOD     401, and it has not                    GOOD      the answer counts: a new token would be refused as well
 // any      401 to an older token                  same      the attempt costs no retry
-
-export interface Token {
-  /** For the authorization header. */
-  readonly value: string
-  readonly lifetimeMs: number
-}
 
 /** So long before the expiry a token is fetched anew, or a quarter of its life if that is less. */
 const EARLY_MS = 60_000

@@ -1,12 +1,9 @@
 import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { create } from '@bufbuild/protobuf'
-import { durationFromMs } from '@bufbuild/protobuf/wkt'
 import { expect, test } from 'vitest'
-import { ClientAuthentication, OAuth2ClientCredentialsSchema } from '../../proto/gen/ferry/v1/credentials_pb.ts'
-import { readEgressRules } from '../../runtime/egress-rules.ts'
-import { tokenFetcher } from './fetch-token.ts'
+import { type OauthClient, tokenFetcher } from './fetch-token.ts'
+import { shareToken } from './share-token.ts'
 
 interface Asked {
   readonly headers: IncomingHttpHeaders
@@ -38,14 +35,13 @@ async function serve(answer: { status?: number; body?: string; headers?: Record<
 
 const secret = 'top/secret:1'
 
-const fetcher = (origin: string, over: object = {}, allow = 'loopback') =>
+const fetcher = (origin: string, over: Partial<OauthClient> = {}) =>
   tokenFetcher(
-    'spec.destination.auth.oauth2',
-    create(OAuth2ClientCredentialsSchema, {
-      ...{ tokenUrl: `${origin}/token?tenant=blue`, clientId: 'ferry', clientSecret: { value: secret }, scopes: ['a', 'b'] },
-      ...{ tokenTimeout: durationFromMs(300), parameters: { audience: 'orders' }, ...over },
-    }),
-    readEgressRules(allow),
+    {
+      ...{ tokenUrl: `${origin}/token?tenant=blue`, clientId: 'ferry', clientSecret: secret, scope: 'a b' },
+      ...{ parameters: { audience: 'orders' }, ...over },
+    },
+    300,
   )
 
 const good = JSON.stringify({ access_token: 'tok', token_type: 'Bearer', expires_in: 120 })
@@ -61,20 +57,31 @@ test('asks by the standard, with the credentials in the header, and reads the li
 
 test('or with the credentials in the form', async () => {
   await using server = await serve({ body: good })
-  await fetcher(server.origin, { clientAuthentication: ClientAuthentication.FORM })()
+  await fetcher(server.origin, { isInForm: true })()
   expect(server.asked[0]!.headers.authorization).toBeUndefined()
   expect(server.asked[0]!.form).toMatchObject({ client_id: 'ferry', client_secret: secret })
 })
 
 test.each<[string, Parameters<typeof serve>[0], RegExp]>([
   ['a refusal', { status: 401, body: '{"error":"invalid_client"}' }, /answered 401 \(invalid_client\)$/],
+  [
+    'a refusal with a challenge',
+    { status: 401, body: '{"error":"invalid_client"}', headers: { 'www-authenticate': 'Basic realm="x"' } },
+    /answered 401 \(invalid_client\)$/,
+  ],
+  ['an outage', { status: 503 }, /answered 503$/],
+  ['an empty answer', { status: 204 }, /answered 204$/],
   ['a refusal that repeats the secret', { status: 400, body: `{"error":"${secret}"}` }, /answered 400$/],
   ['a redirect', { status: 302, headers: { location: 'http://127.0.0.1:1/' } }, /answered 302$/],
-  ['no token', { body: '{}' }, /without a usable access_token$/],
+  ['no token', { body: '{}' }, /without a usable access_token and its token_type$/],
   ['a token for something else', { body: '{"access_token":"a","token_type":"mac"}' }, /no bearer token$/],
-  ['a token that is no header', { body: '{"access_token":"a\\r\\nb"}' }, /without a usable access_token$/],
-  ['no JSON', { body: '<html>' }, /without a usable access_token$/],
-  ['too much', { body: 'x'.repeat(70_000) }, /more than 65536 bytes/],
+  [
+    'a token that is no header',
+    { body: '{"access_token":"a\\r\\nb","token_type":"bearer"}' },
+    /without a usable access_token and its token_type$/,
+  ],
+  ['no JSON', { body: '<html>' }, /without a usable access_token and its token_type$/],
+  ['too much', { body: 'x'.repeat(70_000) }, /answered more than 65536 bytes$/],
   ['nothing', { hangs: true }, /did not answer within 300 ms$/],
 ])('%s is an error that says so, and has nothing secret', async (_what, answer, message) => {
   await using server = await serve(answer)
@@ -83,8 +90,32 @@ test.each<[string, Parameters<typeof serve>[0], RegExp]>([
   expect((error as Error).message).not.toContain(secret)
 })
 
-test('an address that may not be dialled is not dialled', async () => {
-  await using server = await serve({ body: good })
-  await expect(fetcher(server.origin, {}, '')()).rejects.toThrow(/loopback.*FERRY_EGRESS_ALLOW/)
-  expect(server.asked).toEqual([])
+test('what cannot be asked is said with its reason', async () => {
+  await expect(fetcher('http://127.0.0.1:1')()).rejects.toThrow(/^http:\/\/127\.0\.0\.1:1 cannot be asked: .*ECONNREFUSED/)
+})
+
+test('a token without a lifetime, and one that would live for years, are asked for again in time', async () => {
+  await using none = await serve({ body: '{"access_token":"a","token_type":"bearer"}' })
+  expect((await fetcher(none.origin)()).lifetimeMs).toBe(300_000)
+  await using long = await serve({ body: '{"access_token":"a","token_type":"bearer","expires_in":"1e12"}' })
+  expect((await fetcher(long.origin)()).lifetimeMs).toBe(30 * 86_400_000)
+})
+
+test('Kafka shares a token among all who wait, and asks again when most of its life is over, or when there was none', async () => {
+  const answer = { status: 503, body: good }
+  await using server = await serve(answer)
+  let nowMs = 0
+  const token = shareToken(fetcher(server.origin, { parameters: {}, scope: '' }), () => nowMs)
+  await expect(Promise.all([token(), token()])).rejects.toThrow(/^the OAuth server at http.* answered 503$/)
+  expect(server.asked).toHaveLength(1)
+  answer.status = 200
+  expect(await Promise.all([token(), token(), token()])).toEqual(['tok', 'tok', 'tok'])
+  expect(server.asked).toHaveLength(2)
+  nowMs = 95_000
+  await token()
+  expect(server.asked).toHaveLength(2)
+  nowMs = 97_000
+  await token()
+  expect(server.asked).toHaveLength(3)
+  expect(server.asked[2]!.form).toEqual({ grant_type: 'client_credentials' })
 })
