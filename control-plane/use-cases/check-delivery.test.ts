@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf'
 import { expect, test } from 'vitest'
-import { DeliveryPolicySchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { DeliveryPolicySchema, Ordering } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { checkDelivery } from './check-delivery.ts'
 
 const check = (rateLimit?: { recordsPerSecond?: number; bytesPerSecond?: number }) =>
@@ -16,4 +16,13 @@ test('a rate limit has records, bytes or both', () => {
       reason: 'RATE_LIMIT_EMPTY',
     },
   ])
+})
+
+test('the latest version wins in KEY order only, which says what is a version of what', () => {
+  const reasons = (ordering: Ordering, latestVersionWins = true) =>
+    checkDelivery(create(DeliveryPolicySchema, { ordering, latestVersionWins })).map(({ reason }) => reason)
+  expect(reasons(Ordering.KEY)).toEqual([])
+  expect(reasons(Ordering.UNORDERED, false)).toEqual([])
+  const { UNSPECIFIED, UNORDERED, PARTITION } = Ordering
+  for (const ordering of [UNSPECIFIED, UNORDERED, PARTITION]) expect(reasons(ordering)).toEqual(['LATEST_VERSION_ORDER'])
 })

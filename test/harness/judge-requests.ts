@@ -19,7 +19,7 @@ const withoutAnswer = new Set(['ABORTED', 'TIMEOUT', 'CONNECTION_RESET', 'CONNEC
 
 /**
  * The endpoint's record against the log's: every request is in the log exactly once, with the status that it was answered with, and
- * the log has none that the endpoint answered otherwise. Only a crash loses rows, and only of records that are sent again; when
+ * the log has none that the endpoint answered otherwise. Only a crash loses rows, and only of records that a newer owner sends or ends; when
  * ClickHouse dies in the same insert, too, either of attempt and outcome may be there without the other.
  */
 export function judgeRequests(requests: readonly Received[], log: Log, crashed: boolean, problems: Problems): RequestCounts {
@@ -32,6 +32,8 @@ export function judgeRequests(requests: readonly Received[], log: Log, crashed: 
     received.set(name, request)
     lastEpoch.set(recordName(request), Math.max(request.epoch, lastEpoch.get(recordName(request)) ?? 0))
   }
+  // A newer owner may also have ended it without a request: superseded by a newer version.
+  for (const row of log.attempts) lastEpoch.set(recordName(row), Math.max(row.epoch, lastEpoch.get(recordName(row)) ?? 0))
   judgeOwners(requests, problems)
   let lostRows = 0
   for (const [name, request] of received) {

@@ -71,6 +71,7 @@ test('a use case that says nothing has the defaults of the contract', () => {
     },
     ...{ statusPlans: new Map(), answerDecides: false },
     deliversTombstones: false,
+    latestVersionWins: false,
     ...{ giveUpFunded: true, blocks: false, policyId: '-' },
     logBody: 'ALL',
     requestBodyBytesMax: 65_536,

@@ -53,6 +53,8 @@ export interface Plan {
   /** From sending a request to the end of its answer. */
   readonly requestTimeoutMs: number
   readonly connectTimeoutMs: number
+  /** Whether of a key's records that wait only the newest is sent. */
+  readonly latestVersionWins: boolean
   readonly retry: RetryPlan
   /** In place of `retry` after an answer with such a status. */
   readonly statusPlans: ReadonlyMap<number, RetryPlan>
@@ -90,6 +92,7 @@ export function compilePlan(useCase: UseCase): Plan {
     ...compileDestination(useCase),
     ordering: choice('spec.delivery.ordering', orderings, delivery?.ordering),
     rateLimit: compileRate(delivery),
+    latestVersionWins: delivery?.latestVersionWins ?? false,
     retry: retryPlan,
     statusPlans: compileStatusPlans(rules, retryPlan),
     statusClasses: compileStatusClasses(retry?.successStatus ?? [], retry?.retryableStatus ?? [], rules),

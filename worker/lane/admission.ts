@@ -22,7 +22,7 @@ const NO_KEY = -1
 //   anything else                              | to be sent
 
 /** A filter may leave out as many records as fit into this time; then others are let go first. */
-const FILTER_TURN_MS = 5
+const TURN_MS = 5
 
 export type LeavesOut = (record: KafkaRecord) => boolean
 
@@ -39,6 +39,8 @@ export class Admission {
   deliversTombstones = false
   /** Whether the use case's filter leaves a record out; undefined without a filter. */
   leavesOut: LeavesOut | undefined
+  /** Whether records are taken in as far as there is room, before one of them is sent. */
+  looksAhead = false
   /** takeReady has stopped, because it was the turn of others. */
   hasMore = false
   readonly #settling: Settling
@@ -64,15 +66,21 @@ export class Admission {
   takeReady(isIdle: boolean): number {
     const { window } = this.#settling
     this.hasMore = false
+    if (this.looksAhead) this.#lookAhead(isIdle)
     let slot = window.takeReady()
     const startedAt = slot < 0 && this.leavesOut !== undefined ? performance.now() : 0
     while (slot < 0) {
       if (!this.#next(isIdle)) return -1
       slot = window.takeReady()
-      this.hasMore = slot < 0 && startedAt > 0 && performance.now() - startedAt > FILTER_TURN_MS
+      this.hasMore = slot < 0 && startedAt > 0 && performance.now() - startedAt > TURN_MS
       if (this.hasMore) return -1
     }
     return slot
+  }
+
+  #lookAhead(isIdle: boolean): void {
+    const until = performance.now() + TURN_MS
+    while (this.#next(isIdle) && performance.now() < until);
   }
 
   /**

@@ -6,9 +6,20 @@ import type { Flight } from '../deliver/flight.ts'
 import type { Plan } from '../deliver/plan.ts'
 import { responseHeader } from '../deliver/response-header.ts'
 import { retryAfterMs } from '../deliver/retry-after.ts'
-import { FINAL, PAUSING, RETRYABLE, SKIPPED, SUCCESS, statusClass, statusReason } from '../deliver/status-class.ts'
+import {
+  FINAL,
+  PAUSING,
+  RETRYABLE,
+  SKIPPED,
+  SUCCESS,
+  speaksOfRecord,
+  statusClass,
+  statusReason,
+} from '../deliver/status-class.ts'
 import type { Attempt } from '../record/attempt.ts'
-import type { Answer } from './verdict.ts'
+import type { Load } from './load.ts'
+import type { Parked } from './parked.ts'
+import type { Answer, Unsuccessful } from './verdict.ts'
 
 // What came back, put into the attempt's row.
 //
@@ -91,9 +102,23 @@ function readDecision<L>(flight: Landed<L>, row: Attempt): 'SKIPPED' | Answer | 
 }
 
 /** The wait that the answer asks for, in ms. */
-export function askedMs<L>(flight: Landed<L>, plan: Plan, nowMs: number): number | undefined {
+function askedMs<L>(flight: Landed<L>, plan: Plan, nowMs: number): number | undefined {
   const action = plan.answerDecides ? readAnswerAction(flight.responseHeaders) : undefined
   if (action?.kind === 'RETRY' && action.afterMs !== undefined) return action.afterMs
   const header = responseHeader(flight.responseHeaders, 'retry-after')
   return header === undefined ? undefined : retryAfterMs(header, nowMs)
+}
+
+/** What is to be known of an attempt whose answer was no success. entry: undefined for a fresh one. */
+export function unsuccessful(flight: Landed<Load>, entry: Parked | undefined, plan: Plan, nowMs: number): Unsuccessful {
+  const { row } = flight.load
+  return {
+    attempts: row.attempt - (entry?.unpaid ?? 0),
+    firstMs: entry?.firstMs || row.sentMs,
+    nowMs,
+    retryAfterMs: askedMs(flight, plan, nowMs),
+    random: Math.random(),
+    status: flight.status,
+    speaksOfRecord: row.reason === Reason.ANSWER || speaksOfRecord(plan.statusClasses, flight.status),
+  }
 }

@@ -78,6 +78,15 @@ export class KeyOrder {
     return follower
   }
 
+  /** Whether a later record of the slot's key waits for it. */
+  hasLater(slot: number): boolean {
+    if (this.#bucketOf[slot]! < 0) return false
+    const hash = this.#hash[slot]!
+    for (let later = this.#follower[slot]!; later >= 0; later = this.#follower[later]!)
+      if (this.#hash[later] === hash) return true
+    return false
+  }
+
   hashOf(slot: number): number {
     return this.#hash[slot]!
   }

@@ -5,12 +5,12 @@ import { type LaneId, laneKey } from '../../runtime/lane-keys.ts'
 import { earnCredit } from '../deliver/credit.ts'
 import { type LaneHeaders, prepareLaneHeaders } from '../deliver/request-headers.ts'
 import type { Route } from '../deliver/route.ts'
-import { speaksOfRecord } from '../deliver/status-class.ts'
-import { type EncodedLane, encodeLane } from '../record/encode-attempt.ts'
+import type { EncodedLane } from '../record/encode-attempt.ts'
 import type { KafkaRecord } from '../source/kafka-record.ts'
 import type { Chunk } from '../source/partition.ts'
 import { Admission } from './admission.ts'
-import { askedMs, type Landed, readAnswer } from './answer.ts'
+import { type Landed, readAnswer, unsuccessful } from './answer.ts'
+import { encodeRoute } from './encode-route.ts'
 import { failureReason } from './failure-reason.ts'
 import type { Intake } from './intake.ts'
 import { hashKey, PARTITION_KEY } from './key-order.ts'
@@ -19,7 +19,7 @@ import type { LaneLimits } from './lane-limits.ts'
 import type { Load } from './load.ts'
 import type { Parked } from './parked.ts'
 import type { Parking } from './parking.ts'
-import { reschedule } from './reschedule.ts'
+import { rescheduleAll } from './reschedule.ts'
 import type { RowBacklog } from './row-backlog.ts'
 import { Settling, type SettlingParts } from './settling.ts'
 import { judge } from './verdict.ts'
@@ -95,7 +95,7 @@ export class Lane {
     this.#admission = new Admission(this.#settling, this.known, limits, ordering)
     this.#parts = parts
     this.#source = { topic: id.topic, partition: id.partition }
-    this.#encoded = this.#encode(route)
+    this.#encoded = encodeRoute(route.plan, this, this.#parts.instance)
     this.#screen(route)
   }
 
@@ -104,7 +104,7 @@ export class Lane {
     const { policyId } = this
     this.route = route
     if (policyId !== this.policyId) this.reschedule(Date.now())
-    this.#encoded = this.#encode(route)
+    this.#encoded = encodeRoute(route.plan, this, this.#parts.instance)
     this.#screen(route)
   }
 
@@ -115,26 +115,15 @@ export class Lane {
 
   /** What waits was planned by another retry policy. */
   reschedule(nowMs: number): void {
-    for (const entry of [...this.parking.entries()]) {
-      if (entry.ended || entry.sending) continue
-      const next = reschedule(this.route.plan, entry, nowMs, Math.random())
-      if (next !== undefined) this.parking.change(entry, next.state, next.dueMs)
-    }
+    rescheduleAll(this.parking, this.route.plan, nowMs)
   }
 
   #screen({ conversion, plan }: Route): void {
     const source = this.#source
     this.#admission.deliversTombstones = plan.deliversTombstones
+    this.#admission.looksAhead = plan.latestVersionWins
+    this.#settling.supersede = plan.latestVersionWins ? (entry) => this.#supersede(entry) : undefined
     this.#admission.leavesOut = conversion?.filters ? (record) => conversion.leavesOut(record, source) : undefined
-  }
-
-  #encode({ plan }: Route): EncodedLane {
-    const { uid, namespace, id, revision, cluster, topic, method, url } = plan
-    const { successRetentionS, failureRetentionS, logBody, requestBodyBytesMax } = plan
-    return encodeLane({
-      ...{ uid, namespace, useCase: id, revision, cluster, topic, partition: this.id.partition, epoch: this.epoch },
-      ...{ worker: this.#parts.instance, method, url, successRetentionS, failureRetentionS, logBody, requestBodyBytesMax },
-    })
   }
 
   get intake(): Intake {
@@ -176,7 +165,7 @@ export class Lane {
     const slot = this.#admission.takeReady(this.inFlight === 0)
     if (slot < 0) return false
     this.#freshInFlight++
-    this.#fill(load, slot, undefined, this.window.recordOf(slot), 0, 1, Trigger.INITIAL, '')
+    this.#fill(load, slot, undefined, this.window.recordOf(slot))
     return true
   }
 
@@ -184,40 +173,16 @@ export class Lane {
   takeRetry(load: Load, recordOf: (entry: Parked) => KafkaRecord): boolean {
     const entry = this.stopped ? undefined : this.loaded.shift()
     if (entry === undefined) return false
-    const { attempts, batch, round } = entry
-    const trigger = attempts > 0 ? Trigger.RETRY : batch === undefined ? Trigger.INITIAL : Trigger.RETRY_BATCH
-    this.#fill(load, -1, entry, recordOf(entry), round, attempts + 1, trigger, batch ?? '')
+    this.#fill(load, -1, entry, recordOf(entry))
     return true
   }
 
-  #fill(
-    load: Load,
-    slot: number,
-    entry: Parked | undefined,
-    record: KafkaRecord,
-    round: number,
-    attempt: number,
-    trigger: number,
-    batch: string,
-  ): void {
+  #fill(load: Load, slot: number, entry: Parked | undefined, record: KafkaRecord): void {
     this.inFlight++
-    load.lane = this
-    load.slot = slot
-    load.entry = entry
-    load.isRetry = entry !== undefined
-    load.record = record
-    load.encoded = this.#encoded
-    const { row } = load
-    row.offset = Number(record.offset)
-    row.round = round
-    row.attempt = attempt
-    row.trigger = trigger
-    row.retryBatch = batch
-    row.requestId = this.#parts.nextRequestId()
-    row.recordMs = Number(record.timestamp)
-    row.key = record.key
-    row.keyHash = this.#loggedHash(record, slot, entry)
-    load.address(this.route, this, round, attempt)
+    load.take(this, slot, entry, record, this.#encoded)
+    load.row.requestId = this.#parts.nextRequestId()
+    load.row.keyHash = this.#loggedHash(record, slot, entry)
+    load.address(this.route, this)
   }
 
   /** The log tells keys apart, whatever the order. */
@@ -232,10 +197,21 @@ export class Lane {
     return this.window.order === undefined || keyHash === 0 ? undefined : keyHash
   }
 
-  /** Makes the body of what was loaded; false when there is none to send: then the delivery has ended FAILED or SKIPPED and the load is free. */
+  #supersede(entry: Parked): void {
+    this.endUnsent(entry, Outcome.SUPERSEDED, Reason.NEWER_VERSION, Trigger.UNSPECIFIED, Date.now())
+  }
+
+  /** Whether a newer version of what was loaded waits, and this one need not be sent. */
+  #isOutdated({ slot, entry }: Load): boolean {
+    return entry === undefined ? this.window.order!.hasLater(slot) : this.parking.hasLater(entry)
+  }
+
+  /** Makes the body of what was loaded; false when there is none to send: then the delivery has ended, or is blocked, and the load is free. */
   decode(load: Load, nowMs: number): boolean {
     const { conversion, decode } = this.route
     const record = load.record!
+    if (this.route.plan.latestVersionWins && this.#isOutdated(load))
+      return this.#endWithoutRequest(load, Outcome.SUPERSEDED, Reason.NEWER_VERSION, '', nowMs)
     try {
       const body = conversion === undefined ? bodyOf(record, decode) : conversion.convert(record, this.#source)
       if (body === 'FILTERED') return this.#endWithoutRequest(load, Outcome.SKIPPED, Reason.FILTERED, '', nowMs)
@@ -280,16 +256,7 @@ export class Lane {
       return
     }
     if (row.reason === Reason.STATUS_PAUSED) load.pauseUseCase(flight.status)
-    const failed = {
-      attempts: row.attempt - (entry?.unpaid ?? 0),
-      firstMs: entry?.firstMs || row.sentMs,
-      nowMs,
-      retryAfterMs: askedMs(flight, plan, nowMs),
-      random: Math.random(),
-      status: flight.status,
-      speaksOfRecord: row.reason === Reason.ANSWER || speaksOfRecord(plan.statusClasses, flight.status),
-    }
-    const verdict = judge(plan, answer, row.reason, failed, this.credit)
+    const verdict = judge(plan, answer, row.reason, unsuccessful(flight, entry, plan, nowMs), this.credit)
     this.credit = verdict.credit
     row.outcome = verdict.outcome
     row.reason = verdict.reason

@@ -1,3 +1,4 @@
+import { Trigger } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import { RequestHeaders } from '../deliver/request-headers.ts'
 import type { Route } from '../deliver/route.ts'
 import { readTraceContext } from '../deliver/trace-context.ts'
@@ -51,14 +52,32 @@ export class Load {
     packed: NOTHING,
   }
 
-  /** Writes the headers for the record that it carries now. */
-  address(route: Route, lane: Lane, round: number, attempt: number): void {
+  /** Takes up the next attempt of a delivery. slot: -1 for what comes out of parking. */
+  take(lane: Lane, slot: number, entry: Parked | undefined, record: KafkaRecord, encoded: EncodedLane): void {
+    this.lane = lane
+    this.slot = slot
+    this.entry = entry
+    this.isRetry = entry !== undefined
+    this.record = record
+    this.encoded = encoded
+    const { row } = this
+    row.offset = Number(record.offset)
+    row.round = entry?.round ?? 0
+    row.attempt = (entry?.attempts ?? 0) + 1
+    row.trigger = triggerOf(entry)
+    row.retryBatch = entry?.batch ?? ''
+    row.recordMs = Number(record.timestamp)
+    row.key = record.key
+  }
+
+  /** Writes the headers for the attempt that it carries now. */
+  address(route: Route, lane: Lane): void {
     if (this.#route !== route) {
       this.#route = route
       this.#headers = new RequestHeaders(route.plan, route.token !== undefined, route.finish !== undefined)
     }
     const { offset, headers } = this.record!
-    this.#headers!.fill(lane.headers, offset, round, attempt, readTraceContext(headers))
+    this.#headers!.fill(lane.headers, offset, this.row.round, this.row.attempt, readTraceContext(headers))
     if (route.token !== undefined) this.#headers!.token = route.token.header
     this.row.requestHeaders = this.#headers!.logged
   }
@@ -99,4 +118,10 @@ export class Load {
     row.reason = 0
     row.error = ''
   }
+}
+
+function triggerOf(entry: Parked | undefined): Trigger {
+  if (entry === undefined) return Trigger.INITIAL
+  if (entry.attempts > 0) return Trigger.RETRY
+  return entry.batch === undefined ? Trigger.INITIAL : Trigger.RETRY_BATCH
 }

@@ -55,6 +55,17 @@ export class Parking {
     return first === undefined || (first.offset > offset && !first.sending)
   }
 
+  /** Whether a later record of the entry's key waits behind it. */
+  hasLater({ keyHash, offset }: Parked): boolean {
+    const queue = keyHash === undefined ? undefined : this.#queues.get(keyHash)
+    return queue !== undefined && queue.at(-1)!.offset > offset
+  }
+
+  /** Those of a key that wait and are not on their way, by offset. */
+  waitingOf(keyHash: number): readonly Parked[] {
+    return (this.#queues.get(keyHash) ?? []).filter(({ sending, ended }) => !sending && !ended)
+  }
+
   /** For people. */
   describeBlocked(): string {
     let first = Number.POSITIVE_INFINITY

@@ -1,5 +1,6 @@
 import type { ParkedEntry, ParkedState } from '../../runtime/lane-keys.ts'
 import { nextAttempt, nextExhaustedAttempt } from '../deliver/retry-policy.ts'
+import type { Parking } from './parking.ts'
 import type { Rules } from './verdict.ts'
 
 // What a new retry policy makes of a delivery that waits. Its wait is counted from its last attempt, without what its answer asked for.
@@ -10,6 +11,14 @@ import type { Rules } from './verdict.ts'
 //   or blocked  | is exhausted, and blocks| blocked
 //               | is exhausted            | exhausted, due at maximum_interval; what was blocked at once
 //   behind, or on its way, or before its first attempt | as it was
+
+export function rescheduleAll(parking: Parking, rules: Rules, nowMs: number): void {
+  for (const entry of [...parking.entries()]) {
+    if (entry.ended || entry.sending) continue
+    const next = reschedule(rules, entry, nowMs, Math.random())
+    if (next !== undefined) parking.change(entry, next.state, next.dueMs)
+  }
+}
 
 /** Undefined: as it was. */
 export function reschedule(

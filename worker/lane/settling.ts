@@ -69,6 +69,8 @@ export class Settling implements RowOwner<Parked> {
   readonly #parts: SettlingParts
   readonly #unsent = new Load()
   readonly #skipped: RowOwner<Parked> = { acknowledged: (slot) => this.#skippedDurably(slot) }
+  /** By the revision that the lane works by: ends what waits while a newer version of it is there. */
+  supersede: ((entry: Parked) => void) | undefined
   #parkedWhileFull: Parked | undefined
 
   constructor(
@@ -174,8 +176,13 @@ export class Settling implements RowOwner<Parked> {
 
   /** Something of the record's key waits: so does the record. */
   parkBehind(slot: number, record: KafkaRecord, offset: number): void {
+    if (this.supersede !== undefined) this.#supersedeBefore(this.window.order!.hashOf(slot), offset, this.supersede)
     this.#park(slot, record, offset, 'B', 0, undefined)
     this.window.tracker.park(slot)
+  }
+
+  #supersedeBefore(keyHash: number, offset: number, supersede: (entry: Parked) => void): void {
+    for (const entry of this.parking.waitingOf(keyHash)) if (entry.offset < offset) supersede(entry)
   }
 
   /** A request takes so long that it holds up the window: its record is parked as SENDING, so that the cursor passes it. */

@@ -14,7 +14,8 @@ export function prepareRequest(route: Route, id: LaneId, record: KafkaRecord, bo
   // All that a request has of its lane.
   load.lane = { id, headers: prepareLaneHeaders(id, EPOCH) } as Lane
   load.record = record
-  load.address(route, load.lane, 0, 1)
+  load.row.attempt = 1
+  load.address(route, load.lane)
   load.carry(body, nowMs)
   return load
 }
