@@ -1,8 +1,9 @@
 import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
+import http from 'node:http'
 import https from 'node:https'
-import type { AddressInfo } from 'node:net'
+import net, { type AddressInfo, type Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { create } from '@bufbuild/protobuf'
 import { durationFromMs } from '@bufbuild/protobuf/wkt'
@@ -46,7 +47,7 @@ async function send(fleet: Fleet) {
   const destination = { url: endpoint.url, signing: { keys: [{ value: oldKey }] } }
   const wait = { initialInterval: durationFromMs(1100), maximumInterval: durationFromMs(1100), jitterRatio: 0 }
   const useCase = await registerUseCase(fleet, specOf(topic, endpoint, { destination, retry: wait }))
-  await certificate(fleet, useCase, 20_000)
+  await certificate(fleet, useCase, 40_000)
   const [first, second] = endpoint.requests as [Received, Received]
 
   const { useCase: read } = await fleet.client.useCases.getUseCase({ name: useCase.name })
@@ -55,9 +56,9 @@ async function send(fleet: Fleet) {
   const { useCase: changed } = await fleet.client.useCases.updateUseCase({ useCase: read! })
   endpoint.behaviour = () => ({})
   // The worker hears of it with one of its next heartbeats.
-  const both = await waitUntil('requests have two signatures', 20_000, async () => {
+  const both = await waitUntil('requests have two signatures', 40_000, async () => {
     await topic.publish(jsonRecords(1))
-    await certificate(fleet, changed!, 20_000)
+    await certificate(fleet, changed!, 40_000)
     const last = endpoint.requests.at(-1)!
     return signedOf(last, newKey).signature.includes(' ') && last
   })
@@ -145,9 +146,9 @@ test('an endpoint behind a CA of its own gets requests with a client certificate
   const [good, bad] = await Promise.all([register(ca.cert), register(selfSignedCertificate('another ca', untilMs).cert)])
   expect(JSON.stringify(good.spec)).not.toContain('PRIVATE KEY')
   expect(good.spec!.destination!.tls!.clientKey).toMatchObject({ value: '', ref: expect.stringMatching(/^s-/) })
-  await certificate(fleet, good, 20_000)
+  await certificate(fleet, good, 40_000)
   expect(new Set(seen)).toEqual(new Set(['ferry']))
-  const [attempt] = await waitUntil('an attempt has failed', 20_000, async () => {
+  const [attempt] = await waitUntil('an attempt has failed', 40_000, async () => {
     const { attempts } = await fleet.client.deliveries.listAttempts({ useCase: bad.name, pageSize: 1 })
     return attempts.length > 0 && attempts
   })
@@ -172,7 +173,7 @@ test('records arrive as CloudEvents, those that are events already with their ow
     return registerUseCase(fleet, specOf(topic, endpoint, { destination: { url: endpoint.url, cloudEvents } }))
   }
   const [binary, structured] = await Promise.all([register(CloudEventsMode.BINARY), register(CloudEventsMode.STRUCTURED)])
-  await Promise.all([certificate(fleet, binary, 20_000), certificate(fleet, structured, 20_000)])
+  await Promise.all([certificate(fleet, binary, 40_000), certificate(fleet, structured, 40_000)])
   const byOffset = (useCase: typeof binary) => [...endpoint.of(useCase).requests].sort((a, b) => a.offset - b.offset)
   const [made, placed] = byOffset(binary) as [Received, Received]
   expect(made.body).toBe('{"n": 1.0}')
@@ -198,4 +199,36 @@ test('records arrive as CloudEvents, those that are events already with their ow
   expect(JSON.parse(passed!.body)).toMatchObject({ id: 'e-1', source: '/shop', tenant: 'blue', data: 2 })
   const { attempts } = await fleet.client.deliveries.listAttempts({ useCase: structured.name })
   expect(attempts.map((each) => String(each.requestBody))).toContain(event!.body)
+})
+
+test('an endpoint that only a proxy can resolve is reached through it, with a password that nobody else sees', {
+  concurrent: true,
+}, async () => {
+  const fleet = fleetOf()
+  await using endpoint = await Endpoint.start()
+  await using topic = await Topic.create(fleet.stack.kafkaBrokers, 1)
+  await topic.publish(jsonRecords(20))
+  const asked: (string | undefined)[] = []
+  const proxy = http.createServer().on('connect', (request: http.IncomingMessage, socket: Socket) => {
+    asked.push(request.url, request.headers['proxy-authorization'])
+    const through = net.connect(endpoint.port, '127.0.0.1', () => socket.write('HTTP/1.1 200 OK\r\n\r\n'))
+    through.on('error', () => socket.destroy()).pipe(socket)
+    socket.on('error', () => through.destroy()).pipe(through)
+  })
+  proxy.listen(0, '127.0.0.1')
+  await once(proxy, 'listening')
+  const via = {
+    url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+    username: 'ferry',
+    password: { value: 'hunter2' },
+  }
+  const destination = { url: 'http://orders.example:8080/hook', proxy: via }
+  const useCase = await registerUseCase(fleet, specOf(topic, endpoint, { destination }))
+  expect(useCase.spec!.destination!.proxy!.password).toMatchObject({ value: '', ref: expect.stringMatching(/^s-/) })
+  expect(await certificate(fleet, useCase, 40_000)).toMatchObject({ delivered: 20, failed: 0, attempts: 20 })
+  const credentials = `Basic ${Buffer.from('ferry:hunter2').toString('base64')}`
+  expect(new Set(asked)).toEqual(new Set(['orders.example:8080', credentials]))
+  expect(endpoint.requests[0]!.headers['host']).toBe('orders.example:8080')
+  proxy.close()
+  proxy.closeAllConnections()
 })

@@ -1,4 +1,4 @@
-import type { ApiKeyAuth, Auth, BasicAuth, OAuth2ClientCredentials, Secret } from '../../proto/gen/ferry/v1/credentials_pb.ts'
+import type { ApiKeyAuth, Auth, OAuth2ClientCredentials, Secret } from '../../proto/gen/ferry/v1/credentials_pb.ts'
 import type { EgressRules } from '../../runtime/egress-rules.ts'
 import { checkHeaderValue, checkNames } from './check-headers.ts'
 import { checkUrl } from './check-url.ts'
@@ -15,7 +15,7 @@ export function checkAuth(path: string, { scheme }: Auth, headerNames: readonly 
     case 'bearer':
       return [...asAuthorization(), ...checkToken(`${field}.token`, scheme.value.token)]
     case 'basic':
-      return [...asAuthorization(), ...checkBasic(field, scheme.value)]
+      return [...asAuthorization(), ...checkBasic(field, scheme.value.username, scheme.value.password)]
     case 'apiKey':
       return checkApiKey(`${field}.headers`, scheme.value, headerNames)
     case 'oauth2':
@@ -32,7 +32,7 @@ function checkToken(field: string, token: Secret | undefined): Violation[] {
 }
 
 /** RFC 7617, 2: no control characters, and a colon ends the user name. */
-function checkBasic(field: string, { username, password }: BasicAuth): Violation[] {
+export function checkBasic(field: string, username: string, password: Secret | undefined): Violation[] {
   const violations: Violation[] = []
   const add = (name: string, right: string): void => {
     violations.push({ field: `${field}.${name}`, description: `${field}.${name} must have ${right}`, reason: 'HEADER_VALUE' })

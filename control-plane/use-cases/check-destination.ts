@@ -5,6 +5,7 @@ import type { EgressRules } from '../../runtime/egress-rules.ts'
 import { checkAuth } from './check-auth.ts'
 import { checkCloudEvents } from './check-cloud-events.ts'
 import { checkPublicHeaders } from './check-headers.ts'
+import { checkProxy } from './check-proxy.ts'
 import { checkSigning } from './check-signing.ts'
 import { checkTls } from './check-tls.ts'
 import { checkUrl } from './check-url.ts'
@@ -15,7 +16,7 @@ const path = 'use_case.spec.destination'
 
 /** nowMs: Unix ms. */
 export function checkDestination(destination: Destination, egress: EgressRules, nowMs: number): Violation[] {
-  const { url, headers, auth, signing, tls, cloudEvents } = destination
+  const { url, headers, auth, signing, tls, cloudEvents, proxy } = destination
   return [
     ...checkUrl(`${path}.url`, url, egress),
     ...checkPublicHeaders(`${path}.headers`, headers),
@@ -23,6 +24,7 @@ export function checkDestination(destination: Destination, egress: EgressRules, 
     ...(signing ? checkSigning(`${path}.signing`, signing) : []),
     ...(tls ? checkTls(`${path}.tls`, tls, url, nowMs) : []),
     ...(cloudEvents ? checkCloudEvents(`${path}.cloud_events`, cloudEvents, headerNames(destination)) : []),
+    ...(proxy ? checkProxy(`${path}.proxy`, proxy, egress) : []),
     ...checkTimeouts(destination),
   ]
 }

@@ -74,6 +74,7 @@ function fillDecode(decode: Decode): void {
 
 function fillDestination(destination: Destination): void {
   destination.method ||= HttpMethod.POST
+  if (destination.proxy && URL.canParse(destination.proxy.url)) destination.proxy.url = new URL(destination.proxy.url).href
   if (destination.cloudEvents) destination.cloudEvents.mode ||= CloudEventsMode.BINARY
   const entries = Object.entries(destination.headers).map(([name, value]) => [name.toLowerCase(), value] as const)
   destination.headers = Object.fromEntries(entries.sort(([left], [right]) => (left < right ? -1 : 1)))

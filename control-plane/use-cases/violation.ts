@@ -25,6 +25,7 @@ export type ViolationReason =
   | 'SIGNING_KEY'
   | 'RATE_LIMIT_EMPTY'
   | 'CLOUD_EVENTS_TEMPLATE'
+  | 'PROXY_INCOMPLETE'
   | 'TLS_UNUSED'
   | 'TLS_INCOMPLETE'
   | 'TLS_CERTIFICATE'

@@ -31,7 +31,7 @@ type Connected = Parameters<buildConnector.Callback>
  * A TLS alert that comes after the handshake, such as that of a server that wants a client certificate, is an error of Node's socket that does not end
  * it; undici would then report the end that follows, and not the alert.
  */
-function endedByItsError(result: Connected): Connected {
+export function endedByItsError(result: Connected): Connected {
   const [, socket] = result
   if (socket instanceof TLSSocket) socket.once('error', (error) => socket.destroy(error))
   return result

@@ -12,6 +12,7 @@ import type { EgressRules } from '../../runtime/egress-rules.ts'
 import type { SecretKeys } from '../../runtime/secret-keys.ts'
 import { Access } from './access.ts'
 import { compileCloudEvents } from './compile-cloud-events.ts'
+import { compileProxy } from './compile-proxy.ts'
 import { compileSigning } from './compile-signing.ts'
 import { compileTarget, lookForTrouble, seeTrouble } from './compile-target.ts'
 import { compileTls } from './compile-tls.ts'
@@ -51,10 +52,12 @@ export function compileRoute(useCase: UseCase, { limits, egress, keys }: RouteMe
   const plan = compilePlan(useCase)
   const decode = compileDecoder(useCase.spec!.decode!, limits)
   const token = compileToken(useCase, egress)
+  const { tls, proxy } = useCase.spec!.destination!
+  const via = compileProxy('spec.destination.proxy', proxy)
   return {
     plan,
-    target: compileTarget(plan, egress, compileTls('spec.destination.tls', useCase.spec!.destination!.tls)),
-    access: new Access(() => lookForTrouble(plan, egress), seeTrouble(plan, egress), token),
+    target: compileTarget(plan, egress, compileTls('spec.destination.tls', tls), via),
+    access: new Access(() => lookForTrouble(plan, egress, via), seeTrouble(plan, egress, via), token),
     token,
     finish: compileFinish(useCase),
     decode,
