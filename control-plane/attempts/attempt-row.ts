@@ -29,13 +29,15 @@ export interface AttemptRow {
   readonly worker: string
   readonly revision: number
   readonly expire_s: number
+  readonly request_id: number
+  readonly item: number
 }
 
 // No name here is a column's own name with another meaning: ClickHouse would take it in WHERE and ORDER BY too.
 export const attemptColumns = `partition, offset, round, epoch, attempt, toUnixTimestamp64Milli(attempt_time) AS sent_ms,
   CAST(trigger, 'Int8') AS trigger_number, retry_batch, CAST(outcome, 'Int8') AS outcome_number, CAST(reason, 'Int8') AS reason_number,
   status, latency_us, toUnixTimestamp64Milli(record_time) AS record_ms, key, method, url, request_headers, request_body,
-  response_headers, response_body, error, worker, revision, toUnixTimestamp(expire_time) AS expire_s`
+  response_headers, response_body, error, worker, revision, toUnixTimestamp(expire_time) AS expire_s, request_id, item`
 
 export function attemptOf(subject: Subject, row: AttemptRow): Attempt {
   return create(AttemptSchema, {
@@ -67,6 +69,8 @@ export function attemptOf(subject: Subject, row: AttemptRow): Attempt {
     worker: row.worker,
     revision: BigInt(row.revision),
     expireTime: timestampFromMs(row.expire_s * 1000),
+    requestId: BigInt(row.request_id),
+    item: row.item,
   })
 }
 

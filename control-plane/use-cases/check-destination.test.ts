@@ -105,3 +105,10 @@ describe('timeouts', () => {
     expect(timeouts(undefined, 31_000)[0]!.description).toContain('30s (the default)')
   })
 })
+
+test('a batch of CloudEvents is refused: an event is one record', () => {
+  const destination = create(DestinationSchema, { url: 'http://127.0.0.1/', batch: {}, cloudEvents: {} })
+  expect(checkDestination(destination, egress, 0).map(({ field, reason }) => [field, reason])).toEqual([
+    ['use_case.spec.destination.batch', 'BATCH_OF_EVENTS'],
+  ])
+})

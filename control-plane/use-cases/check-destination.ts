@@ -16,7 +16,7 @@ const path = 'use_case.spec.destination'
 
 /** nowMs: Unix ms. */
 export function checkDestination(destination: Destination, egress: EgressRules, nowMs: number): Violation[] {
-  const { url, headers, auth, signing, tls, cloudEvents, proxy } = destination
+  const { url, headers, auth, signing, tls, cloudEvents, batch, proxy } = destination
   return [
     ...checkUrl(`${path}.url`, url, egress),
     ...checkPublicHeaders(`${path}.headers`, headers),
@@ -25,8 +25,15 @@ export function checkDestination(destination: Destination, egress: EgressRules, 
     ...(tls ? checkTls(`${path}.tls`, tls, url, nowMs) : []),
     ...(cloudEvents ? checkCloudEvents(`${path}.cloud_events`, cloudEvents, headerNames(destination)) : []),
     ...(proxy ? checkProxy(`${path}.proxy`, proxy, egress) : []),
+    ...(cloudEvents && batch ? [batchOfEvents] : []),
     ...checkTimeouts(destination),
   ]
+}
+
+const batchOfEvents: Violation = {
+  field: `${path}.batch`,
+  description: `${path}.batch must not be set beside cloud_events: a CloudEvent is one record; leave one of them out`,
+  reason: 'BATCH_OF_EVENTS',
 }
 
 function headerNames({ headers, auth }: Destination): { field: string; name: string }[] {

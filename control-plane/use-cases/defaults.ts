@@ -1,5 +1,6 @@
 import { clone, create } from '@bufbuild/protobuf'
 import { type Duration, durationFromMs, durationMs } from '@bufbuild/protobuf/wkt'
+import { BatchFormat, BatchItem, type Batching } from '../../proto/gen/ferry/v1/batching_pb.ts'
 import { CloudEventsMode } from '../../proto/gen/ferry/v1/cloud_events_pb.ts'
 import {
   type Decode,
@@ -30,6 +31,9 @@ export const defaults = {
   cluster: 'default',
   requestTimeoutMs: 30_000,
   connectTimeoutMs: 5000,
+  batchRecordsMax: 100,
+  batchBytesMax: 1 << 20,
+  batchWaitMs: 100,
   maxInFlight: 64,
   parkedMax: 100_000n,
   parkedBytesMax: 256n << 20n,
@@ -80,7 +84,16 @@ function fillDestination(destination: Destination): void {
   destination.headers = Object.fromEntries(entries.sort(([left], [right]) => (left < right ? -1 : 1)))
   destination.requestTimeout ??= durationFromMs(defaults.requestTimeoutMs)
   destination.connectTimeout ??= shorter(defaults.connectTimeoutMs, destination.requestTimeout)
+  if (destination.batch) fillBatching(destination.batch)
   if (URL.canParse(destination.url)) destination.url = new URL(destination.url).href
+}
+
+function fillBatching(batch: Batching): void {
+  batch.maxRecords ??= defaults.batchRecordsMax
+  batch.maxBytes ??= defaults.batchBytesMax
+  batch.maxWait ??= durationFromMs(defaults.batchWaitMs)
+  batch.format ||= BatchFormat.JSON_ARRAY
+  batch.item ||= BatchItem.VALUE
 }
 
 function fillDelivery(delivery: DeliveryPolicy): DeliveryPolicy {

@@ -26,6 +26,7 @@ export type ViolationReason =
   | 'RATE_LIMIT_EMPTY'
   | 'CLOUD_EVENTS_TEMPLATE'
   | 'PROXY_INCOMPLETE'
+  | 'BATCH_OF_EVENTS'
   | 'TLS_UNUSED'
   | 'TLS_INCOMPLETE'
   | 'TLS_CERTIFICATE'

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { freePort } from '../../deploy/local/free-port.ts'
-import { type Behaviour, isSuccess, type Received, readIdentity } from './received.ts'
+import { readFailures, readRecords } from './read-batch.ts'
+import { type Behaviour, isSuccess, type Received } from './received.ts'
 
 /** Over all endpoints of this process: a use case may have had several. */
 let answers = 0
@@ -85,22 +86,15 @@ export class Endpoint implements AsyncDisposable {
 
   #answer(request: IncomingMessage, body: string, response: ServerResponse): void {
     const { method, url, headers } = request
-    const received: Received = {
-      ...readIdentity(headers),
-      ...{
-        method: method!,
-        path: url!,
-        headers,
-        body,
-        arrivedMs: nowMs(),
-        status: 0,
-        begunStatus: 0,
-        answeredMs: 0,
-        answerOrder: -1,
-      },
-    }
-    this.requests.push(received)
-    const answer = this.behaviour(received)
+    const open = { arrivedMs: nowMs(), status: 0, begunStatus: 0, answeredMs: 0, answerOrder: -1, isNamed: false, batch: [] }
+    const batch: Received[] = readRecords(headers, body).map((each) => ({
+      ...each,
+      ...{ method: method!, path: url!, headers },
+      ...open,
+    }))
+    for (const each of batch) each.batch = batch
+    this.requests.push(...batch)
+    const answer = this.behaviour(batch[0]!)
     if (answer === 'HANG') return
     if (answer === 'RESET') {
       request.socket.resetAndDestroy()
@@ -108,8 +102,16 @@ export class Endpoint implements AsyncDisposable {
     }
     const write = (): void => {
       if (response.destroyed) return
-      response.once('finish', () => this.#answered(received, answer.status ?? 200))
-      received.begunStatus = answer.status ?? 200
+      const status = answer.status ?? 200
+      const failures = 'ferry-batch' in headers ? readFailures(status, answer.body) : new Map<number, number>()
+      const statusOf = (at: number): number => failures.get(at) ?? status
+      for (const [at, each] of batch.entries()) {
+        each.begunStatus = statusOf(at)
+        each.isNamed = failures.has(at)
+      }
+      response.once('finish', () => {
+        for (const [at, each] of batch.entries()) this.#answered(each, statusOf(at))
+      })
       response.writeHead(answer.status ?? 200, { 'content-type': 'application/json', ...answer.headers })
       response.end(answer.body ?? '{}')
     }

@@ -23,7 +23,9 @@ export function judgeOrder(
   const first = requests.filter((each) => each.round === 0)
   const answered = first.filter(isSuccess).sort((a, b) => a.answerOrder - b.answerOrder)
   judgeRising(answered, keys, true, 'records of a key that succeeded after a later one', problems)
-  if (!crashed) judgeRising(first, keys, false, 'requests sent while an earlier record of the key had not ended', problems)
+  // The records of one request come in their order: what counts is where it begins.
+  const begun = partitionOrder ? first.filter((each) => each.batch.indexOf(each) <= 0) : first
+  if (!crashed) judgeRising(begun, keys, false, 'requests sent while an earlier record of the key had not ended', problems)
 }
 
 function judgeRising(

@@ -14,6 +14,7 @@ const record = (offset: number, value: string | undefined = `"${offset}"`): Topi
 const request = (offset: number, attempt: number, status: number, order: number, more: Partial<Received> = {}): Received => ({
   ...{ topic: 't', partition: 0, offset, epoch: 10, round: 0, attempt, method: 'POST', path: '/', headers: {} },
   ...{ body: `"${offset}"`, arrivedMs: order, status, begunStatus: status, answeredMs: order + 0.5, answerOrder: order },
+  ...{ batch: [], isNamed: false },
   ...more,
 })
 

@@ -7,7 +7,7 @@ export interface Answer {
   readonly delayMs?: number
 }
 
-/** HANG: no answer, the connection stays. RESET: the connection is broken off. */
+/** HANG: no answer, the connection stays. RESET: the connection is broken off. Of a batch it is asked once, with its first record. */
 export type Behaviour = (request: Received) => Answer | 'HANG' | 'RESET'
 
 /** Which of Ferry's requests this is, by its headers. */
@@ -20,12 +20,17 @@ export interface RequestIdentity {
   readonly attempt: number
 }
 
-/** One request that reached an endpoint, in the order of arrival. */
+/** One record of a request that reached an endpoint, in the order of arrival. */
 export interface Received extends RequestIdentity {
   readonly method: string
   readonly path: string
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  /** The record's own, also in a batch. */
   readonly body: string
+  /** All records of its request, itself among them. */
+  batch: readonly Received[]
+  /** The answer has named it as failed, whatever its status. */
+  isNamed: boolean
   /** Unix ms when it was there as a whole. */
   readonly arrivedMs: number
   /** 0 while it is not answered. */
@@ -38,7 +43,8 @@ export interface Received extends RequestIdentity {
   answerOrder: number
 }
 
-export const isSuccess = (request: Received): boolean => request.answeredMs > 0 && request.status >= 200 && request.status <= 299
+export const isSuccess = ({ answeredMs, status, isNamed }: Received): boolean =>
+  answeredMs > 0 && !isNamed && status >= 200 && status <= 299
 
 /** `{partition}/{offset}`. */
 export const recordName = ({ partition, offset }: { partition: number; offset: number }): string => `${partition}/${offset}`
@@ -49,11 +55,14 @@ export const requestName = ({ partition, offset, epoch, round, attempt }: Omit<R
 
 /** Throws on a request that does not name itself: Ferry's requests all do. */
 export function readIdentity(headers: Received['headers']): RequestIdentity {
-  const record = /^([^/]+)\/(\d+)\/(\d+)$/.exec(String(headers['ferry-record']))
-  const attempt = /^(\d+)\.(\d+)\.(\d+)$/.exec(String(headers['ferry-attempt']))
-  if (record === null || attempt === null) {
-    throw new Error(`not Ferry's headers: ${headers['ferry-record']}, ${headers['ferry-attempt']}`)
-  }
+  return identityOf(String(headers['ferry-record']), String(headers['ferry-attempt']))
+}
+
+/** Throws on texts that are not Ferry's. */
+export function identityOf(recordText: string, attemptText: string): RequestIdentity {
+  const record = /^([^/]+)\/(\d+)\/(\d+)$/.exec(recordText)
+  const attempt = /^(\d+)\.(\d+)\.(\d+)$/.exec(attemptText)
+  if (record === null || attempt === null) throw new Error(`not Ferry's headers: ${recordText}, ${attemptText}`)
   return {
     topic: record[1]!,
     partition: Number(record[2]),

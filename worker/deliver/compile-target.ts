@@ -4,13 +4,15 @@ import type { Trouble } from './access.ts'
 import type { ProxyTarget } from './compile-proxy.ts'
 import type { TlsOptions } from './compile-tls.ts'
 import { findEgressProblem, guardedConnector } from './egress-guard.ts'
-import type { Target } from './flight.ts'
+import { READ_BYTES_MAX, type Target } from './flight.ts'
 import type { Plan } from './plan.ts'
 import { proxyConnector } from './proxy-connector.ts'
 
 /** Where requests of a plan go. */
 export function compileTarget(plan: Plan, egress: EgressRules, tls: TlsOptions, proxy: ProxyTarget | undefined): Target {
-  const { origin, path, method, requestTimeoutMs, connectTimeoutMs, responseBodyBytesMax } = plan
+  const { origin, path, method, requestTimeoutMs, connectTimeoutMs } = plan
+  // The answer to a batch may name the records that failed: all of it is needed, whatever the log keeps.
+  const responseBodyBytesMax = plan.batch === undefined ? plan.responseBodyBytesMax : READ_BYTES_MAX
   const connect =
     proxy === undefined
       ? guardedConnector(egress, { timeout: connectTimeoutMs, ...tls })

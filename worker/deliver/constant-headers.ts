@@ -49,6 +49,10 @@ export function compileConstantHeaders(headers: Readonly<Record<string, string>>
   return [...byName].sort(([a], [b]) => (a < b ? -1 : 1)).flat()
 }
 
+/** The header of this content type, unless the use case has its own. */
+export const contentType = (type: string, headers: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.keys(headers).some((name) => name.toLowerCase() === 'content-type') ? {} : { 'content-type': type }
+
 export const MASK = '***'
 
 /** The same headers as the attempt log may show them: the values of those that carry credentials, by their name or given as secrets, are masked. */

@@ -16,7 +16,7 @@ export interface Target {
 }
 
 /** An answer's body is read so far; then the connection is closed and the status decides. */
-const READ_BYTES_MAX = 1 << 20
+export const READ_BYTES_MAX = 1 << 20
 /**
  * An idle connection is kept so long, unless the endpoint says less: undici's own default. Many servers close theirs after five
  * seconds without saying so, and a request that meets the end costs its delivery a retry.

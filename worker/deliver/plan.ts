@@ -10,10 +10,11 @@ import {
 } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { groupId } from '../../runtime/lane-keys.ts'
 import { compileAuthHeaders } from './compile-auth.ts'
+import { type BatchPlan, compileBatching } from './compile-batching.ts'
 import { cloudEventsHeaders } from './compile-cloud-events.ts'
 import { compileRate } from './compile-rate.ts'
 import { compileRetryPlan, compileStatusPlans, policyIdOf } from './compile-retry-plan.ts'
-import { compileConstantHeaders, maskSecrets } from './constant-headers.ts'
+import { compileConstantHeaders, contentType, maskSecrets } from './constant-headers.ts'
 import { PlanError } from './plan-error.ts'
 import { choice, durationMs, part, wholeNumber } from './plan-values.ts'
 import type { RatePlan } from './rate-limit.ts'
@@ -53,6 +54,8 @@ export interface Plan {
   /** From sending a request to the end of its answer. */
   readonly requestTimeoutMs: number
   readonly connectTimeoutMs: number
+  /** Undefined: one request per record. */
+  readonly batch: BatchPlan | undefined
   /** Whether of a key's records that wait only the newest is sent. */
   readonly latestVersionWins: boolean
   readonly retry: RetryPlan
@@ -171,12 +174,15 @@ type DestinationPart =
   | 'loggedHeaders'
   | 'requestTimeoutMs'
   | 'connectTimeoutMs'
+  | 'batch'
 
 function compileDestination(useCase: UseCase): Pick<Plan, DestinationPart> {
   const field = 'spec.destination'
   const destination = part(field, useCase.spec?.destination)
   const secrets = compileAuthHeaders(`${field}.auth`, destination.auth)
+  const batch = compileBatching(`${field}.batch`, destination.batch)
   const headers = compileConstantHeaders({
+    ...(batch?.isNdjson && contentType('application/x-ndjson', destination.headers)),
     ...destination.headers,
     ...secrets,
     ...cloudEventsHeaders(`${field}.cloud_events`, destination.cloudEvents),
@@ -189,6 +195,7 @@ function compileDestination(useCase: UseCase): Pick<Plan, DestinationPart> {
     loggedHeaders: maskSecrets(headers, Object.keys(secrets)),
     requestTimeoutMs,
     connectTimeoutMs: durationMs(`${field}.connect_timeout`, destination.connectTimeout, Math.min(5000, requestTimeoutMs), 1),
+    batch,
   }
 }
 

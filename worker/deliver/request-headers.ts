@@ -18,6 +18,10 @@ import type { TraceContext } from './trace-context.ts'
 //                  repeat an older record under a higher epoch. In later rounds an operator has asked for the record again.
 // webhook-id, webhook-timestamp, webhook-signature
 //                  In a use case that signs: compile-signing.ts.
+// ferry-batch      In a request of several records how many they are. Then ferry-record has the lowest and the highest offset
+//                  (`{topic}/{partition}/{lowest}-{highest}`), ferry-attempt is the first record's, there is no tracing, and
+//                  idempotency-key ends with the number of records and a digest of their offsets in the order of the body: the same
+//                  records sent together again, and only they, have the same key.
 // traceparent      From the record's Kafka headers of these names, when they are valid.
 // tracestate
 //
@@ -47,6 +51,9 @@ export function prepareLaneHeaders(lane: LaneId, epoch: number): LaneHeaders {
     firstAttempt: `${epoch}.0.1`,
   }
 }
+
+export const attemptText = (lane: LaneHeaders, round: number, attempt: number): string =>
+  round === 0 && attempt === 1 ? lane.firstAttempt : `${lane.epochPrefix}${round}.${attempt}`
 
 /** The headers of a request slot, of one revision of a use case. */
 export class RequestHeaders {
@@ -79,7 +86,7 @@ export class RequestHeaders {
     const { sent } = this
     sent[IDEMPOTENCY_KEY_AT] = lane.keyPrefix + offset
     sent[RECORD_AT] = lane.recordPrefix + offset
-    sent[ATTEMPT_AT] = round === 0 && attempt === 1 ? lane.firstAttempt : `${lane.epochPrefix}${round}.${attempt}`
+    sent[ATTEMPT_AT] = attemptText(lane, round, attempt)
     if (sent.length !== this.#length) sent.length = this.#length
     if (trace !== undefined) {
       sent.push('traceparent', trace.traceparent)
@@ -92,6 +99,14 @@ export class RequestHeaders {
   append(name: string, value: string, logged = value): void {
     this.sent.push(name, value)
     if (this.logged !== this.sent) this.logged.push(name, logged)
+  }
+
+  /** Fills the array for a batch. `range`: the lowest and the highest offset; `digest`: of all offsets in the order of the body. */
+  fillBatch(lane: LaneHeaders, range: string, digest: string, records: number, round: number, attempt: number): void {
+    this.fill(lane, range, round, attempt, undefined)
+    const { sent, logged } = this
+    sent[IDEMPOTENCY_KEY_AT] = logged[IDEMPOTENCY_KEY_AT] = `${lane.keyPrefix}${range}/${records}/${digest}`
+    this.append('ferry-batch', String(records))
   }
 
   #copyToLog(): void {

@@ -18,7 +18,7 @@ const NO_KEY = -1
 //   without a value                            | a TOMBSTONE range, unless tombstones are delivered
 //   left out by the filter                     | a FILTERED range
 //   of a key that waits                        | parked behind it; not while as many wait as may, unless it would be the first of its key
-//   PARTITION: behind one that has not ended   | left in the intake until that has ended
+//   PARTITION: behind one that has not ended   | left in the intake until that has ended, or sent together with it
 //   anything else                              | to be sent
 
 /** A filter may leave out as many records as fit into this time; then others are let go first. */
@@ -62,15 +62,15 @@ export class Admission {
     this.#parkedBelow = below
   }
 
-  /** The slot of the next record that may be sent, taken in if need be; -1 when there is none now. */
-  takeReady(isIdle: boolean): number {
+  /** The slot of the next record that may be sent, taken in if need be; -1 when there is none now. joins: it will share the request of the one before. */
+  takeReady(isIdle: boolean, joins: boolean): number {
     const { window } = this.#settling
     this.hasMore = false
     if (this.looksAhead) this.#lookAhead(isIdle)
     let slot = window.takeReady()
     const startedAt = slot < 0 && this.leavesOut !== undefined ? performance.now() : 0
     while (slot < 0) {
-      if (!this.#next(isIdle)) return -1
+      if (!this.#next(isIdle, joins)) return -1
       slot = window.takeReady()
       this.hasMore = slot < 0 && startedAt > 0 && performance.now() - startedAt > TURN_MS
       if (this.hasMore) return -1
@@ -80,14 +80,14 @@ export class Admission {
 
   #lookAhead(isIdle: boolean): void {
     const until = performance.now() + TURN_MS
-    while (this.#next(isIdle) && performance.now() < until);
+    while (this.#next(isIdle, false) && performance.now() < until);
   }
 
   /**
    * Takes the next record in; false when there is none, or no room. There is always room for records of a fetch that is held already:
    * they take no more memory. With nothing on its way there is also room for those of another.
    */
-  #next(isIdle: boolean): boolean {
+  #next(isIdle: boolean, joins: boolean): boolean {
     const { intake } = this
     const { window } = this.#settling
     if (window.tracker.full) return false
@@ -108,29 +108,31 @@ export class Admission {
       this.#settling.skip('TOMBSTONE', offset, offset)
       return true
     }
-    if (this.#isPartition && this.#waits(offset)) return false
+    if (this.#isPartition && this.#waits(offset, joins)) return false
     if (this.leavesOut?.(record)) return this.#leaveOut(offset)
     if (keyHash !== NO_KEY && this.#settling.parking.hasKey(keyHash)) return this.#behind(record, offset, keyHash)
     const { fetched } = intake
     intake.shift()
-    window.admit(record, fetched, offset, keyHash)
+    if (joins && this.#isPartition) window.admitBeside(record, fetched, offset, keyHash)
+    else window.admit(record, fetched, offset, keyHash)
     return true
   }
 
   /** PARTITION: an earlier record is on its way or parked. Nothing is gained by reading on: the next one stays where it takes no more memory. */
-  #waits(offset: number): boolean {
+  #waits(offset: number, joins: boolean): boolean {
     const { window, parking } = this.#settling
-    return window.order!.isGoing(PARTITION_KEY) || !parking.wouldBeFirst(PARTITION_KEY, offset)
+    return (!joins && window.order!.isGoing(PARTITION_KEY)) || !parking.wouldBeFirst(PARTITION_KEY, offset)
   }
 
   /** Answers whether the record is known already: parked, or ended before it was read. */
   #pass(record: KafkaRecord, offset: number, keyHash: number): boolean {
     const { window, parking } = this.#settling
     const waiting = parking.get(offset)
-    // Before it counts as something of its key that is sent again.
-    const isTombstone = record.value === null && !this.deliversTombstones
-    if (waiting === undefined && !isTombstone && !this.#known.knows(offset) && this.leavesOut?.(record))
-      return this.#leaveOut(offset)
+    // Before it counts as something of its key that is sent again: of neither anything is sent.
+    if (waiting === undefined && !this.#known.knows(offset)) {
+      if (record.value === null && !this.deliversTombstones) return false
+      if (this.leavesOut?.(record)) return this.#leaveOut(offset)
+    }
     // Opened again by a retry batch: its first life has ended.
     const hasEnded = waiting !== undefined && waiting.round > 0 ? false : this.#known.ended(offset, keyHash)
     if (waiting === undefined && !hasEnded) return false

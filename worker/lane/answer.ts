@@ -41,14 +41,10 @@ export type Landed<L> = Pick<
   'load' | 'status' | 'error' | 'cut' | 'responseHeaders' | 'responseBody' | 'responseBytes' | 'sentAt' | 'endedAt'
 >
 
+export type Meaning = 'DELIVERED' | 'SKIPPED' | Answer
+
 /** Writes the answer into the row; says what it means. nowMs: when it came, Unix ms. */
-export function readAnswer<L>(
-  flight: Landed<L>,
-  row: Attempt,
-  plan: Plan,
-  nowMs: number,
-  isTokenRefused: boolean,
-): 'DELIVERED' | 'SKIPPED' | Answer {
+export function readAnswer<L>(flight: Landed<L>, row: Attempt, plan: Plan, nowMs: number, isTokenRefused: boolean): Meaning {
   const tookMs = flight.endedAt - flight.sentAt
   row.status = flight.status
   row.latencyUs = Math.round(tookMs * 1000)
@@ -102,7 +98,7 @@ function readDecision<L>(flight: Landed<L>, row: Attempt): 'SKIPPED' | Answer | 
 }
 
 /** The wait that the answer asks for, in ms. */
-function askedMs<L>(flight: Landed<L>, plan: Plan, nowMs: number): number | undefined {
+export function askedMs<L>(flight: Landed<L>, plan: Plan, nowMs: number): number | undefined {
   const action = plan.answerDecides ? readAnswerAction(flight.responseHeaders) : undefined
   if (action?.kind === 'RETRY' && action.afterMs !== undefined) return action.afterMs
   const header = responseHeader(flight.responseHeaders, 'retry-after')

@@ -1,4 +1,4 @@
-import { type KafkaRecord, recordBytes } from '../source/kafka-record.ts'
+import { type KafkaRecord, OBJECT_BYTES, recordBytes } from '../source/kafka-record.ts'
 import type { Chunk, FetchedBytes, Hole } from '../source/partition.ts'
 
 /** What has been fetched for a lane and is not in its window yet, in offset order. */
@@ -8,6 +8,8 @@ export class Intake {
   #holeTaken = false
   records = 0
   bytes = 0
+  /** No more is read until some of it has left. */
+  isFull = false
 
   push(chunks: readonly Chunk[]): void {
     for (const chunk of chunks) {
@@ -15,6 +17,11 @@ export class Intake {
       this.records += chunk.records.length
       for (const record of chunk.records) this.bytes += recordBytes(record)
     }
+  }
+
+  /** Keys and values alone. */
+  get payloadBytes(): number {
+    return this.bytes - this.records * OBJECT_BYTES
   }
 
   /** The hole that comes before the next record. */

@@ -235,6 +235,7 @@ export class Keeper implements PartitionSink {
     const fill = Math.max(records / intakeRecordsMax, lane.bufferedBytes / this.#limits!.bufferBytesMax)
     if (this.#suspended || (records > 0 && fill > 1)) source.pause(partition)
     else if (records === 0 || fill <= 0.5) source.resume(partition)
+    lane.intake.isFull = partition.paused
   }
 
   /** Records may have left the intake: reading may go on. */

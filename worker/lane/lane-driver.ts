@@ -1,12 +1,17 @@
 import { Outcome } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import type { Route } from '../deliver/route.ts'
+import type { KafkaRecord } from '../source/kafka-record.ts'
+import type { Landed } from './answer.ts'
+import { Batcher } from './batcher.ts'
 import { Checkpointer } from './checkpointer.ts'
 import { groupPosition } from './floor.ts'
+import { landBatch } from './land-batch.ts'
 import { Lane } from './lane.ts'
 import type { WorldKafka, WorldLog, WorldRedis } from './lane-world.ts'
 import { Load } from './load.ts'
 import type { LoggedEnd, LogKnowledge } from './look-up.ts'
 import { unpackRecord } from './packed-record.ts'
+import type { Parked } from './parked.ts'
 import { RetryDesk } from './retry-desk.ts'
 import { startLane } from './start-lane.ts'
 import { baseOfGroup } from './takeover.ts'
@@ -22,9 +27,10 @@ export interface World {
   nowMs: number
 }
 
-export type Reply = 'OK' | 'BUSY' | 'BAD' | 'TIMEOUT' | 'ABORTED'
+/** SOME: of a batch one record is not taken; a single record is. */
+export type Reply = 'OK' | 'SOME' | 'BUSY' | 'BAD' | 'TIMEOUT' | 'ABORTED'
 
-const statuses = { OK: 200, BUSY: 503, BAD: 422, TIMEOUT: 0, ABORTED: 0 } as const
+const statuses = { OK: 200, SOME: 200, BUSY: 503, BAD: 422, TIMEOUT: 0, ABORTED: 0 } as const
 const NONE = Buffer.alloc(0)
 
 /** For tests: one owner of a lane, in a world. What the worker's timers do, a test does here. */
@@ -33,6 +39,7 @@ export class LaneDriver {
   readonly #world: World
   readonly #checkpointer: Checkpointer
   readonly #desk: RetryDesk
+  readonly #batcher = new Batcher()
   readonly #epoch: number
   readonly flights: Load[] = []
   #version: number
@@ -111,38 +118,63 @@ export class LaneDriver {
     this.lane.feed(chunks, this.#world.kafka.end)
   }
 
-  /** Sends one record, if one may go; prefers what waits. */
+  /** Sends one record or batch, if one may go; prefers what waits. */
   send(retryFirst: boolean): boolean {
     const load = new Load()
-    const retry = (): boolean => this.lane.takeRetry(load, (entry) => unpackRecord(entry.packed!, entry.offset))
-    const isTaken = retryFirst ? retry() || this.lane.takeFresh(load) : this.lane.takeFresh(load) || retry()
+    const isTaken = retryFirst ? this.#takeRetry(load) || this.#takeFresh(load) : this.#takeFresh(load) || this.#takeRetry(load)
     if (!isTaken) return false
-    if (!this.lane.decode(load, this.#world.nowMs)) throw new Error('the record does not decode')
-    const { offset, round, attempt } = load.row
-    this.#world.arrivals.push({ offset, epoch: this.#epoch, round, attempt })
+    if (load.batch === undefined && !this.lane.decode(load, this.#world.nowMs)) throw new Error('the record does not decode')
+    for (const { row } of carriedBy(load)) {
+      const { offset, round, attempt } = row
+      this.#world.arrivals.push({ offset, epoch: this.#epoch, round, attempt })
+    }
     this.flights.push(load)
     return true
   }
 
-  /** Answers the offset whose delivery has ended with it. */
-  reply(index: number, reply: Reply): number | undefined {
+  #takeFresh(load: Load): boolean {
+    const { batch } = this.#world.route.plan
+    if (batch === undefined) return this.lane.takeFresh(load)
+    return this.#batcher.takeFresh(load, this.lane, batch, 0, this.#world.nowMs)
+  }
+
+  #takeRetry(load: Load): boolean {
+    const { batch } = this.#world.route.plan
+    const recordOf = (entry: Parked): KafkaRecord => unpackRecord(entry.packed!, entry.offset)
+    if (batch === undefined) return this.lane.takeRetry(load, recordOf)
+    return this.#batcher.takeRetry(load, this.lane, batch, recordOf, this.#world.nowMs)
+  }
+
+  /** Answers the offsets whose deliveries have ended with it. */
+  reply(index: number, reply: Reply): number[] {
     const [load] = this.flights.splice(index % Math.max(1, this.flights.length), 1)
-    if (load === undefined) return undefined
-    const { offset } = load.row
-    this.lane.landed(
-      {
-        ...{ load, status: statuses[reply], error: undefined, responseHeaders: [], responseBody: NONE, responseBytes: 0 },
-        cut: reply === 'TIMEOUT' || reply === 'ABORTED' ? reply : undefined,
-        ...{ sentAt: 0, endedAt: 1 },
-      },
-      this.#world.nowMs,
-    )
-    return load.row.outcome === Outcome.RETRY ? undefined : offset
+    if (load === undefined) return []
+    const carried = carriedBy(load)
+    const offsets = carried.map(({ row }) => row.offset)
+    const failures = [{ index: index % carried.length, retry: index % 2 === 0 }]
+    const responseBody = reply === 'SOME' && load.batch !== undefined ? Buffer.from(JSON.stringify({ failures })) : NONE
+    const land = (flight: Landed<Load>): void => {
+      if (load.batch === undefined) this.lane.landed(flight, this.#world.nowMs)
+      else landBatch(this.lane, flight, this.#world.nowMs)
+    }
+    land({
+      ...{ load, status: statuses[reply], error: undefined, responseHeaders: [], responseBody },
+      responseBytes: responseBody.length,
+      cut: reply === 'TIMEOUT' || reply === 'ABORTED' ? reply : undefined,
+      ...{ sentAt: 0, endedAt: 1 },
+    })
+    return offsets.filter((_, at) => carried[at]!.row.outcome !== Outcome.RETRY)
   }
 
   /** What a sweep does with requests that hang. */
   letPass(): void {
-    for (const load of this.flights) if (this.lane.isHeldUpBy(load)) this.lane.letPass(load, this.#world.nowMs)
+    for (const load of this.flights) {
+      if (this.holdsUp(load)) for (const each of carriedBy(load)) this.lane.letPass(each, this.#world.nowMs)
+    }
+  }
+
+  holdsUp(load: Load): boolean {
+    return carriedBy(load).some((each) => this.lane.isHeldUpBy(each))
   }
 
   async prepareRetries(): Promise<void> {
@@ -172,6 +204,9 @@ export class LaneDriver {
     return groupPosition(this.lane, 4096)
   }
 }
+
+/** The deliveries of a request. */
+export const carriedBy = (load: Load): readonly Load[] => load.batch?.items ?? [load]
 
 /** What lookUp asks of ClickHouse. */
 function lookUp(log: WorldLog, fromEpoch: number): LogKnowledge {

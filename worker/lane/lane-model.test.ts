@@ -6,13 +6,13 @@ import { LaneRun, type Step } from './lane-run.ts'
 import { WorldKafka } from './lane-world.ts'
 
 // One lane under any schedule: records of few keys, some of which a filter leaves out, any answers, inserts that land in any order, checkpoints whose replies are
-// lost, crashes, moves, requests that hang, limits that are met. Checked after every step: nothing is lost. Checked at the end:
+// lost, crashes, moves, requests that hang, batches of which some records fail, limits that are met. Checked after every step: nothing is lost. Checked at the end:
 // everything has ended, nothing is left anywhere, and the last word of each key is its newest record.
 
 const step: fc.Arbitrary<Step> = fc.record({
   pick: fc.nat(),
   n: fc.nat({ max: 7 }),
-  reply: fc.constantFrom<Reply>('OK', 'OK', 'OK', 'BUSY', 'BUSY', 'BAD', 'TIMEOUT', 'ABORTED'),
+  reply: fc.constantFrom<Reply>('OK', 'OK', 'OK', 'SOME', 'BUSY', 'BUSY', 'BAD', 'TIMEOUT', 'ABORTED'),
   isRetryFirst: fc.boolean(),
   logIsAway: fc.constantFrom(false, false, false, true),
   arrives: fc.nat({ max: 3 }),
@@ -50,8 +50,9 @@ async function play(
   lane: World['limits'],
   steps: readonly Step[],
   mayBreak: boolean,
+  batches: boolean,
 ): Promise<Map<number, number>> {
-  const run = new LaneRun(kafka, ordering, lane, mayBreak)
+  const run = new LaneRun(kafka, ordering, lane, mayBreak, batches)
   await run.start()
   for (const each of steps) {
     await run.take(each)
@@ -60,13 +61,19 @@ async function play(
   return run.finish()
 }
 
-const runs = 600
+const runs = 400
 
-describe.each(['UNORDERED', 'KEY', 'PARTITION'] as const)('a lane in order %s', (ordering) => {
+const orders = ['UNORDERED', 'KEY', 'PARTITION'] as const
+const cases = orders.flatMap((ordering) => [
+  { ordering, batches: false, what: 'with a request for each record' },
+  { ordering, batches: true, what: 'with batches' },
+])
+
+describe.each(cases)('a lane in order $ordering, $what', ({ ordering, batches }) => {
   test('loses nothing, repeats nothing that it knows, and is never stuck', async () => {
     await fc.assert(
       fc.asyncProperty(topic, limits, fc.array(step, { minLength: 30, maxLength: 150 }), async (kafka, lane, steps) => {
-        await play(kafka, ordering, lane, steps, true)
+        await play(kafka, ordering, lane, steps, true, batches)
       }),
       { numRuns: runs },
     )
@@ -76,7 +83,7 @@ describe.each(['UNORDERED', 'KEY', 'PARTITION'] as const)('a lane in order %s', 
     const calm = step.map((each) => ({ ...each, reply: 'OK' as const }))
     await fc.assert(
       fc.asyncProperty(topic, limits, fc.array(calm, { minLength: 20, maxLength: 120 }), async (kafka, lane, steps) => {
-        const times = await play(kafka, ordering, lane, steps, false)
+        const times = await play(kafka, ordering, lane, steps, false, batches)
         const expected = kafka.records.filter((each) => !each.isTombstone && !each.isFiltered).map((each) => [each.offset, 1])
         expect([...times].sort(([a], [b]) => a - b)).toEqual(expected)
       }),

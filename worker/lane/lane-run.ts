@@ -1,6 +1,7 @@
+import { durationFromMs } from '@bufbuild/protobuf/wkt'
 import { readGroupMetadata } from '../../runtime/lane-keys.ts'
 import type { Plan } from '../deliver/plan.ts'
-import { LaneDriver, type Reply, type World } from './lane-driver.ts'
+import { carriedBy, LaneDriver, type Reply, type World } from './lane-driver.ts'
 import { type WorldKafka, WorldLog, WorldRedis } from './lane-world.ts'
 import { sampleRoute } from './sample-route.ts'
 
@@ -14,6 +15,9 @@ export interface Step {
   /** Of the inserts on their way in a crash: bit 0 says whether the first arrives. */
   readonly arrives: number
 }
+
+/** Three records and no more, and only two that are as long as the model's are. */
+const twoOrThree = { maxRecords: 3, maxBytes: 24, maxWait: durationFromMs(0) }
 
 function same(is: unknown, should: unknown, what: string): void {
   if (is !== should) throw new Error(`${what}: ${is}, not ${should}`)
@@ -34,7 +38,7 @@ export class LaneRun {
   #earlier = new WorldRedis()
   #hasLost = false
 
-  constructor(kafka: WorldKafka, ordering: Plan['ordering'], lane: World['limits'], mayBreak: boolean) {
+  constructor(kafka: WorldKafka, ordering: Plan['ordering'], lane: World['limits'], mayBreak: boolean, batches: boolean) {
     this.#mayBreak = mayBreak
     const [redis, log] = [new WorldRedis(), new WorldLog()]
     this.#ordering = ordering
@@ -42,7 +46,7 @@ export class LaneRun {
       kafka,
       redis,
       log,
-      route: sampleRoute(ordering, undefined, undefined, 'value != 1000000000'),
+      route: sampleRoute(ordering, undefined, undefined, 'value != 1000000000', batches ? twoOrThree : undefined),
       limits: lane,
       arrivals: [],
       nowMs: 1_000_000,
@@ -77,7 +81,7 @@ export class LaneRun {
       ...times(2, true, () => this.#checkpoint(n)),
       ...times(
         1,
-        driver.flights.some((load) => driver.lane.isHeldUpBy(load)),
+        driver.flights.some((load) => driver.holdsUp(load)),
         () => driver.letPass(),
       ),
       ...times(n % 4 === 0 ? 1 : 0, this.#mayBreak, () => this.#crash(arrives, logIsAway)),
@@ -108,14 +112,24 @@ export class LaneRun {
   #send(retryFirst: boolean): boolean {
     const before = this.#world.arrivals.length
     if (!this.#driver.send(retryFirst)) return false
-    const { offset } = this.#world.arrivals[before]!
-    if (this.#ended.has(offset)) throw new Error(`${offset} is sent again although its end was known`)
+    for (const { offset, round } of this.#world.arrivals.slice(before)) {
+      if (this.#ended.has(offset)) throw new Error(`${offset} is sent again although its end was known`)
+      if (round === 0) this.#checkTurn(offset)
+    }
     return true
   }
 
+  /** Nothing earlier of its key waits. */
+  #checkTurn(offset: number): void {
+    const key = this.#keyOf(offset)
+    if (key === undefined) return
+    for (const { ended, sending, ...earlier } of this.#driver.lane.parking.entries())
+      if (!ended && !sending && earlier.offset < offset && this.#keyOf(earlier.offset) === key)
+        throw new Error(`${offset} overtakes ${earlier.offset} of its key`)
+  }
+
   #answer(index: number, reply: Reply): void {
-    const ended = this.#driver.reply(index, reply)
-    if (ended !== undefined) this.#ended.add(ended)
+    for (const offset of this.#driver.reply(index, reply)) this.#ended.add(offset)
   }
 
   /** The owner dies; another one takes over. */
@@ -199,7 +213,11 @@ export class LaneRun {
   }
 
   #checkKeys(): void {
-    const keys = this.#driver.flights.flatMap((load) => this.#keyOf(load.row.offset) ?? [])
+    const isPartition = this.#ordering === 'PARTITION'
+    const keys = this.#driver.flights.flatMap((load) => {
+      const ofLoad = carriedBy(load).flatMap(({ row }) => this.#keyOf(row.offset) ?? [])
+      return isPartition ? ofLoad.slice(0, 1) : ofLoad
+    })
     same(new Set(keys).size, keys.length, `two of a key on their way: ${keys}`)
   }
 
@@ -214,7 +232,7 @@ export class LaneRun {
       same(entry.packed === undefined, false, 'bytes that only this process has are gone')
     }
     const { redisBytes, unstoredBytes, exhausted } = lane.parking
-    same(lane.inFlight, flights.length, 'requests on the way')
+    same(lane.inFlight, flights.flatMap(carriedBy).length, 'deliveries on the way')
     same(redisBytes, sums.redis, 'bytes for Redis')
     same(unstoredBytes, sums.unstored, 'bytes that Redis does not have')
     same(exhausted, sums.exhausted, 'exhausted deliveries')

@@ -1,4 +1,3 @@
-import { bodyOf } from '../../convert/conversion.ts'
 import type { RecordSource } from '../../convert/source-record.ts'
 import { Outcome, Reason, Trigger } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import { type LaneId, laneKey } from '../../runtime/lane-keys.ts'
@@ -9,20 +8,20 @@ import type { EncodedLane } from '../record/encode-attempt.ts'
 import type { KafkaRecord } from '../source/kafka-record.ts'
 import type { Chunk } from '../source/partition.ts'
 import { Admission } from './admission.ts'
-import { type Landed, readAnswer, unsuccessful } from './answer.ts'
+import { type Landed, type Meaning, readAnswer, unsuccessful } from './answer.ts'
 import { encodeRoute } from './encode-route.ts'
-import { failureReason } from './failure-reason.ts'
 import type { Intake } from './intake.ts'
 import { hashKey, PARTITION_KEY } from './key-order.ts'
 import type { KnownEnds } from './known-ends.ts'
 import type { LaneLimits } from './lane-limits.ts'
 import type { Load } from './load.ts'
+import { endUnsent, makeBody } from './make-body.ts'
 import type { Parked } from './parked.ts'
 import type { Parking } from './parking.ts'
 import { rescheduleAll } from './reschedule.ts'
 import type { RowBacklog } from './row-backlog.ts'
 import { Settling, type SettlingParts } from './settling.ts'
-import { judge } from './verdict.ts'
+import { judge, type Unsuccessful } from './verdict.ts'
 import { Window } from './window.ts'
 
 /** What a lane needs of its worker. */
@@ -66,8 +65,10 @@ export class Lane {
   ordersSeen = false
   /** Nothing new is sent. */
   stopped = false
-  /** Requests on the way. */
+  /** Deliveries on the way. */
   inFlight = 0
+  /** When records began to wait for a batch to fill, by performance.now(); 0: none does. */
+  fillingSince = 0
   /** Parked entries whose bytes are there: may go now. */
   readonly loaded: Parked[] = []
   readonly #admission: Admission
@@ -101,6 +102,7 @@ export class Lane {
 
   /** From now on records are sent by this revision, also those that wait. */
   reroute(route: Route): void {
+    this.unload()
     const { policyId } = this
     this.route = route
     if (policyId !== this.policyId) this.reschedule(Date.now())
@@ -158,11 +160,11 @@ export class Lane {
     this.endOffset = endOffset
   }
 
-  /** Loads the next fresh record that may be sent; false when there is none now. */
-  takeFresh(load: Load): boolean {
+  /** Loads the next fresh record that may be sent; false when there is none now. joins: into the request of the one before. */
+  takeFresh(load: Load, joins = false): boolean {
     // As many wait as may: one record at a time, and the next only when what it left behind has ended.
     if (this.stopped || (this.parkedFull && (this.#freshInFlight > 0 || this.#settling.blocked))) return false
-    const slot = this.#admission.takeReady(this.inFlight === 0)
+    const slot = this.#admission.takeReady(this.inFlight === 0, joins)
     if (slot < 0) return false
     this.#freshInFlight++
     this.#fill(load, slot, undefined, this.window.recordOf(slot))
@@ -173,6 +175,7 @@ export class Lane {
   takeRetry(load: Load, recordOf: (entry: Parked) => KafkaRecord): boolean {
     const entry = this.stopped ? undefined : this.loaded.shift()
     if (entry === undefined) return false
+    entry.sending = true
     this.#fill(load, -1, entry, recordOf(entry))
     return true
   }
@@ -206,57 +209,52 @@ export class Lane {
     return entry === undefined ? this.window.order!.hasLater(slot) : this.parking.hasLater(entry)
   }
 
-  /** Makes the body of what was loaded; false when there is none to send: then the delivery has ended, or is blocked, and the load is free. */
-  decode(load: Load, nowMs: number): boolean {
-    const { conversion, decode } = this.route
-    const record = load.record!
-    if (this.route.plan.latestVersionWins && this.#isOutdated(load))
-      return this.#endWithoutRequest(load, Outcome.SUPERSEDED, Reason.NEWER_VERSION, '', nowMs)
-    try {
-      const body = conversion === undefined ? bodyOf(record, decode) : conversion.convert(record, this.#source)
-      if (body === 'FILTERED') return this.#endWithoutRequest(load, Outcome.SKIPPED, Reason.FILTERED, '', nowMs)
-      load.carry(body, nowMs)
-      return true
-    } catch (error) {
-      const text = error instanceof Error ? error.message : String(error)
-      return this.#endWithoutRequest(load, Outcome.FAILED, failureReason(error), text, nowMs)
-    }
+  /** Parked records that are ready to go wait again until they are loaded once more: those behind the first of a partition may go together with it only. */
+  unload(): void {
+    for (const entry of this.loaded.splice(0)) this.parking.defer(entry, entry.dueMs)
   }
 
-  #endWithoutRequest(load: Load, outcome: Outcome, reason: Reason, error: string, nowMs: number): false {
-    const { row } = load
-    const isBlocked = outcome === Outcome.FAILED && this.route.plan.blocks
-    // What is blocked may come here again: its rows are told apart by the attempt.
-    if (!isBlocked) row.attempt = 0
-    Object.assign(row, { requestHeaders: [], sentMs: nowMs, latencyUs: 0, status: 0, responseBytes: 0 })
-    row.outcome = isBlocked ? Outcome.RETRY : outcome
-    row.reason = reason
-    row.error = error
+  /** What was loaded does not go now after all: it is the next again. */
+  putBack(load: Load): void {
     this.#landed(load)
-    this.#settling.settle(load, isBlocked ? 'H' : undefined, 0, nowMs)
+    if (load.entry !== undefined) this.loaded.unshift(load.entry)
+    else if (this.#isPartition) this.window.putBehind(load.slot)
+    else this.window.putBack(load.slot)
+    load.release()
+  }
+
+  /** Makes the body of what was loaded; false when there is none to send: then the delivery has ended, or is blocked, and the load is free. */
+  decode(load: Load, nowMs: number): boolean {
+    const { route } = this
+    const isOutdated = route.plan.latestVersionWins && this.#isOutdated(load)
+    if (isOutdated) endUnsent(load, Outcome.SUPERSEDED, Reason.NEWER_VERSION, '', nowMs)
+    else if (makeBody(load, route, this.#source, nowMs)) return true
+    this.#landed(load)
+    this.#settling.settle(load, load.row.outcome === Outcome.RETRY ? 'H' : undefined, 0, nowMs)
     return false
   }
 
-  /** The flight has landed: decides what its answer means, gives the row to the log, and ends or parks the delivery. */
+  /** The flight has landed: decides what its answer means, gives the row to the log, and ends or parks the delivery. Of batches: land-batch.ts. */
   landed(flight: Landed<Load>, nowMs: number): void {
-    const { load } = flight
-    const { row, entry } = load
+    const { load, status, endedAt } = flight
     const { plan } = this.route
+    const answer = readAnswer(flight, load.row, plan, nowMs, load.isTokenRefused(status, endedAt))
+    const isGood = answer === 'DELIVERED' || answer === 'SKIPPED'
+    this.conclude(load, answer, isGood ? undefined : unsuccessful(flight, load.entry, plan, nowMs), nowMs)
+  }
+
+  /** What the answer, which is in the row already, means for a delivery: it ends, or waits. failed: unless it is DELIVERED or SKIPPED. */
+  conclude(load: Load, answer: Meaning, failed: Unsuccessful | undefined, nowMs: number): void {
+    const { row } = load
     this.#landed(load)
-    const answer = readAnswer(flight, row, plan, nowMs, load.isTokenRefused(flight.status, flight.endedAt))
-    if (answer === 'DELIVERED') {
-      this.credit = earnCredit(this.credit, this.limits.creditMax)
-      row.outcome = Outcome.DELIVERED
+    if (answer === 'DELIVERED' || answer === 'SKIPPED') {
+      if (answer === 'DELIVERED') this.credit = earnCredit(this.credit, this.limits.creditMax)
+      row.outcome = answer === 'DELIVERED' ? Outcome.DELIVERED : Outcome.SKIPPED
       this.#settling.settle(load, undefined, 0, nowMs)
       return
     }
-    if (answer === 'SKIPPED') {
-      row.outcome = Outcome.SKIPPED
-      this.#settling.settle(load, undefined, 0, nowMs)
-      return
-    }
-    if (row.reason === Reason.STATUS_PAUSED) load.pauseUseCase(flight.status)
-    const verdict = judge(plan, answer, row.reason, unsuccessful(flight, entry, plan, nowMs), this.credit)
+    if (row.reason === Reason.STATUS_PAUSED) load.pauseUseCase(row.status)
+    const verdict = judge(this.route.plan, answer, row.reason, failed!, this.credit)
     this.credit = verdict.credit
     row.outcome = verdict.outcome
     row.reason = verdict.reason

@@ -7,6 +7,7 @@ import type { EncodedLane } from '../record/encode-attempt.ts'
 import type { KafkaRecord } from '../source/kafka-record.ts'
 import type { Lane } from './lane.ts'
 import type { Parked } from './parked.ts'
+import type { RequestBatch } from './request-batch.ts'
 
 const NOTHING = Buffer.alloc(0)
 const NO_TEXTS: readonly string[] = []
@@ -26,7 +27,13 @@ export class Load {
   /** The breaker's, to be brought back with the answer. */
   ticket = 0
   body: Buffer = NOTHING
-  #route: Route | undefined
+  /** The deliveries that it carries in place of one of its own. */
+  batch: RequestBatch | undefined
+  /** Not with more records in one request, because a batch was refused; 0: with as many as may be. */
+  together = 0
+  /** The revision that it is sent by. */
+  route: Route | undefined
+  #headersOf: Route | undefined
   #headers: RequestHeaders | undefined
   readonly row: Attempt = {
     offset: 0,
@@ -37,6 +44,7 @@ export class Load {
     reason: 0,
     retryBatch: '',
     requestId: 0,
+    item: 0,
     status: 0,
     sentMs: 0,
     latencyUs: 0,
@@ -58,6 +66,7 @@ export class Load {
     this.slot = slot
     this.entry = entry
     this.isRetry = entry !== undefined
+    this.together = entry === undefined ? 0 : entry.together
     this.record = record
     this.encoded = encoded
     const { row } = this
@@ -72,32 +81,55 @@ export class Load {
 
   /** Writes the headers for the attempt that it carries now. */
   address(route: Route, lane: Lane): void {
-    if (this.#route !== route) {
-      this.#route = route
+    this.route = route
+    const { offset, headers: recordHeaders } = this.record!
+    const headers = this.#headersBy(route)
+    headers.fill(lane.headers, offset, this.row.round, this.row.attempt, readTraceContext(recordHeaders))
+    if (route.token !== undefined) headers.token = route.token.header
+    this.row.requestHeaders = headers.logged
+  }
+
+  /** Writes headers and body for the batch that it carries now. nowMs: Unix ms. */
+  addressBatch(route: Route, lane: Lane, batch: RequestBatch, nowMs: number): void {
+    this.batch = batch
+    this.route = route
+    const { row, record } = batch.first
+    const headers = this.#headersBy(route)
+    const digest = batch.digest()
+    headers.fillBatch(lane.headers, batch.range, digest, batch.count, row.round, row.attempt)
+    if (route.token !== undefined) headers.token = route.token.header
+    row.requestHeaders = headers.logged
+    this.row.trigger = row.trigger
+    const body = batch.join()
+    // To whoever finishes the request a batch is one record, whose offset is as much its own as the batch's key is.
+    const whole = { ...record!, offset: `${batch.range}-${digest}` }
+    this.body = route.finish === undefined ? body : route.finish(headers, lane.id, whole, body, nowMs)
+  }
+
+  #headersBy(route: Route): RequestHeaders {
+    if (this.#headersOf !== route) {
+      this.#headersOf = route
       this.#headers = new RequestHeaders(route.plan, route.token !== undefined, route.finish !== undefined)
     }
-    const { offset, headers } = this.record!
-    this.#headers!.fill(lane.headers, offset, this.row.round, this.row.attempt, readTraceContext(headers))
-    if (route.token !== undefined) this.#headers!.token = route.token.header
-    this.row.requestHeaders = this.#headers!.logged
+    return this.#headers!
   }
 
   /** The body as its record has become it: after this the request is as it is sent. nowMs: Unix ms. */
   carry(body: Buffer, nowMs: number): void {
-    const finish = this.#route!.finish
+    const finish = this.route!.finish
     this.body = finish === undefined ? body : finish(this.#headers!, this.lane!.id, this.record!, body, nowMs)
     this.row.requestBody = this.body
   }
 
   /** Whether the answer says no more than that the request's token was no longer good. now: of performance.now(). */
   isTokenRefused(status: number, now: number): boolean {
-    return this.#route?.token?.refuses(status, this.#headers!.token, now) ?? false
+    return this.route?.token?.refuses(status, this.#headers!.token, now) ?? false
   }
 
   /** The answer's status says that the use case is to be paused: its revision sends nothing more. */
   pauseUseCase(status: number): void {
     const { topic, partition } = this.lane!.id
-    this.#route!.access.pause(`the endpoint answered ${status} to ${topic}/${partition}/${this.row.offset}`)
+    this.route!.access.pause(`the endpoint answered ${status} to ${topic}/${partition}/${this.row.offset}`)
   }
 
   /** Flat; the flight sends them. */
@@ -109,7 +141,9 @@ export class Load {
     this.lane = undefined
     this.entry = undefined
     this.record = undefined
+    this.route = undefined
     this.body = NOTHING
+    this.together = 0
     const { row } = this
     row.key = null
     row.requestBody = row.responseBody = row.packed = NOTHING

@@ -14,6 +14,8 @@ export interface Parked extends ParkedEntry {
   where: 'R' | 'K'
   batch: string | undefined
   stale: boolean
+  /** Not with more records in one request; 0: with as many as may be. Memory only: another owner begins anew. */
+  together: number
   /** The record's packed bytes while they are in memory. */
   packed: Buffer | undefined
   /** Slot of the window while the cursor has not passed it; -1 for what was not read by this lane. */
@@ -38,7 +40,7 @@ export type NewParked = Pick<
   Parked,
   'offset' | 'state' | 'keyHash' | 'attempts' | 'unpaid' | 'firstMs' | 'lastMs' | 'dueMs' | 'round' | 'settled'
 > &
-  Partial<Pick<Parked, 'bytes' | 'where' | 'batch' | 'stale' | 'packed' | 'slot' | 'stored' | 'sending'>>
+  Partial<Pick<Parked, 'bytes' | 'where' | 'batch' | 'stale' | 'together' | 'packed' | 'slot' | 'stored' | 'sending'>>
 
 export function newParked(of: NewParked): Parked {
   return {
@@ -46,6 +48,7 @@ export function newParked(of: NewParked): Parked {
     where: 'K',
     batch: undefined,
     stale: false,
+    together: 0,
     packed: undefined,
     slot: -1,
     stored: false,

@@ -103,8 +103,10 @@ export class Parking {
   }
 
   /** Gives the entry a new state and time; the next checkpoint stores it. */
-  change(entry: Parked, state: ParkedState, dueMs: number): void {
-    this.#setState(entry, state)
+  change(entry: Parked, wanted: ParkedState, dueMs: number): void {
+    // One that shared a request with an earlier one of its key, and waits again as that does.
+    const isFirst = entry.keyHash === undefined || this.#queues.get(entry.keyHash)?.[0] === entry
+    this.#setState(entry, isFirst ? wanted : 'B')
     entry.dueMs = dueMs
     entry.sending = false
     entry.generation++
@@ -175,6 +177,17 @@ export class Parking {
     const { entry } = this.#due.pop()!
     entry.sending = true
     return entry
+  }
+
+  /** Takes what may go together with the first of its key, which was taken, in their order: those right behind it that `mayGo`, at most so many. */
+  takeFollowers(first: Parked, count: number, mayGo: (entry: Parked) => boolean): Parked[] {
+    const taken: Parked[] = []
+    for (const entry of this.#queues.get(first.keyHash!)!.slice(1, count + 1)) {
+      if (entry.state !== 'B' || entry.sending || !entry.settled || entry.ended || !mayGo(entry)) break
+      entry.sending = true
+      taken.push(entry)
+    }
+    return taken
   }
 
   /** The entry has an outcome: the next of its key is due at nowMs. */

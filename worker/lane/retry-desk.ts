@@ -62,16 +62,20 @@ export class RetryDesk {
     } finally {
       this.#loading = false
     }
+    const isOrdered = this.#lane.route.plan.ordering === 'PARTITION'
+    let goesOn = true
     for (const entry of absent) {
       if (entry.ended) continue
-      if (entry.packed !== undefined) loaded.push(entry)
+      // Not sending: one before has ended, and it is its turn by itself.
+      goesOn &&= !isOrdered || (entry.packed !== undefined && entry.sending)
+      if (goesOn && entry.packed !== undefined) loaded.push(entry)
       else parking.defer(entry, nowMs + AGAIN_MS)
     }
     return loaded.length > 0
   }
 
   async #load(absent: readonly Parked[], nowMs: number): Promise<void> {
-    const inRedis = absent.filter((entry) => entry.where === 'R')
+    const inRedis = absent.filter((entry) => entry.where === 'R' && entry.packed === undefined)
     if (inRedis.length > 0) {
       const bytes = await this.#sources.redis(inRedis.map((entry) => entry.offset))
       for (const [at, entry] of inRedis.entries()) entry.packed = bytes[at]

@@ -7,11 +7,14 @@ import type { RateLimit } from '../deliver/rate-limit.ts'
 import type { Route } from '../deliver/route.ts'
 import { failsEndpoint } from '../deliver/status-class.ts'
 import type { KafkaRecord } from '../source/kafka-record.ts'
+import { Batcher } from './batcher.ts'
 import type { Keeper } from './keeper.ts'
+import { landBatch } from './land-batch.ts'
 import type { Lane } from './lane.ts'
 import { Load } from './load.ts'
 import { unpackRecord } from './packed-record.ts'
 import type { Parked } from './parked.ts'
+import type { RequestBatch } from './request-batch.ts'
 
 export interface RosterParts {
   /** Whether the log has room for another attempt's row. */
@@ -46,6 +49,7 @@ export class Roster {
   readonly #parts: RosterParts
   #flights: Flight<Load>[] = []
   readonly #idle: Flight<Load>[] = []
+  readonly #batcher = new Batcher()
   #retriesInFlight = 0
   #tookRetry = false
   #probeRetry = true
@@ -95,8 +99,8 @@ export class Roster {
   /** Gives the slot its next record, or lays it aside; answers whether it flies. Both clocks just read: they decide about the lease. */
   #next(flight: Flight<Load>, now: number, nowMs: number): boolean {
     const { load } = flight
-    while (this.#mayStart(now, nowMs) && this.#take(load)) {
-      if (!load.lane!.decode(load, nowMs)) {
+    while (this.#mayStart(now, nowMs) && this.#take(load, now, nowMs)) {
+      if (load.batch === undefined && !load.lane!.decode(load, nowMs)) {
         if (performance.now() - now < TURN_MS) continue
         this.#goOnSoon()
         break
@@ -105,7 +109,7 @@ export class Roster {
       this.#tookRetry = load.isRetry
       load.ticket = this.breaker.started(now)
       flight.send(this.route.target, load.headers, load.body, now)
-      this.rate?.sent(1, load.body.length, now)
+      this.rate?.sent(load.batch?.count ?? 1, load.body.length, now)
       return true
     }
     this.#idle.push(flight)
@@ -129,23 +133,29 @@ export class Roster {
     return this.rate === undefined || this.rate.mayStart(now)
   }
 
-  #take(load: Load): boolean {
+  #take(load: Load, now: number, nowMs: number): boolean {
     const byTurns = this.maxInFlight === 1 || this.rate !== undefined
     const share = byTurns ? !this.#tookRetry : (this.#retriesInFlight + 1) * 2 <= this.maxInFlight
     // Probes are by turns a fresh record and one that is tried again: either kind may fail for its own sake and hold all others up.
     if (this.breaker.state !== 'CLOSED') this.#probeRetry = !this.#probeRetry
     const retryFirst = this.breaker.state === 'CLOSED' ? share : this.#probeRetry
-    return (retryFirst && this.#takeRetry(load)) || this.#takeFresh(load) || (!retryFirst && this.#takeRetry(load))
+    return (
+      (retryFirst && this.#takeRetry(load, nowMs)) ||
+      this.#takeFresh(load, now, nowMs) ||
+      (!retryFirst && this.#takeRetry(load, nowMs))
+    )
   }
 
-  #takeFresh(load: Load): boolean {
+  #takeFresh(load: Load, now: number, nowMs: number): boolean {
     const { keepers } = this
+    const { batch } = this.route.plan
     for (let i = 0; i < keepers.length; i++) {
       this.#turn = this.#turn + 1 < keepers.length ? this.#turn + 1 : 0
       const keeper = keepers[this.#turn]!
       if (!keeper.maySend) continue
-      const isTaken = keeper.lane!.takeFresh(load)
-      if (keeper.lane!.hasMore) this.#goOnSoon()
+      const lane = keeper.lane!
+      const isTaken = batch === undefined ? lane.takeFresh(load) : this.#batcher.takeFresh(load, lane, batch, now, nowMs)
+      if (lane.hasMore || this.#batcher.hasMore) this.#goOnSoon()
       // Also when nothing was to be sent: records without a request leave the intake, too.
       keeper.thirst()
       if (isTaken) return true
@@ -153,12 +163,18 @@ export class Roster {
     return false
   }
 
-  #takeRetry(load: Load): boolean {
+  #takeRetry(load: Load, nowMs: number): boolean {
     const { keepers } = this
+    const { batch } = this.route.plan
     for (let i = 0; i < keepers.length; i++) {
       this.#retryTurn = this.#retryTurn + 1 < keepers.length ? this.#retryTurn + 1 : 0
       const keeper = keepers[this.#retryTurn]!
-      if (keeper.maySend && keeper.lane!.takeRetry(load, recordOf)) return true
+      if (!keeper.maySend) continue
+      const lane = keeper.lane!
+      const isTaken =
+        batch === undefined ? lane.takeRetry(load, recordOf) : this.#batcher.takeRetry(load, lane, batch, recordOf, nowMs)
+      if (this.#batcher.hasMore) this.#goOnSoon()
+      if (isTaken) return true
     }
     return false
   }
@@ -175,12 +191,20 @@ export class Roster {
     else breaker.answered(load.ticket, ok, endedAt, load.row.trigger === Trigger.INITIAL)
     if (load.isRetry) this.#retriesInFlight--
     const nowMs = Date.now()
-    load.lane!.landed(flight, nowMs)
-    this.#parts.onLanded(load.row.outcome)
+    if (load.batch === undefined) {
+      load.lane!.landed(flight, nowMs)
+      this.#parts.onLanded(load.row.outcome)
+    } else this.#landedBatch(flight, load.batch, nowMs)
     if (this.#flights.length > this.maxInFlight) this.#dismiss(flight)
     else this.#next(flight, endedAt, nowMs)
     // The probe has succeeded: all the others may go, too.
     if (before !== 'CLOSED' && this.breaker.state === 'CLOSED') this.pump()
+  }
+
+  #landedBatch(flight: Flight<Load>, { items }: RequestBatch, nowMs: number): void {
+    landBatch(flight.load.lane!, flight, nowMs)
+    for (const { row } of items) this.#parts.onLanded(row.outcome)
+    this.#batcher.reuse(flight.load)
   }
 
   /** Called some times a second: ends requests that take too long, and lets pass those that hold up their lane. */
@@ -190,8 +214,12 @@ export class Roster {
       flight.expire(now)
       if (!flight.busy) continue
       const { load } = flight
-      if (now - flight.sentAt > HANG_MS && load.lane!.isHeldUpBy(load))
-        load.lane!.letPass(load, Math.round(Date.now() - (now - flight.sentAt)))
+      if (now - flight.sentAt <= HANG_MS) continue
+      const lane = load.lane!
+      const carried = load.batch?.items ?? [load]
+      if (!carried.some((each) => lane.isHeldUpBy(each))) continue
+      const sentMs = Math.round(Date.now() - (now - flight.sentAt))
+      for (const each of carried) lane.letPass(each, sentMs)
     }
   }
 

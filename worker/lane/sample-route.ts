@@ -1,21 +1,30 @@
-import { create } from '@bufbuild/protobuf'
+import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import { durationFromMs } from '@bufbuild/protobuf/wkt'
 import { defaultDecodeLimits } from '../../convert/decode/decode-limits.ts'
+import type { BatchingSchema } from '../../proto/gen/ferry/v1/batching_pb.ts'
 import { Ordering, type UseCase, UseCaseSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { readEgressRules } from '../../runtime/egress-rules.ts'
 import { readSecretKeys } from '../../runtime/secret-keys.ts'
 import type { Plan } from '../deliver/plan.ts'
 import { compileRoute, type Route, type RouteMeans } from '../deliver/route.ts'
 
+type Batching = MessageInitShape<typeof BatchingSchema>
+
 /** For tests: a use case that retries quickly, three times at most. */
-export const sampleUseCase = (ordering: Plan['ordering'], url = 'http://127.0.0.1:9/rows', topic = 't', filter = ''): UseCase =>
+export const sampleUseCase = (
+  ordering: Plan['ordering'],
+  url = 'http://127.0.0.1:9/rows',
+  topic = 't',
+  filter = '',
+  batch: Batching | undefined = undefined,
+): UseCase =>
   create(UseCaseSchema, {
     ...{ name: 'namespaces/demo/useCases/one', uid: 'u1', revision: 1n },
     spec: {
       source: { topic },
       filter,
       decode: { format: { case: 'json', value: {} } },
-      destination: { url },
+      destination: { url, ...(batch && { batch }) },
       delivery: { ordering: Ordering[ordering] },
       retry: {
         ...{ initialInterval: durationFromMs(200), maximumInterval: durationFromMs(1000), jitterRatio: 0, maxRetries: 3 },
@@ -29,5 +38,5 @@ export const sampleMeans: RouteMeans = {
   keys: readSecretKeys(''),
 }
 
-export const sampleRoute = (ordering: Plan['ordering'], url?: string, topic?: string, filter?: string): Route =>
-  compileRoute(sampleUseCase(ordering, url, topic, filter), sampleMeans)
+export const sampleRoute = (ordering: Plan['ordering'], url?: string, topic?: string, filter?: string, batch?: Batching): Route =>
+  compileRoute(sampleUseCase(ordering, url, topic, filter, batch), sampleMeans)

@@ -125,6 +125,7 @@ export class Settling implements RowOwner<Parked> {
     if (costsNoRetry(row.reason)) entry.unpaid++
     else if (entry.firstMs === 0) entry.firstMs = row.sentMs
     entry.lastMs = row.sentMs
+    entry.together = load.together
     if (state === undefined) {
       entry.sending = false
       this.parking.end(entry, nowMs)
@@ -145,6 +146,7 @@ export class Settling implements RowOwner<Parked> {
       ...{ offset, state, slot, lastMs: sentMs, dueMs, round: 0, bytes: packed.length },
       keyHash: this.window.order?.hashOf(slot) || undefined,
       attempts: load === undefined ? 0 : state === 'S' ? 1 : load.row.attempt,
+      together: load === undefined ? 0 : load.together,
       // Time begins to run with the first attempt that counts.
       firstMs: isUnpaid || state === 'S' ? 0 : sentMs,
       unpaid: isUnpaid ? 1 : 0,

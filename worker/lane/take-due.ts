@@ -2,7 +2,7 @@ import { Outcome, Reason, Trigger } from '../../proto/gen/ferry/v1/delivery_pb.t
 import type { Lane } from './lane.ts'
 import type { Parked } from './parked.ts'
 
-/** Entries of a lane that may be loaded, waiting for a request slot; their bytes are bounded by the lane's share of memory. */
+/** Entries of a lane that may be loaded, or a whole batch of them, waiting for a request slot; their bytes are bounded by the lane's share of memory. */
 const LOADED_MAX = 256
 /** Of a retry batch's item it is not known how many there are. */
 const UNKNOWN_BYTES = 64 * 1024
@@ -13,18 +13,28 @@ export function takeDue(lane: Lane, nowMs: number): Parked[] {
   const { parking, loaded, limits } = lane
   const absent: Parked[] = []
   let bytes = loaded.reduce((sum, entry) => sum + sizeOf(entry), 0)
-  while (loaded.length + absent.length < LOADED_MAX && bytes < limits.bufferBytesMax) {
+  const loadedMax = Math.max(LOADED_MAX, lane.route.plan.batch?.recordsMax ?? 0)
+  while (loaded.length + absent.length < loadedMax && bytes < limits.bufferBytesMax) {
     const entry = parking.takeDue(nowMs)
     if (entry === undefined) break
     if (isEarly(lane, entry)) parking.defer(entry, nowMs + LATER_MS)
     else if (entry.stale) lane.endUnsent(entry, Outcome.SUPERSEDED, Reason.NEWER_DELIVERED, Trigger.RETRY_BATCH, nowMs)
     else {
-      bytes += sizeOf(entry)
-      if (entry.packed === undefined) absent.push(entry)
-      else loaded.push(entry)
+      const group = [entry, ...followersOf(lane, entry)]
+      for (const each of group) bytes += sizeOf(each)
+      // All together, so that they stay in their order.
+      if (group.every(({ packed }) => packed !== undefined)) loaded.push(...group)
+      else absent.push(...group)
     }
   }
   return absent
+}
+
+/** In PARTITION order only the first is ever due: a batch takes those behind it along. */
+function followersOf(lane: Lane, entry: Parked): Parked[] {
+  const { batch, ordering } = lane.route.plan
+  if (batch === undefined || ordering !== 'PARTITION') return []
+  return lane.parking.takeFollowers(entry, batch.recordsMax - 1, (each) => !each.stale && !isEarly(lane, each))
 }
 
 function isEarly({ window }: Lane, { offset, round, stored, keyHash }: Parked): boolean {

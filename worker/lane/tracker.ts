@@ -40,6 +40,11 @@ export class Tracker {
     return this.#head - this.#tail > this.#mask
   }
 
+  /** Records that can still come in. */
+  get room(): number {
+    return this.#mask + 1 - this.size
+  }
+
   /** Records between cursor and head. */
   get size(): number {
     return this.#head - this.#tail

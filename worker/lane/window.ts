@@ -35,10 +35,7 @@ export class Window {
 
   /** Takes in a record to send, behind earlier ones of its key. keyHash below 0: no key, no order. */
   admit(record: KafkaRecord, fetched: FetchedBytes, offset: number, keyHash: number): void {
-    const slot = this.tracker.admit(offset)
-    this.#records[slot] = record
-    this.#fetched[slot] = fetched
-    if (fetched.held++ === 0) this.heldBytes += fetched.bytes
+    const slot = this.#hold(record, fetched, offset)
     if (this.order === undefined) this.makeReady(slot)
     else if (keyHash < 0) {
       this.order.bypass(slot)
@@ -46,8 +43,38 @@ export class Window {
     } else if (this.order.enter(slot, keyHash)) this.makeReady(slot)
   }
 
+  /** Takes in a record that is sent together with the one before, which its key waits for: who waits for that one waits for both. */
+  admitBeside(record: KafkaRecord, fetched: FetchedBytes, offset: number, keyHash: number): void {
+    const slot = this.#hold(record, fetched, offset)
+    this.order!.remember(slot, keyHash)
+    this.makeReady(slot)
+  }
+
+  #hold(record: KafkaRecord, fetched: FetchedBytes, offset: number): number {
+    const slot = this.tracker.admit(offset)
+    this.#records[slot] = record
+    this.#fetched[slot] = fetched
+    if (fetched.held++ === 0) this.heldBytes += fetched.bytes
+    return slot
+  }
+
   makeReady(slot: number): void {
     this.#ready[this.#readyHead++ & this.#mask] = slot
+  }
+
+  /** Gives back what takeReady has given last: it is the next again. */
+  putBack(slot: number): void {
+    this.#ready[--this.#readyTail & this.#mask] = slot
+  }
+
+  /** What admitBeside took in is not sent together with the one before after all: it waits for it. */
+  putBehind(slot: number): void {
+    if (this.order!.enter(slot, this.order!.hashOf(slot))) this.makeReady(slot)
+  }
+
+  /** Slots that may be sent. */
+  get ready(): number {
+    return this.#readyHead - this.#readyTail
   }
 
   /** The next slot that may be sent, or -1. */

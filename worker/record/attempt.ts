@@ -10,6 +10,8 @@ export interface Attempt {
   reason: number
   retryBatch: string
   requestId: number
+  /** Place in the request, when it carries several records. */
+  item: number
   status: number
   /** Unix ms when the request was sent. */
   sentMs: number

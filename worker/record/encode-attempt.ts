@@ -57,7 +57,7 @@ export function encodeAttempt(out: FastBuffer, start: number, lane: EncodedLane,
   out[at++] = row.trigger
   at = text(out, at, row.retryBatch)
   at = u64(out, at, row.requestId)
-  at = u32(out, at, 0) // item
+  at = u32(out, at, row.item)
   out[at++] = row.outcome
   out[at++] = row.reason
   at = u16(out, at, row.status)

@@ -41,7 +41,7 @@ export const sampleLane: LaneColumns = {
 
 export const sampleAttempt = (over: Partial<Attempt> = {}): Attempt => ({
   // So far ahead that nothing expires under a test.
-  ...{ offset: 41, round: 0, attempt: 1, trigger: 1, outcome: 1, reason: 0, retryBatch: '', requestId: 9, status: 200 },
+  ...{ offset: 41, round: 0, attempt: 1, trigger: 1, outcome: 1, reason: 0, retryBatch: '', requestId: 9, item: 0, status: 200 },
   ...{ sentMs: 2_795_560_100_123, latencyUs: 1500, recordMs: 2_795_560_099_000, key: Buffer.from('k'), keyHash: 17 },
   ...{ requestHeaders: ['ferry-record', 'orders/7/41'], requestBody: Buffer.from('{"id":1}') },
   ...{ responseHeaders: [Buffer.from('Content-Type'), Buffer.from('application/json')] },

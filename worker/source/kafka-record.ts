@@ -10,7 +10,7 @@ export interface KafkaRecord {
 }
 
 /** What a record costs in memory beside its key and value: its objects, as measured. Small records are little else. */
-const OBJECT_BYTES = 700
+export const OBJECT_BYTES = 700
 
 /** Memory that a fetched record takes until it is let go. */
 export const recordBytes = ({ key, value }: KafkaRecord): number => OBJECT_BYTES + (key?.length ?? 0) + (value?.length ?? 0)

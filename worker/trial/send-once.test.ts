@@ -55,3 +55,17 @@ test('says why no connection comes about, also when Ferry itself does not allow 
   const answer = await sent('', 5000, blocked)
   expect(answer).toMatchObject({ status: 0, reason: Reason.ENDPOINT_BLOCKED, error: expect.stringContaining('127.0.0.1') })
 })
+
+test('of a use case with batches, sends a batch of one, and believes what the answer says of its record', async () => {
+  const bodies: string[] = []
+  const url = await urlOf((request, response) => {
+    request.on('data', (chunk) => bodies.push(String(chunk)))
+    request.on('end', () => response.end('{"failures":[{"index":0,"status":422,"error":"no"}]}'))
+  })
+  const route = compileRoute(sampleUseCase('KEY', url, undefined, undefined, {}), sampleMeans)
+  expect(await sent(url, 5000, route)).toMatchObject({
+    ...{ status: 422, outcome: Outcome.FAILED, reason: Reason.NON_RETRYABLE_STATUS, error: 'no' },
+    record: { request: { body: '[{}]', headers: { 'ferry-batch': '1', 'ferry-record': 't/0/0-0' } } },
+  })
+  expect(bodies).toEqual(['[{}]'])
+})

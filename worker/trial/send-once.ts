@@ -5,6 +5,7 @@ import { type RecordPreview, type TestResponse, TestResponseSchema } from '../..
 import { Flight } from '../deliver/flight.ts'
 import type { Route } from '../deliver/route.ts'
 import { readAnswer } from '../lane/answer.ts'
+import { readBatchAnswer } from '../lane/land-batch.ts'
 import type { Load } from '../lane/load.ts'
 import { namedHeaders } from './preview-record.ts'
 
@@ -25,8 +26,11 @@ export async function sendOnce(route: Route, load: Load, preview: RecordPreview,
     timer.unref()
   })
   flight.close()
-  const { row } = load
-  const answer = readAnswer(flight, row, route.plan, Date.now(), false)
+  const row = load.batch?.first.row ?? load.row
+  const answer =
+    load.batch === undefined
+      ? readAnswer(flight, row, route.plan, Date.now(), false)
+      : readBatchAnswer(flight, route.plan, Date.now(), false)[0]!
   if (flight.cut === 'TIMEOUT') row.error = `no whole answer within ${Math.round(row.latencyUs / 1000)} ms`
   return create(TestResponseSchema, {
     record: preview,
