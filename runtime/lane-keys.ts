@@ -32,8 +32,8 @@ export function groupId(name: string, uid: string): string {
   return `ferry.${namespace}.${id}.${uid}`
 }
 
-/** P waits for its next attempt, B behind an earlier record of its key, X is out of retries, H, too, and for an operator, S is on its way. */
-export type ParkedState = 'P' | 'B' | 'X' | 'H' | 'S'
+/** P waits for its next attempt, B behind an earlier record of its key, X is out of retries, H, too, and for an operator, D is given up and goes to the dead-letter topic, S is on its way. */
+export type ParkedState = 'P' | 'B' | 'X' | 'H' | 'D' | 'S'
 
 export interface ParkedEntry {
   readonly state: ParkedState
@@ -62,7 +62,7 @@ export function writeParked(entry: ParkedEntry): string {
 export function readParked(text: string): ParkedEntry {
   const words = text.split(' ')
   const [state, keyHash, attempts, unpaid, firstMs, lastMs, dueMs, round, bytes, where, batch, stale] = words
-  if (words.length !== 12 || !/^[PBXHS]$/.test(state!) || !/^[RK]$/.test(where!))
+  if (words.length !== 12 || !/^[PBXHDS]$/.test(state!) || !/^[RK]$/.test(where!))
     throw new Error(`not a parked entry: ${JSON.stringify(text)}`)
   return {
     state: state as ParkedState,

@@ -1,8 +1,13 @@
+import kafkajs from 'kafkajs'
+import { AckedProducer } from '../runtime/acked-producer.ts'
 import { type KafkaClient, type OpenCluster, openCluster } from '../runtime/kafka.ts'
 import type { Logger } from '../runtime/log.ts'
 import { GroupCommits } from './group-commits.ts'
 import type { ReaderOptions } from './source/reader.ts'
 import { Source } from './source/source.ts'
+
+/** Of dead letters, which go where their keys' others go. */
+const letterOptions = { timeoutMs: 10_000, compression: kafkajs.CompressionTypes.GZIP }
 
 /** What this worker does with one Kafka cluster. */
 export interface WorkerCluster {
@@ -11,6 +16,8 @@ export interface WorkerCluster {
   readonly side: OpenCluster
   readonly source: Source
   readonly commits: GroupCommits
+  /** Connects when the first record is given up. */
+  readonly letters: AckedProducer
 }
 
 /** The Kafka clusters of this worker, by name, each with connections of its own: one that is away stops nothing of another. */
@@ -24,7 +31,11 @@ export class Clusters {
       clients.map((client) => {
         const side = openCluster(client)
         const commits = new GroupCommits(side.cluster, options.groupCommitMs, log)
-        return [client.name, { client, side, commits, source: new Source(client, options, log) }]
+        const letters = new AckedProducer(client.kafka, {
+          ...letterOptions,
+          createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+        })
+        return [client.name, { client, side, commits, letters, source: new Source(client, options, log) }]
       }),
     )
   }
@@ -64,6 +75,8 @@ export class Clusters {
   }
 
   async disconnect(): Promise<void> {
-    await Promise.all(this.all.map(({ side }) => side.disconnect().catch(() => {})))
+    await Promise.all(
+      this.all.flatMap(({ side, letters }) => [side.disconnect(), letters.close()].map((each) => each.catch(() => {}))),
+    )
   }
 }

@@ -3,6 +3,7 @@ import type { ClickHouseClient } from '../runtime/clickhouse.ts'
 import type { Logger } from '../runtime/log.ts'
 import type { Clusters, WorkerCluster } from './clusters.ts'
 import type { HeldLanes } from './holdings.ts'
+import { DeadLetterDesk } from './lane/dead-letter-desk.ts'
 import { takeInbox } from './lane/inbox-desk.ts'
 import type { Keeper } from './lane/keeper.ts'
 import type { Parked } from './lane/parked.ts'
@@ -38,6 +39,7 @@ const SWEEP_MS = 100
 
 interface Chores {
   readonly desk: RetryDesk
+  readonly letters: DeadLetterDesk
   checkpointAt: number
   inboxAt: number
   isTakingInbox: boolean
@@ -121,6 +123,7 @@ export class Ticker {
     lane.ordersSeen ||= keeper.laneState.inboxCount === 0
     if (lane.ordersSeen && lane.parking.nextDueMs() <= nowMs)
       void chores.desk.prepare(nowMs).then((isReady) => (isReady ? this.#parts.held.rosterOf(keeper)?.pump() : undefined))
+    if (chores.letters.isDue(now)) void chores.letters.work(nowMs)
     const hasInbox = keeper.laneState.inboxCount > 0 && keeper.checkpointer.taken.length === 0
     if (hasInbox && now >= chores.inboxAt && !chores.isTakingInbox) void this.#takeInbox(keeper, chores)
   }
@@ -138,9 +141,11 @@ export class Ticker {
     const { checkpointMs, insertTimeoutMs } = this.#options
     const sources = recordSources(keeper, this.#clusterOf(keeper).side.cluster, clickhouse, insertTimeoutMs)
     const desk = new RetryDesk(keeper.lane!, sources, log)
+    const { letters: producer } = this.#clusterOf(keeper)
+    const letters = new DeadLetterDesk(keeper.lane!, sources, (topic, messages) => producer.send(topic, messages), log)
     // Lanes that start together write at different times.
     const checkpointAt = now + Math.random() * checkpointMs
-    const chores = { desk, checkpointAt, inboxAt: 0, isTakingInbox: false, drainingSince: 0 }
+    const chores = { desk, letters, checkpointAt, inboxAt: 0, isTakingInbox: false, drainingSince: 0 }
     this.#chores.set(keeper, chores)
     return chores
   }

@@ -36,6 +36,7 @@ const parkedStates: Record<ParkedEntry['state'], DeliveryState> = {
   B: DeliveryState.BEHIND,
   X: DeliveryState.EXHAUSTED,
   H: DeliveryState.BLOCKED,
+  D: DeliveryState.DEAD_LETTER,
   S: DeliveryState.SENDING,
 }
 

@@ -48,7 +48,8 @@ export async function checkTopic(source: Source, { clusters, topics }: SourceCon
   return [{ field, description, reason: 'PARTITION_NOT_FOUND' }]
 }
 
-async function countPartitions(topics: TopicLookup, cluster: string, topic: string): Promise<number | undefined> {
+/** Throws SOURCE_UNAVAILABLE. Undefined: there is no such topic. */
+export async function countPartitions(topics: TopicLookup, cluster: string, topic: string): Promise<number | undefined> {
   try {
     return await topics.partitions(cluster, topic)
   } catch (cause) {

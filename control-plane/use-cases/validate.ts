@@ -1,6 +1,7 @@
 import type { UseCase, UseCaseSpec } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import type { EgressRules } from '../../runtime/egress-rules.ts'
 import { checkBlocking } from './check-blocking.ts'
+import { checkDeadLetters, checkDeadLetterTopic } from './check-dead-letters.ts'
 import { checkDecode } from './check-decode.ts'
 import { checkDelivery } from './check-delivery.ts'
 import { checkDestination } from './check-destination.ts'
@@ -55,7 +56,7 @@ export async function validate(
   const { destination } = stored.spec
   if (spec.delivery) own.push(...checkDelivery(spec.delivery))
   if (destination) own.push(...checkDestination(destination, context.egress, context.nowMs()))
-  if (spec.retry) own.push(...checkRetry(spec.retry), ...checkBlocking(spec))
+  if (spec.retry) own.push(...checkRetry(spec.retry), ...checkBlocking(spec), ...checkDeadLetters(spec))
   own.push(...checkFilter(spec.filter), ...checkTransform(spec.transform))
   own.push(...(await checkDecode(stored, context.descriptorSet)))
   const sourceIsReadable = !byContract.some((each) => each.field.startsWith('use_case.spec.source'))
@@ -65,6 +66,8 @@ export async function validate(
     own.push(...checkSource(spec.source, context.clusters))
     if (asksKafka && sourceIsReadable) own.push(...(await checkTopic(spec.source, context)))
   }
+  const isNewTopic = spec.retry?.deadLetterTopic !== before?.retry?.deadLetterTopic
+  if (sourceIsReadable && isNewTopic && (asksKafka || before)) own.push(...(await checkDeadLetterTopic(spec, context)))
   // Where both complain about a field, the sentence here says more.
   const said = new Set(own.map((each) => each.field))
   return [...byContract.filter((each) => !said.has(each.field)), ...own]

@@ -7,7 +7,7 @@ import type { Received } from './received.ts'
 // Partition 0: 0 to 3 are records of key `a`, 4 is a tombstone, 5 a transaction's marker. Record 2 is answered 503 first.
 
 const record = (offset: number, value: string | undefined = `"${offset}"`): TopicRecord => ({
-  ...{ partition: 0, offset, key: 'a' },
+  ...{ partition: 0, offset, key: 'a', headers: {} },
   value: value === undefined ? undefined : Buffer.from(value),
 })
 

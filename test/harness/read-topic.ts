@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type kafkajs from 'kafkajs'
 import type { Topic } from './topic.ts'
 
 /** One record, as an ordinary consumer sees it. */
@@ -8,6 +9,7 @@ export interface TopicRecord {
   readonly key: string | undefined
   /** Undefined: a tombstone. */
   readonly value: Buffer | undefined
+  readonly headers: Readonly<Record<string, string>>
 }
 
 const readMsMax = 60_000
@@ -28,14 +30,16 @@ export async function readTopic(topic: Topic): Promise<TopicRecord[]> {
     await consumer.subscribe({ topic: topic.name, fromBeginning: true })
     await new Promise<void>((resolve, reject) => {
       const late = setTimeout(() => reject(new Error(`${topic.name} could not be read in ${readMsMax / 1000} s`)), readMsMax)
-      const eachBatch = async ({
-        batch,
-      }: {
-        batch: { partition: number; messages: { offset: string; key: Buffer | null; value: Buffer | null }[] }
-      }) => {
+      const eachBatch = async ({ batch }: { batch: { partition: number; messages: kafkajs.KafkaMessage[] } }) => {
         const { partition } = batch
-        for (const { offset, key, value } of batch.messages) {
-          records.push({ partition, offset: Number(offset), key: key?.toString(), value: value ?? undefined })
+        for (const { offset, key, value, headers = {} } of batch.messages) {
+          records.push({
+            partition,
+            offset: Number(offset),
+            key: key?.toString(),
+            value: value ?? undefined,
+            headers: textsOf(headers),
+          })
         }
         if (Number(batch.messages.at(-1)?.offset ?? -1) >= ends.get(partition)! - 1) open.delete(partition)
         if (open.size > 0) return
@@ -49,3 +53,6 @@ export async function readTopic(topic: Topic): Promise<TopicRecord[]> {
   }
   return records
 }
+
+const textsOf = (headers: kafkajs.IHeaders): Record<string, string> =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]))

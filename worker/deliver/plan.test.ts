@@ -72,7 +72,7 @@ test('a use case that says nothing has the defaults of the contract', () => {
     ...{ statusPlans: new Map(), answerDecides: false },
     deliversTombstones: false,
     latestVersionWins: false,
-    ...{ giveUpFunded: true, blocks: false, policyId: '-' },
+    ...{ giveUpFunded: true, blocks: false, deadLetterTopic: '', policyId: '-' },
     logBody: 'ALL',
     requestBodyBytesMax: 65_536,
     responseBodyBytesMax: 4096,

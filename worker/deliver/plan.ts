@@ -69,6 +69,8 @@ export interface Plan {
   readonly giveUpFunded: boolean
   /** Whether a delivery that would be FAILED waits for an operator, and what follows it, too. */
   readonly blocks: boolean
+  /** Empty: none. */
+  readonly deadLetterTopic: string
   /** Differs when the retry policy does: what waits is planned anew then. */
   readonly policyId: string
   readonly logBody: 'ALL' | 'FAILURES' | 'NONE'
@@ -103,6 +105,7 @@ export function compilePlan(useCase: UseCase): Plan {
     deliversTombstones: choice('spec.decode.tombstone', tombstones, spec.decode?.tombstone),
     giveUpFunded: choice('spec.retry.give_up', giveUps, retry?.giveUp),
     blocks: choice('spec.retry.on_exhausted', blockings, retry?.onExhausted),
+    deadLetterTopic: retry?.deadLetterTopic ?? '',
     policyId: policyIdOf(retry),
     ...compileLog(useCase),
   }

@@ -101,6 +101,7 @@ export class LaneDriver {
           }
         },
         payloads: async () => new Map(),
+        lastEnds: async () => new Map(),
       },
       { warn: () => {} },
     )

@@ -16,12 +16,12 @@ import type { KnownEnds } from './known-ends.ts'
 import type { LaneLimits } from './lane-limits.ts'
 import type { Load } from './load.ts'
 import { endUnsent, makeBody } from './make-body.ts'
-import type { Parked } from './parked.ts'
+import type { LastEnd, Parked } from './parked.ts'
 import type { Parking } from './parking.ts'
 import { rescheduleAll } from './reschedule.ts'
 import type { RowBacklog } from './row-backlog.ts'
 import { Settling, type SettlingParts } from './settling.ts'
-import { judge, type Unsuccessful } from './verdict.ts'
+import { givenUpState, judge, type Unsuccessful } from './verdict.ts'
 import { Window } from './window.ts'
 
 /** What a lane needs of its worker. */
@@ -63,6 +63,8 @@ export class Lane {
   endOffset = -1
   /** Orders of operators that were there when the lane began are carried out: what waits may be sent. */
   ordersSeen = false
+  /** Why the dead-letter topic does not take what is given up. */
+  lettersTrouble: string | undefined
   /** Nothing new is sent. */
   stopped = false
   /** Deliveries on the way. */
@@ -230,7 +232,7 @@ export class Lane {
     if (isOutdated) endUnsent(load, Outcome.SUPERSEDED, Reason.NEWER_VERSION, '', nowMs)
     else if (makeBody(load, route, this.#source, nowMs)) return true
     this.#landed(load)
-    this.#settling.settle(load, load.row.outcome === Outcome.RETRY ? 'H' : undefined, 0, nowMs)
+    this.#settling.settle(load, load.row.outcome === Outcome.RETRY ? givenUpState(route.plan) : undefined, 0, nowMs)
     return false
   }
 
@@ -281,7 +283,12 @@ export class Lane {
   }
 
   /** A parked delivery ends without another request. error: for whoever reads the log. */
-  endUnsent(entry: Parked, outcome: Outcome, reason: Reason, trigger: Trigger, nowMs: number, error = ''): void {
+  endUnsent(entry: Parked, outcome: Outcome, reason: number, trigger: Trigger, nowMs: number, error = ''): void {
     this.#settling.endUnsent(entry, this.#encoded, { outcome, reason, trigger, error }, nowMs)
+  }
+
+  /** The dead-letter topic has what was given up. */
+  endGivenUp(entry: Parked, { reason, error }: LastEnd, nowMs: number): void {
+    this.endUnsent(entry, Outcome.FAILED, reason, Trigger.UNSPECIFIED, nowMs, error)
   }
 }

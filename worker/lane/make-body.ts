@@ -4,6 +4,7 @@ import { Outcome, Reason } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import type { Route } from '../deliver/route.ts'
 import { failureReason } from './failure-reason.ts'
 import type { Load } from './load.ts'
+import { givenUpState } from './verdict.ts'
 
 /** Makes the body of a load's record; false when there is none to send: then the row says how its delivery ends, or that it is blocked. */
 export function makeBody(load: Load, { conversion, decode, plan }: Route, source: RecordSource, nowMs: number): boolean {
@@ -15,13 +16,13 @@ export function makeBody(load: Load, { conversion, decode, plan }: Route, source
     return true
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error)
-    return endUnsent(load, plan.blocks ? Outcome.RETRY : Outcome.FAILED, failureReason(error), text, nowMs)
+    return endUnsent(load, givenUpState(plan) === undefined ? Outcome.FAILED : Outcome.RETRY, failureReason(error), text, nowMs)
   }
 }
 
 /** Says in the row how a delivery ends without a request. */
 export function endUnsent({ row }: Load, outcome: Outcome, reason: Reason, error: string, nowMs: number): false {
-  // What is blocked may come here again: its rows are told apart by the attempt.
+  // What waits may come here again: its rows are told apart by the attempt.
   if (outcome !== Outcome.RETRY) row.attempt = 0
   Object.assign(row, { item: 0, requestHeaders: [], sentMs: nowMs, latencyUs: 0, status: 0, responseBytes: 0 })
   Object.assign(row, { outcome, reason, error })

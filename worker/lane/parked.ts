@@ -16,6 +16,8 @@ export interface Parked extends ParkedEntry {
   stale: boolean
   /** Not with more records in one request; 0: with as many as may be. Memory only: another owner begins anew. */
   together: number
+  /** Given up: how its last attempt ended, as far as this owner knows. */
+  why: LastEnd | undefined
   /** The record's packed bytes while they are in memory. */
   packed: Buffer | undefined
   /** Slot of the window while the cursor has not passed it; -1 for what was not read by this lane. */
@@ -36,11 +38,18 @@ export interface Parked extends ParkedEntry {
   ended: boolean
 }
 
+/** How an attempt ended, as its row says. */
+export interface LastEnd {
+  readonly reason: number
+  readonly status: number
+  readonly error: string
+}
+
 export type NewParked = Pick<
   Parked,
   'offset' | 'state' | 'keyHash' | 'attempts' | 'unpaid' | 'firstMs' | 'lastMs' | 'dueMs' | 'round' | 'settled'
 > &
-  Partial<Pick<Parked, 'bytes' | 'where' | 'batch' | 'stale' | 'together' | 'packed' | 'slot' | 'stored' | 'sending'>>
+  Partial<Pick<Parked, 'bytes' | 'where' | 'batch' | 'stale' | 'together' | 'packed' | 'slot' | 'stored' | 'sending' | 'why'>>
 
 export function newParked(of: NewParked): Parked {
   return {
@@ -50,6 +59,7 @@ export function newParked(of: NewParked): Parked {
     stale: false,
     together: 0,
     packed: undefined,
+    why: undefined,
     slot: -1,
     stored: false,
     sending: false,

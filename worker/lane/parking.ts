@@ -29,6 +29,8 @@ export class Parking {
   exhausted = 0
   /** Entries that wait for an operator. */
   blocked = 0
+  /** Entries that are given up, and go to the dead-letter topic. */
+  readonly givenUp = new Set<Parked>()
   /** Offsets that Redis has and must forget. */
   readonly removals = new Set<number>()
 
@@ -82,7 +84,7 @@ export class Parking {
       this.redisBytes += entry.bytes
       if (!entry.stored) this.#unstored(entry, 1)
     }
-    this.#count(entry.state, 1)
+    this.#enter(entry, entry.state)
     if (entry.keyHash !== undefined) this.#enqueue(entry, entry.keyHash)
     else if (entry.state === 'B') entry.state = 'P'
     this.#schedule(entry)
@@ -135,14 +137,21 @@ export class Parking {
   }
 
   #setState(entry: Parked, state: ParkedState): void {
-    this.#count(entry.state, -1)
-    this.#count(state, 1)
-    entry.state = state
+    this.#leave(entry)
+    this.#enter(entry, state)
   }
 
-  #count(state: ParkedState, by: 1 | -1): void {
-    if (state === 'X') this.exhausted += by
-    else if (state === 'H') this.blocked += by
+  #enter(entry: Parked, state: ParkedState): void {
+    entry.state = state
+    if (state === 'X') this.exhausted++
+    else if (state === 'H') this.blocked++
+    else if (state === 'D') this.givenUp.add(entry)
+  }
+
+  #leave(entry: Parked): void {
+    if (entry.state === 'X') this.exhausted--
+    else if (entry.state === 'H') this.blocked--
+    else if (entry.state === 'D') this.givenUp.delete(entry)
   }
 
   #schedule(entry: Parked): void {
@@ -192,7 +201,7 @@ export class Parking {
 
   /** The entry has an outcome: the next of its key is due at nowMs. */
   end(entry: Parked, nowMs: number): void {
-    this.#count(entry.state, -1)
+    this.#leave(entry)
     entry.ended = true
     entry.generation++
     if (entry.stored) entry.packed = undefined
@@ -227,5 +236,7 @@ export class Parking {
   }
 }
 
-const isWaiting = (entry: Parked): boolean =>
-  entry.settled && !entry.ended && !entry.sending && entry.state !== 'B' && entry.state !== 'H'
+const isWaiting = (entry: Parked): boolean => entry.settled && !entry.ended && !entry.sending && comesDue(entry.state)
+
+/** The others wait for an earlier one of their key, an operator, or the dead-letter topic. */
+const comesDue = (state: ParkedState): boolean => state === 'P' || state === 'X'

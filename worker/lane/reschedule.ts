@@ -10,7 +10,7 @@ import type { Rules } from './verdict.ts'
 //   exhausted   | goes on                 | parked, due by the policy
 //   or blocked  | is exhausted, and blocks| blocked
 //               | is exhausted            | exhausted, due at maximum_interval; what was blocked at once
-//   behind, or on its way, or before its first attempt | as it was
+//   given up, behind, on its way, or before its first attempt | as it was
 
 export function rescheduleAll(parking: Parking, rules: Rules, nowMs: number): void {
   for (const entry of [...parking.entries()]) {
@@ -29,7 +29,7 @@ export function reschedule(
 ): { readonly state: ParkedState; readonly dueMs: number } | undefined {
   const { state, attempts, unpaid, firstMs, lastMs, dueMs } = entry
   const paid = attempts - unpaid
-  if (state === 'B' || state === 'S' || (paid < 1 && state === 'P')) return undefined
+  if (state === 'B' || state === 'S' || state === 'D' || (paid < 1 && state === 'P')) return undefined
   const failed = { attempts: Math.max(1, paid), firstMs, nowMs: lastMs, retryAfterMs: undefined, random }
   const due = nextAttempt(rules.retry, failed)
   if (due >= 0) return state === 'P' && due >= dueMs ? undefined : { state: 'P', dueMs: due }

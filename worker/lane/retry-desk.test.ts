@@ -4,10 +4,11 @@ import type { Attempt } from '../record/attempt.ts'
 import type { KafkaRecord } from '../source/kafka-record.ts'
 import { KnownEnds } from './known-ends.ts'
 import { Lane } from './lane.ts'
+import type { RecordSources } from './load-bytes.ts'
 import { packRecord } from './packed-record.ts'
 import { type NewParked, newParked, type Parked } from './parked.ts'
 import { Parking } from './parking.ts'
-import { type RecordSources, RetryDesk } from './retry-desk.ts'
+import { RetryDesk } from './retry-desk.ts'
 import { sampleRoute } from './sample-route.ts'
 
 const record = (offset: number): KafkaRecord => ({
@@ -49,6 +50,7 @@ const sources: RecordSources = {
     ask('payloads', offsets)
     return inPayloads
   },
+  lastEnds: async () => new Map(),
 }
 
 function openDesk(entries: readonly Partial<NewParked>[], ordering: 'UNORDERED' | 'KEY' = 'UNORDERED', bufferBytesMax = 1000) {

@@ -245,6 +245,7 @@ export class Roster {
 
   /** More about what conditionOf says. */
   messageOf({ lane }: Keeper, condition: LaneCondition): string | undefined {
+    if (condition === LaneCondition.DEAD_LETTERS_UNAVAILABLE) return lane?.lettersTrouble
     if (condition === LaneCondition.BLOCKED) return lane?.parking.describeBlocked()
     return condition === LaneCondition.RATE_LIMITED ? this.rate?.text : this.route.access.trouble?.message
   }
@@ -254,6 +255,7 @@ export class Roster {
     const { trouble } = this.route.access
     if (trouble !== undefined) return trouble.condition
     if (this.breaker.state !== 'CLOSED') return LaneCondition.BREAKER_OPEN
+    if (lane?.lettersTrouble !== undefined) return LaneCondition.DEAD_LETTERS_UNAVAILABLE
     if (lane !== undefined && lane.parking.blocked > 0) return LaneCondition.BLOCKED
     if (lane !== undefined && lane.parking.exhausted > 0) return LaneCondition.WAITING_FOR_SUCCESS
     if (lane?.parkedFull) return LaneCondition.PARKED_FULL

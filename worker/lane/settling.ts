@@ -1,7 +1,7 @@
 import { Outcome, Reason, type Trigger } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import type { LaneId, ParkedState } from '../../runtime/lane-keys.ts'
 import { costsNoRetry } from '../deliver/costs-no-retry.ts'
-import type { RowOwner } from '../record/attempt.ts'
+import type { Attempt, RowOwner } from '../record/attempt.ts'
 import type { AttemptLog } from '../record/attempt-log.ts'
 import type { EncodedLane } from '../record/encode-attempt.ts'
 import type { RangeKind, RangeLog } from '../record/range-log.ts'
@@ -11,7 +11,7 @@ import type { KnownEnds } from './known-ends.ts'
 import type { LaneLimits } from './lane-limits.ts'
 import { Load } from './load.ts'
 import { packRecord } from './packed-record.ts'
-import { newParked, type Parked } from './parked.ts'
+import { type LastEnd, newParked, type Parked } from './parked.ts'
 import type { Parking } from './parking.ts'
 import { RowBacklog } from './row-backlog.ts'
 import type { Window } from './window.ts'
@@ -32,13 +32,16 @@ export interface SettlingParts {
   readonly ranges: Pick<RangeLog<Parked>, 'add'>
 }
 
+/** An end without a request of its own. */
 export interface UnsentEnd {
   readonly outcome: Outcome
-  readonly reason: Reason
+  readonly reason: number
   readonly trigger: Trigger
   /** For whoever reads the log. */
   readonly error: string
 }
+
+const lastEndOf = ({ reason, status, error }: Attempt): LastEnd => ({ reason, status, error })
 
 export interface LaneIdentity {
   readonly id: LaneId
@@ -133,6 +136,7 @@ export class Settling implements RowOwner<Parked> {
     }
     // Its bytes are in Redis or in Kafka, and may be needed in an hour.
     if (entry.stored || entry.where === 'K') entry.packed = undefined
+    if (state === 'D') entry.why = lastEndOf(row)
     this.parking.change(entry, state, dueMs)
   }
 
@@ -157,6 +161,7 @@ export class Settling implements RowOwner<Parked> {
       packed: fits || state === 'S' ? packed : undefined,
     })
     if (this.parkedFull) this.#parkedWhileFull = entry
+    if (load !== undefined && state === 'D') entry.why = lastEndOf(load.row)
     this.parking.add(entry)
     return entry
   }
@@ -202,6 +207,7 @@ export class Settling implements RowOwner<Parked> {
     const { row } = load
     Object.assign(row, { offset: entry.offset, round: entry.round, attempt: 0, retryBatch: entry.batch ?? '', requestId: 0 })
     Object.assign(row, { ...end, status: 0, sentMs: nowMs, latencyUs: 0, recordMs: 0, keyHash: loggedHash(entry) })
+    if (end.outcome === Outcome.FAILED && entry.packed !== undefined) row.packed = entry.packed
     entry.sending = false
     this.parking.end(entry, nowMs)
     this.#add(load, encoded, -1, entry)

@@ -70,4 +70,10 @@ describe('a delivery whose attempt did not succeed', () => {
     expect(judge(rules, 'FINAL', Reason.NON_RETRYABLE_STATUS, failed(1), 0)).toMatchObject({ state: 'H' })
     expect(judge(rules, 'RETRYABLE', Reason.TIMEOUT, failed(1), 0)).toMatchObject({ state: 'P' })
   })
+
+  test('is on its way to the dead-letter topic in place of failing, and pays as if it failed', () => {
+    const verdict = judge({ ...plan, deadLetterTopic: 'dead' }, 'RETRYABLE', Reason.TIMEOUT, exhausted, 12)
+    expect(verdict).toEqual({ outcome: Outcome.RETRY, reason: Reason.MAX_RETRIES_REACHED, state: 'D', dueMs: 0, credit: 2 })
+    expect(judge({ ...plan, deadLetterTopic: 'dead' }, 'RETRYABLE', Reason.TIMEOUT, exhausted, 9)).toMatchObject({ state: 'X' })
+  })
 })

@@ -12,6 +12,7 @@ import { type FailedAttempt, nextAttempt, nextExhaustedAttempt, type RetryPlan }
 //   retryable | exhausted | none   | RETRY its reason           | parked X, due at maximum_interval
 //   final     |           | paid   | FAILED its reason          | ended
 //   final     |           | none   | RETRY its reason           | parked X, due at maximum_interval
+//   what is FAILED here, with a dead-letter topic   | RETRY, as FAILED would have | parked D, until the topic has it
 //   either of the last four, when the policy blocks | RETRY, as FAILED would have | parked H, never due
 
 export type Answer = 'ABORTED' | 'RETRYABLE' | 'FINAL'
@@ -23,6 +24,8 @@ export interface Rules {
   readonly giveUpFunded: boolean
   /** What would fail waits for an operator, and what follows it, too. */
   readonly blocks: boolean
+  /** Empty: none. What would fail goes there first. */
+  readonly deadLetterTopic: string
 }
 
 export interface Unsuccessful extends FailedAttempt {
@@ -41,6 +44,10 @@ export interface Verdict {
   readonly credit: number
 }
 
+/** How a delivery waits that would be FAILED; undefined when it is. */
+export const givenUpState = ({ blocks, deadLetterTopic }: Pick<Rules, 'blocks' | 'deadLetterTopic'>): 'H' | 'D' | undefined =>
+  blocks ? 'H' : deadLetterTopic === '' ? undefined : 'D'
+
 /** `failed.attempts` counts only attempts that cost a retry, the one that has just failed included. */
 export function judge(rules: Rules, answer: Answer, reason: number, failed: Unsuccessful, credit: number): Verdict {
   if (answer === 'ABORTED') return { outcome: Outcome.RETRY, reason, state: 'P', dueMs: failed.nowMs, credit }
@@ -49,6 +56,8 @@ export function judge(rules: Rules, answer: Answer, reason: number, failed: Unsu
   if (due >= 0) return { outcome: Outcome.RETRY, reason, state: 'P', dueMs: due, credit }
   if (rules.blocks) return { outcome: Outcome.RETRY, reason: -due, state: 'H', dueMs: 0, credit }
   const rest = rules.giveUpFunded ? payGiveUp(credit, failed.speaksOfRecord) : credit
+  if (rest >= 0 && givenUpState(rules) === 'D')
+    return { outcome: Outcome.RETRY, reason: -due, state: 'D', dueMs: 0, credit: rest }
   if (rest >= 0) return { outcome: Outcome.FAILED, reason: -due, state: undefined, dueMs: 0, credit: rest }
   return { outcome: Outcome.RETRY, reason, state: 'X', dueMs: nextExhaustedAttempt(retry, failed), credit }
 }
