@@ -1,5 +1,6 @@
 import { bytes, duration, readConfig, text, type Values, wholeNumber } from '../runtime/config.ts'
 import { readKafkaClusters } from '../runtime/kafka-clusters.ts'
+import { readSchemaRegistries } from '../runtime/schema-registries.ts'
 import { address, connectionSettings, findSpoolProblems } from '../runtime/settings.ts'
 
 /** Everything that a control plane reads from its environment. */
@@ -254,6 +255,7 @@ export type ControlPlaneConfig = ReturnType<typeof readControlPlaneConfig>
 /** Throws ConfigError with every problem. */
 export function readControlPlaneConfig(env: Record<string, string | undefined>) {
   const { clusters, problems } = readKafkaClusters(env)
+  const { registries, problems: registryProblems } = readSchemaRegistries(env)
   const check = (values: Values<typeof controlPlaneSettings>): readonly string[] => [
     ...findSpoolProblems(values),
     ...(values.heartbeatIntervalMs * 2 <= values.heartbeatTimeoutMs
@@ -262,7 +264,7 @@ export function readControlPlaneConfig(env: Record<string, string | undefined>) 
           `FERRY_HEARTBEAT_INTERVAL (${values.heartbeatIntervalMs} ms) must be at most half of FERRY_HEARTBEAT_TIMEOUT (${values.heartbeatTimeoutMs} ms)`,
         ]),
   ]
-  return { ...readConfig(controlPlaneSettings, env, check, problems), clusters }
+  return { ...readConfig(controlPlaneSettings, env, check, [...problems, ...registryProblems]), clusters, registries }
 }
 
 export const fleetTimings = (config: ControlPlaneConfig) => ({

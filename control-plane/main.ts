@@ -86,6 +86,7 @@ function openUseCases(config: ControlPlaneConfig, { redis, clickhouse, source }:
     validation: {
       egress: config.egress,
       clusters: config.clusters.map((each) => each.name),
+      schemaRegistries: config.registries.map((each) => each.name),
       topics: { partitions: async (name, topic) => (await source.partitions(name, topic))?.length },
       contractViolations: (useCase) => findViolations(UseCaseSchema, useCase),
     },

@@ -131,6 +131,24 @@ export function addresses(env: string, common: Common): Setting<readonly string[
   })
 }
 
+/** Names of lower-case letters, digits and dashes, separated by commas; `what` is what they are names of, and `reserved` is none of them. */
+export function names(
+  env: string,
+  common: Common & { readonly what: string; readonly reserved: string },
+): Setting<readonly string[]> {
+  return setting(env, common, (value) => {
+    const list = value === '' ? [] : value.split(',').map((each) => each.trim())
+    const wrong = list.find((each) => !/^[a-z][a-z0-9-]{0,62}$/.test(each) || each === common.reserved)
+    if (wrong !== undefined)
+      throw new Error(
+        `must be names of lower-case letters, digits and dashes, separated by commas, none of them ${common.reserved}; ${JSON.stringify(wrong)} is not one`,
+      )
+    const twice = list.find((each, at) => list.indexOf(each) !== at)
+    if (twice !== undefined) throw new Error(`must name each ${common.what} once; ${JSON.stringify(twice)} is there twice`)
+    return list
+  })
+}
+
 export function url(env: string, common: Common & { readonly protocols: readonly string[] }): Setting<string> {
   return setting(env, common, (value) => {
     const parsed = URL.canParse(value) ? new URL(value) : undefined

@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { ConfigError, readConfig, type Values } from './config.ts'
 import { clusterNames, defaultCluster, kafkaClusterSettings, prefixOf } from './kafka-settings.ts'
+import { readSettingFile } from './read-setting-file.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 
@@ -77,9 +77,9 @@ function tlsOf(prefix: string, values: ClusterValues, problems: string[]): Kafka
   }
   if ((kafkaTlsCertificateFile === '') !== (kafkaTlsKeyFile === ''))
     problems.push(`${prefix}TLS_CERTIFICATE_FILE and ${prefix}TLS_KEY_FILE must be given both, or neither`)
-  const ca = readSetting(`${prefix}TLS_CA_FILE`, kafkaTlsCaFile, problems)
-  const cert = readSetting(`${prefix}TLS_CERTIFICATE_FILE`, kafkaTlsCertificateFile, problems)
-  const key = readSetting(`${prefix}TLS_KEY_FILE`, kafkaTlsKeyFile, problems)
+  const ca = readSettingFile(`${prefix}TLS_CA_FILE`, kafkaTlsCaFile, problems)
+  const cert = readSettingFile(`${prefix}TLS_CERTIFICATE_FILE`, kafkaTlsCertificateFile, problems)
+  const key = readSettingFile(`${prefix}TLS_KEY_FILE`, kafkaTlsKeyFile, problems)
   checkPem(prefix, { ca, cert, key }, problems)
   return { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) }
 }
@@ -117,7 +117,7 @@ function saslOf(prefix: string, values: ClusterValues, problems: string[]): Kafk
   if (kafkaSaslPassword !== '' && kafkaSaslPasswordFile !== '')
     problems.push(`${prefix}SASL_PASSWORD and ${prefix}SASL_PASSWORD_FILE are both given: take one away`)
   const password =
-    kafkaSaslPassword || readSetting(`${prefix}SASL_PASSWORD_FILE`, kafkaSaslPasswordFile, problems).replace(/\r?\n$/, '')
+    kafkaSaslPassword || readSettingFile(`${prefix}SASL_PASSWORD_FILE`, kafkaSaslPasswordFile, problems).replace(/\r?\n$/, '')
   if (username === '') problems.push(`${prefix}SASL_USERNAME is not set, and ${mechanism} needs it`)
   if (kafkaSaslPassword === '' && kafkaSaslPasswordFile === '')
     problems.push(`${prefix}SASL_PASSWORD_FILE (or ${prefix}SASL_PASSWORD) is not set, and ${mechanism} needs it`)
@@ -126,17 +126,4 @@ function saslOf(prefix: string, values: ClusterValues, problems: string[]): Kafk
   if (!isOauth && (tokenUrl !== '' || scope !== ''))
     problems.push(`${prefix}OAUTH_* is given, and ${prefix}SASL_MECHANISM is ${mechanism}: only OAUTHBEARER uses it`)
   return { mechanism, username, password, tokenUrl, scope }
-}
-
-/** '' when there is no file, or when it cannot be read. */
-function readSetting(env: string, path: string, problems: string[]): string {
-  if (path === '') return ''
-  try {
-    const content = readFileSync(path, 'utf8')
-    if (content.trim() === '') problems.push(`${env}=${JSON.stringify(path)}: the file is empty`)
-    return content
-  } catch (error) {
-    problems.push(`${env}=${JSON.stringify(path)}: the file cannot be read (${(error as NodeJS.ErrnoException).code ?? 'error'})`)
-    return ''
-  }
 }

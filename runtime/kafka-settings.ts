@@ -1,4 +1,4 @@
-import { addresses, choice, type Setting, secret, text } from './config.ts'
+import { addresses, choice, names, type Setting, secret, text } from './config.ts'
 
 /** The cluster that a use case means when it names none. */
 export const defaultCluster = 'default'
@@ -54,21 +54,8 @@ const file = (env: string, description: string): Setting<string> => text(env, { 
 /** Names of further clusters. */
 export const clusterNames = (
   env: string,
-  common: Pick<Setting<string>, 'default' | 'description'>,
-): Setting<readonly string[]> => ({
-  ...{ env, ...common },
-  parse: (value) => {
-    const names = value === '' ? [] : value.split(',').map((each) => each.trim())
-    const wrong = names.find((each) => !/^[a-z][a-z0-9-]{0,62}$/.test(each) || each === defaultCluster)
-    if (wrong !== undefined)
-      throw new Error(
-        `must be names of lower-case letters, digits and dashes, separated by commas, none of them ${defaultCluster}; ${JSON.stringify(wrong)} is not one`,
-      )
-    const twice = names.find((each, at) => names.indexOf(each) !== at)
-    if (twice !== undefined) throw new Error(`must name each cluster once; ${JSON.stringify(twice)} is there twice`)
-    return names
-  },
-})
+  common: { readonly default: string; readonly description: string },
+): Setting<readonly string[]> => names(env, { ...common, what: 'cluster', reserved: defaultCluster })
 
 /** Where the variables of a cluster begin. */
 export const prefixOf = (cluster: string): string =>

@@ -2,6 +2,7 @@ import { choice, type Setting, text, url } from './config.ts'
 import { readEgressRules } from './egress-rules.ts'
 import { clusterNames, defaultCluster, kafkaClusterSettings } from './kafka-settings.ts'
 import { readClusterAddress } from './redis-address.ts'
+import { registryNames, schemaRegistrySettings } from './schema-registry-settings.ts'
 import { readSecretKeys } from './secret-keys.ts'
 
 const hostAndPort = { pattern: /^(\[[0-9a-fA-F:]+\]|[a-zA-Z0-9._-]+):\d{1,5}$/, form: 'an address as host:port' }
@@ -26,6 +27,8 @@ export const connectionSettings = {
     description:
       'Names of further Kafka clusters, separated by commas; a use case says which one by `source.cluster`. Each has all FERRY_KAFKA_ settings above with its name in them, `-` as `_`: cluster `west-2` begins with FERRY_KAFKA_WEST_2_BROKERS. The same for all processes ([docs/kafka.md](docs/kafka.md)).',
   }),
+  ...schemaRegistrySettings('FERRY_SCHEMA_REGISTRY_'),
+  schemaRegistries: registryNames,
   redisUrl: redisUrl('FERRY_REDIS_URL', {
     default: 'redis://127.0.0.1:6379',
     description:

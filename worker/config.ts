@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { addresses, bytes, duration, readConfig, type Values, wholeNumber } from '../runtime/config.ts'
 import { readKafkaClusters } from '../runtime/kafka-clusters.ts'
+import { readSchemaRegistries } from '../runtime/schema-registries.ts'
 import { address, connectionSettings, findSpoolProblems } from '../runtime/settings.ts'
 
 /** Everything that a worker reads from its environment. */
@@ -144,6 +145,7 @@ export type WorkerConfig = ReturnType<typeof readWorkerConfig>
 
 export function readWorkerConfig(env: Record<string, string | undefined>) {
   const { clusters, problems } = readKafkaClusters(env)
+  const { registries, problems: registryProblems } = readSchemaRegistries(env)
   const check = (values: Values<typeof workerSettings>): readonly string[] => [
     ...findSpoolProblems(values),
     ...(values.insertTimeoutMs < values.leaseMs
@@ -156,6 +158,6 @@ export function readWorkerConfig(env: Record<string, string | undefined>) {
       ? []
       : [`FERRY_HEARTBEAT (${values.heartbeatMs} ms) must be less than half of FERRY_LEASE (${values.leaseMs} ms)`]),
   ]
-  const config = readConfig(workerSettings, env, check, problems)
-  return { ...config, clusters, description: `${hostname()} pid ${process.pid}` }
+  const config = readConfig(workerSettings, env, check, [...problems, ...registryProblems])
+  return { ...config, clusters, registries, description: `${hostname()} pid ${process.pid}` }
 }

@@ -18,6 +18,7 @@ import { InsertQueue } from './record/insert-queue.ts'
 import { createInsert } from './record/log-insert.ts'
 import { RangeLog } from './record/range-log.ts'
 import { Routes } from './routes.ts'
+import { openRegistries } from './schemas/open-registries.ts'
 import { ControlPlaneClient } from './session/control-plane-client.ts'
 import { Lease } from './session/lease.ts'
 import { Session } from './session/session.ts'
@@ -45,6 +46,7 @@ async function start(config: WorkerConfig): Promise<Running> {
     log,
     () => ticker.acknowledged(),
   )
+  const schemas = openRegistries(config.registries, defaultDecodeLimits, config.egress, log)
   const attempts = new AttemptLog<Parked>(queue, { instance: process, batchBytes })
   const ranges = new RangeLog<Parked>(queue, process)
   let requestId = 0
@@ -53,7 +55,7 @@ async function start(config: WorkerConfig): Promise<Running> {
     () => held,
     () => ({ queue, drain: spool.drain, rates }),
   )
-  const means = { limits: defaultDecodeLimits, egress: config.egress, keys: config.secretKeys }
+  const means = { limits: defaultDecodeLimits, schemas, egress: config.egress, keys: config.secretKeys }
   const trials = new Trials({ client, clusters, means, log })
   const held: HeldLanes = new HeldLanes(
     {

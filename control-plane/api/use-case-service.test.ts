@@ -35,6 +35,7 @@ function connect({ parked = 0 } = {}) {
   const validation = {
     egress: readEgressRules('loopback'),
     clusters: ['default'],
+    schemaRegistries: ['default'],
     topics: { partitions: async () => 3 },
     contractViolations: (useCase: Parameters<typeof findViolations<typeof UseCaseSchema>>[1]) =>
       findViolations(UseCaseSchema, useCase),

@@ -2,16 +2,24 @@ import { readAvroSchema } from '../../convert/decode/avro/read-avro-schema.ts'
 import { defaultDecodeLimits } from '../../convert/decode/decode-limits.ts'
 import { SchemaError } from '../../convert/decode/schema-error.ts'
 import type { Decode } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { defaultRegistry } from '../../runtime/schema-registry-settings.ts'
 import { type KeptSchema, keptSchema } from '../store/kept-schema.ts'
 import { checkProtobufDecode } from './check-protobuf.ts'
 import type { StoredSpec } from './stored-spec.ts'
-import { quote, type Violation } from './violation.ts'
+import { quote, someOf, type Violation } from './violation.ts'
 
-/** Checks how values are decoded. `find` answers a descriptor set or schema by its hash. */
-export async function checkDecode(
-  { spec, schema, mismatch }: StoredSpec,
-  find: (sha256: string) => Promise<Uint8Array | undefined>,
-): Promise<Violation[]> {
+export interface DecodeContext {
+  /** Names of the schema registries that are configured. */
+  readonly schemaRegistries: readonly string[]
+  /** A descriptor set or schema by its hash; undefined when Ferry does not have it. */
+  readonly descriptorSet: (sha256: string) => Promise<Uint8Array | undefined>
+}
+
+/** Checks how values are decoded. */
+export async function checkDecode({ spec, schema, mismatch }: StoredSpec, context: DecodeContext): Promise<Violation[]> {
+  const { descriptorSet: find, schemaRegistries } = context
+  const format = spec.decode?.format
+  if (format?.case === 'schemaRegistry') return checkRegistry(format.value.registry, schemaRegistries)
   const kept = keptSchema(spec)
   if (kept === undefined) return []
   const field = `use_case.${kept.field}`
@@ -31,6 +39,14 @@ export async function checkDecode(
   if (known) return checkSchema(spec.decode!, kept, known)
   const description = `${shaField} must be the hash of a ${kept.what.replace('Avro ', '')} that Ferry has; given ${quote(kept.sha256)}: give the bytes in ${name}`
   return [{ field: shaField, description, reason: `${reason}_UNKNOWN` }]
+}
+
+function checkRegistry(given: string, configured: readonly string[]): Violation[] {
+  const registry = given || defaultRegistry
+  if (configured.includes(registry)) return []
+  const field = 'use_case.spec.decode.schema_registry.registry'
+  const description = `${field} must be a configured schema registry (${someOf(configured) || 'there is none'}); given ${quote(registry)}`
+  return [{ field, description, reason: 'SCHEMA_REGISTRY_NOT_FOUND' }]
 }
 
 function checkSchema({ format }: Decode, kept: KeptSchema, bytes: Uint8Array): Violation[] {

@@ -54,6 +54,7 @@ export class SampleRegistry {
       validation: {
         egress: readEgressRules('loopback'),
         clusters: ['default'],
+        schemaRegistries: ['default'],
         topics: { partitions: async (_cluster, topic) => this.#partitions(topic) },
         contractViolations: (useCase) => findViolations(UseCaseSchema, useCase),
       },

@@ -12,6 +12,7 @@ const known = sampleDescriptorSet()
 const context: ValidateContext = {
   egress: readEgressRules('loopback'),
   clusters: ['default', 'archive'],
+  schemaRegistries: ['default', 'west'],
   topics: { partitions: async (_cluster, topic) => (topic === 'orders' ? 3 : undefined) },
   contractViolations: (useCase) => findViolations(UseCaseSchema, useCase),
   nowMs: Date.now,
@@ -114,6 +115,17 @@ test('an Avro schema is given by text or by a hash that Ferry knows, and is read
   expect(await problems({ schema: good, schemaSha256: '0'.repeat(64) })).toEqual([
     ['use_case.spec.decode.avro.schema_sha256', 'SCHEMA_MISMATCH'],
   ])
+})
+
+test('a schema registry must be configured', async () => {
+  const of = (registry: string) => sampleUseCase(name, { decode: { format: { case: 'schemaRegistry', value: { registry } } } })
+  expect(await fields(of(''))).toEqual([])
+  expect(await fields(of('west'))).toEqual([])
+  const [violation] = await check(of('east'))
+  expect(violation).toMatchObject({ reason: 'SCHEMA_REGISTRY_NOT_FOUND' })
+  expect(violation!.description).toBe(
+    'use_case.spec.decode.schema_registry.registry must be a configured schema registry (default, west); given "east"',
+  )
 })
 
 test('a descriptor set is given by bytes or by a hash that Ferry knows', async () => {

@@ -2,7 +2,7 @@ import type { UseCase, UseCaseSpec } from '../../proto/gen/ferry/v1/use_case_pb.
 import type { EgressRules } from '../../runtime/egress-rules.ts'
 import { checkBlocking } from './check-blocking.ts'
 import { checkDeadLetters, checkDeadLetterTopic } from './check-dead-letters.ts'
-import { checkDecode } from './check-decode.ts'
+import { checkDecode, type DecodeContext } from './check-decode.ts'
 import { checkDelivery } from './check-delivery.ts'
 import { checkDestination } from './check-destination.ts'
 import { checkFilter } from './check-filter.ts'
@@ -21,15 +21,13 @@ export interface ContractViolation {
   readonly reason?: string
 }
 
-export interface ValidateContext extends SourceContext {
+export interface ValidateContext extends SourceContext, DecodeContext {
   /** Where workers may connect to. */
   readonly egress: EgressRules
   /** What is wrong with a use case by the contract's own rules. */
   readonly contractViolations: (useCase: UseCase) => readonly ContractViolation[]
   /** Unix ms. */
   readonly nowMs: () => number
-  /** A descriptor set or schema by its hash; undefined when Ferry does not have it. */
-  readonly descriptorSet: (sha256: string) => Promise<Uint8Array | undefined>
 }
 
 export interface ValidateOptions {
@@ -58,7 +56,7 @@ export async function validate(
   if (destination) own.push(...checkDestination(destination, context.egress, context.nowMs()))
   if (spec.retry) own.push(...checkRetry(spec.retry), ...checkBlocking(spec), ...checkDeadLetters(spec))
   own.push(...checkFilter(spec.filter), ...checkTransform(spec.transform))
-  own.push(...(await checkDecode(stored, context.descriptorSet)))
+  own.push(...(await checkDecode(stored, context)))
   const sourceIsReadable = !byContract.some((each) => each.field.startsWith('use_case.spec.source'))
   if (before) {
     if (sourceIsReadable) own.push(...checkImmutable(before, spec))

@@ -8,6 +8,12 @@ export type DecodeErrorCode =
   | 'NOT_PROTOBUF'
   /** It is not what the Avro schema says, or has no JSON form. */
   | 'NOT_AVRO'
+  /** It does not begin with the id of a schema. */
+  | 'NO_SCHEMA_ID'
+  /** The registry has no schema of its id. */
+  | 'SCHEMA_NOT_FOUND'
+  /** The schema of its id cannot be used. */
+  | 'SCHEMA_UNUSABLE'
   /** Its levels in each other are more than the limit. */
   | 'NESTED_TOO_DEEP'
   /** Its body would be larger than the limit. */

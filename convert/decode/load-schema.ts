@@ -1,4 +1,12 @@
-import { createFileRegistry, type DescEnum, type DescMessage, fromBinary, type Registry } from '@bufbuild/protobuf'
+import {
+  create,
+  createFileRegistry,
+  type DescEnum,
+  type DescMessage,
+  type FileRegistry,
+  fromBinary,
+  type Registry,
+} from '@bufbuild/protobuf'
 import { protoCamelCase } from '@bufbuild/protobuf/reflect'
 import {
   type DescriptorProto,
@@ -31,7 +39,7 @@ export function loadSchema(decode: ProtobufDecode, limits: DecodeLimits): Schema
     )
   }
   const set = parseSet(bytes)
-  const registry = buildRegistry(set)
+  const registry = buildRegistry(set.file)
   const message = registry.getMessage(decode.message)
   if (message === undefined) throw new SchemaError('MESSAGE_NOT_FOUND', describeMissing(decode.message, registry))
   checkSize(message, limits)
@@ -46,15 +54,16 @@ function parseSet(bytes: Uint8Array): FileDescriptorSet {
   }
 }
 
-function buildRegistry(set: FileDescriptorSet): Registry {
-  const file = importedFirst(set.file)
+/** What the files define. `what` says what they are, for errors. Throws SchemaError. */
+export function buildRegistry(files: readonly FileDescriptorProto[], what?: string): FileRegistry {
+  const file = importedFirst(files, what)
   for (const { messageType } of file) addJsonNames(messageType, [])
   try {
-    const registry = createFileRegistry({ ...set, file })
+    const registry = createFileRegistry(create(FileDescriptorSetSchema, { file }))
     checkTypes(registry)
     return registry
   } catch (error) {
-    throw invalidSet(error)
+    throw invalidSet(error, what)
   }
 }
 
@@ -64,8 +73,9 @@ function addJsonNames(messages: readonly DescriptorProto[], fields: readonly Fie
   for (const message of messages) addJsonNames(message.nestedType, message.field)
 }
 
-function invalidSet(error: unknown): SchemaError {
+function invalidSet(error: unknown, what?: string): SchemaError {
   const why = error instanceof Error ? error.message : String(error)
+  if (what !== undefined) return new SchemaError('DESCRIPTOR_SET_INVALID', `${what}: ${why}`)
   return new SchemaError(
     'DESCRIPTOR_SET_INVALID',
     `descriptor_set is no valid google.protobuf.FileDescriptorSet (${why}): ${howTo}`,
@@ -73,19 +83,20 @@ function invalidSet(error: unknown): SchemaError {
 }
 
 /** The files in an order in which each comes after its imports: the registry needs that, and not every tool writes it. */
-function importedFirst(files: readonly FileDescriptorProto[]): FileDescriptorProto[] {
+function importedFirst(files: readonly FileDescriptorProto[], what?: string): FileDescriptorProto[] {
   const waiting = new Map(files.map((file) => [file.name, file]))
   const isOpen = new Set<string>()
   const ordered: FileDescriptorProto[] = []
   const done = new Set<string>()
   const visit = (file: FileDescriptorProto): void => {
     if (done.has(file.name)) return
-    if (isOpen.has(file.name)) throw invalidSet(`${file.name} imports itself`)
+    if (isOpen.has(file.name)) throw invalidSet(`${file.name} imports itself`, what)
     isOpen.add(file.name)
     for (const name of file.dependency) {
       const imported = waiting.get(name)
       if (imported === undefined) {
-        throw new SchemaError('IMPORT_MISSING', `descriptor_set lacks ${name}, which ${file.name} imports: ${howTo}`)
+        const lacks = `lacks ${name}, which ${file.name} imports`
+        throw new SchemaError('IMPORT_MISSING', what === undefined ? `descriptor_set ${lacks}: ${howTo}` : `${what}: it ${lacks}`)
       }
       visit(imported)
     }
@@ -115,8 +126,8 @@ function describeMissing(name: string, registry: Registry): string {
   return `descriptor_set has no message ${JSON.stringify(name)}; it has ${some.join(', ') || 'none'}${names.length > some.length ? ` and ${names.length - some.length} more` : ''}`
 }
 
-/** Counts what the message can hold, without recursion: types may refer to each other in long chains and in circles. */
-function checkSize(root: DescMessage, limits: DecodeLimits): void {
+/** Counts what the message can hold, without recursion: types may refer to each other in long chains and in circles. Throws SchemaError. */
+export function checkSize(root: DescMessage, limits: DecodeLimits): void {
   const messages = new Set([root])
   const enums = new Set<DescEnum>()
   let fields = 0

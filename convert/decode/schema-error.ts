@@ -14,6 +14,10 @@ export type SchemaErrorCode =
   | 'AVRO_SCHEMA_MISSING'
   /** The Avro schema does not parse, or contradicts itself. */
   | 'AVRO_SCHEMA_INVALID'
+  /** A registry has it, and Ferry does not know its type. */
+  | 'SCHEMA_TYPE_UNKNOWN'
+  /** A registry is meant that this process does not know. */
+  | 'SCHEMA_REGISTRY_UNKNOWN'
   /** More messages, types or fields than the limit. */
   | 'SCHEMA_TOO_LARGE'
 

@@ -1,5 +1,6 @@
 import { create, createFileRegistry, toBinary } from '@bufbuild/protobuf'
 import {
+  FileDescriptorProtoSchema,
   FileDescriptorSetSchema,
   FieldDescriptorProto_Label as Label,
   FieldDescriptorProto_Type as Type,
@@ -33,6 +34,9 @@ const schema = createFileRegistry(set).getMessage(orderMessageName)!
 
 /** What a team hands to Ferry. */
 export const orderDescriptorSet = (): Uint8Array<ArrayBuffer> => new Uint8Array(toBinary(FileDescriptorSetSchema, set))
+
+/** The same as a schema registry has it. */
+export const orderFile = (): Uint8Array => toBinary(FileDescriptorProtoSchema, set.file[0]!)
 
 export const encodeOrder = (id: number, customerName: string, prices: readonly number[]): Buffer =>
   Buffer.from(toBinary(schema, create(schema, { id: BigInt(id), customerName, prices })))

@@ -1,6 +1,6 @@
 import { Conversion } from '../../convert/conversion.ts'
 import type { Decoder } from '../../convert/decode/decoder.ts'
-import { bodyBytesMax, compileDecoder, type DecodeLimits } from '../../convert/decode/decoder.ts'
+import { bodyBytesMax, compileDecoder, type DecodeLimits, type Schemas } from '../../convert/decode/decoder.ts'
 import { compileFilter } from '../../convert/filter/compile-filter.ts'
 import { defaultFilterLimits } from '../../convert/filter/filter-limits.ts'
 import { compileTransform } from '../../convert/transform/compile-transform.ts'
@@ -39,18 +39,20 @@ export interface Route {
 /** What a worker gives to all of its routes. */
 export interface RouteMeans {
   readonly limits: DecodeLimits
+  /** The schema registries that this worker knows; none when it is not given. */
+  readonly schemas?: Schemas
   readonly egress: EgressRules
   readonly keys: SecretKeys
 }
 
 /** Throws PlanError, SchemaError, ExpressionError, TransformSpecError or SecretError when this worker cannot carry the revision out. Opens the secrets in `useCase`. */
-export function compileRoute(useCase: UseCase, { limits, egress, keys }: RouteMeans): Route {
+export function compileRoute(useCase: UseCase, { limits, schemas, egress, keys }: RouteMeans): Route {
   if (useCase.spec)
     visitSecrets(useCase.spec, (secret) => {
       if (secret.ref !== '') secret.value = keys.open(secret.ref, useCase.uid)
     })
   const plan = compilePlan(useCase)
-  const decode = compileDecoder(useCase.spec!.decode!, limits)
+  const decode = compileDecoder(useCase.spec!.decode!, limits, schemas)
   const token = compileToken(useCase, egress)
   const { tls, proxy } = useCase.spec!.destination!
   const via = compileProxy('spec.destination.proxy', proxy)

@@ -46,8 +46,10 @@ export class Batcher {
     for (let taken = 0; taken < plan.recordsMax; taken++) {
       if (batch?.hasRoom(recordOf === undefined ? 0 : (lane.loaded[0]?.together ?? 0)) === false) break
       const item = this.#spare.pop() ?? new BatchItem()
-      const isTaken = recordOf === undefined ? lane.takeFresh(item, batch !== undefined) : lane.takeRetry(item, recordOf)
-      if (isTaken && lane.decode(item, nowMs)) {
+      const joins = batch !== undefined
+      lane.hasWaited = false
+      const isTaken = recordOf === undefined ? lane.takeFresh(item, joins) : lane.takeRetry(item, recordOf)
+      if (isTaken && lane.decode(item, nowMs, joins)) {
         batch ??= new RequestBatch(plan)
         if (batch.fits(item)) {
           batch.add(item)
@@ -60,6 +62,8 @@ export class Batcher {
       this.#spare.push(item)
       if (!isTaken) break
       this.hasMore = true
+      // What comes behind a record that waits for its schema must not go before it.
+      if (lane.hasWaited) break
     }
     if (batch === undefined) return false
     this.hasMore = false

@@ -117,7 +117,8 @@ export class Keeper implements PartitionSink {
     const knowledge = await askLog(this.id, ordering, base, this.#parts)
     if (this.state !== State.STARTING) return
     const start = startLane(base, knowledge, ordering, this.#limits!.creditMax, Date.now())
-    this.lane = new Lane(this.id, this.epoch, this.#route!, this.#limits!, start, this.#parts)
+    const parts = { ...this.#parts, wake: () => this.#parts.ready(this) }
+    this.lane = new Lane(this.id, this.epoch, this.#route!, this.#limits!, start, parts)
     if (stored.policyId !== undefined && stored.policyId !== this.lane.policyId) this.lane.reschedule(Date.now())
   }
 

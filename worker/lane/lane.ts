@@ -1,3 +1,4 @@
+import { SchemaPending } from '../../convert/decode/registry/schema-source.ts'
 import type { RecordSource } from '../../convert/source-record.ts'
 import { Outcome, Reason, Trigger } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import { type LaneId, laneKey } from '../../runtime/lane-keys.ts'
@@ -20,6 +21,7 @@ import type { LastEnd, Parked } from './parked.ts'
 import type { Parking } from './parking.ts'
 import { rescheduleAll } from './reschedule.ts'
 import type { RowBacklog } from './row-backlog.ts'
+import { SchemaWaits } from './schema-waits.ts'
 import { Settling, type SettlingParts } from './settling.ts'
 import { givenUpState, judge, type Unsuccessful } from './verdict.ts'
 import { Window } from './window.ts'
@@ -29,6 +31,8 @@ export interface LaneParts extends SettlingParts {
   readonly instance: string
   readonly nextRequestId: () => number
   readonly windowRecords: number
+  /** There may be something to send, which a schema was missing for. */
+  readonly wake?: () => void
 }
 
 /** What a takeover found. */
@@ -58,6 +62,9 @@ export class Lane {
   readonly known: KnownEnds
   readonly headers: LaneHeaders
   readonly limits: LaneLimits
+  readonly schemaWaits: SchemaWaits
+  /** decode has found that a record waits for its schema. */
+  hasWaited = false
   route: Route
   credit: number
   endOffset = -1
@@ -96,6 +103,7 @@ export class Lane {
     this.window = new Window(start.cursor, parts.windowRecords, ordering !== 'UNORDERED')
     this.#settling = new Settling(this.window, this.parking, this.known, limits, this, parts)
     this.#admission = new Admission(this.#settling, this.known, limits, ordering)
+    this.schemaWaits = new SchemaWaits(this.window, this.#settling, () => parts.wake?.())
     this.#parts = parts
     this.#source = { topic: id.topic, partition: id.partition }
     this.#encoded = encodeRoute(route.plan, this, this.#parts.instance)
@@ -165,8 +173,9 @@ export class Lane {
   /** Loads the next fresh record that may be sent; false when there is none now. joins: into the request of the one before. */
   takeFresh(load: Load, joins = false): boolean {
     // As many wait as may: one record at a time, and the next only when what it left behind has ended.
-    if (this.stopped || (this.parkedFull && (this.#freshInFlight > 0 || this.#settling.blocked))) return false
-    const slot = this.#admission.takeReady(this.inFlight === 0, joins)
+    if (this.stopped || (this.parkedFull && (this.#freshInFlight + this.schemaWaits.size > 0 || this.#settling.blocked)))
+      return false
+    const slot = this.#admission.takeReady(this.inFlight + this.schemaWaits.size === 0, joins)
     if (slot < 0) return false
     this.#freshInFlight++
     this.#fill(load, slot, undefined, this.window.recordOf(slot))
@@ -225,14 +234,33 @@ export class Lane {
     load.release()
   }
 
-  /** Makes the body of what was loaded; false when there is none to send: then the delivery has ended, or is blocked, and the load is free. */
-  decode(load: Load, nowMs: number): boolean {
+  /**
+   * Makes the body of what was loaded; false when there is none to send now: then the delivery has ended, is blocked or waits for its
+   * schema, and the load is free. joins: into the request of the one before.
+   */
+  decode(load: Load, nowMs: number, joins = false): boolean {
     const { route } = this
     const isOutdated = route.plan.latestVersionWins && this.#isOutdated(load)
     if (isOutdated) endUnsent(load, Outcome.SUPERSEDED, Reason.NEWER_VERSION, '', nowMs)
-    else if (makeBody(load, route, this.#source, nowMs)) return true
+    else {
+      const made = makeBody(load, route, this.#source, nowMs)
+      if (made === true) return true
+      if (made instanceof SchemaPending) return this.#await(load, made, nowMs, joins)
+    }
     this.#landed(load)
     this.#settling.settle(load, load.row.outcome === Outcome.RETRY ? givenUpState(route.plan) : undefined, 0, nowMs)
+    return false
+  }
+
+  /** The record's schema is not here yet: it is decoded again once it may be, and others go on. */
+  #await(load: Load, pending: SchemaPending, nowMs: number, joins: boolean): false {
+    this.hasWaited = true
+    // It would have gone with another, and can go after it.
+    if (joins) this.putBack(load)
+    else {
+      this.#landed(load)
+      this.schemaWaits.add(load, pending, nowMs)
+    }
     return false
   }
 

@@ -1,4 +1,5 @@
 import { bodyOf } from '../../convert/conversion.ts'
+import { SchemaPending } from '../../convert/decode/registry/schema-source.ts'
 import type { RecordSource } from '../../convert/source-record.ts'
 import { Outcome, Reason } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import type { Route } from '../deliver/route.ts'
@@ -6,8 +7,16 @@ import { failureReason } from './failure-reason.ts'
 import type { Load } from './load.ts'
 import { givenUpState } from './verdict.ts'
 
-/** Makes the body of a load's record; false when there is none to send: then the row says how its delivery ends, or that it is blocked. */
-export function makeBody(load: Load, { conversion, decode, plan }: Route, source: RecordSource, nowMs: number): boolean {
+/**
+ * Makes the body of a load's record; false when there is none to send: then the row says how its delivery ends, or that it is blocked.
+ * What else it answers is the schema that it waits for.
+ */
+export function makeBody(
+  load: Load,
+  { conversion, decode, plan }: Route,
+  source: RecordSource,
+  nowMs: number,
+): boolean | SchemaPending {
   const record = load.record!
   try {
     const body = conversion === undefined ? bodyOf(record, decode) : conversion.convert(record, source)
@@ -15,6 +24,7 @@ export function makeBody(load: Load, { conversion, decode, plan }: Route, source
     load.carry(body, nowMs)
     return true
   } catch (error) {
+    if (error instanceof SchemaPending) return error
     const text = error instanceof Error ? error.message : String(error)
     return endUnsent(load, givenUpState(plan) === undefined ? Outcome.FAILED : Outcome.RETRY, failureReason(error), text, nowMs)
   }

@@ -247,6 +247,7 @@ export class Roster {
   messageOf({ lane }: Keeper, condition: LaneCondition): string | undefined {
     if (condition === LaneCondition.DEAD_LETTERS_UNAVAILABLE) return lane?.lettersTrouble
     if (condition === LaneCondition.BLOCKED) return lane?.parking.describeBlocked()
+    if (condition === LaneCondition.SCHEMAS_UNAVAILABLE) return lane?.schemaWaits.trouble
     return condition === LaneCondition.RATE_LIMITED ? this.rate?.text : this.route.access.trouble?.message
   }
 
@@ -254,6 +255,7 @@ export class Roster {
   conditionOf({ lane }: Keeper): LaneCondition {
     const { trouble } = this.route.access
     if (trouble !== undefined) return trouble.condition
+    if (lane?.schemaWaits.trouble !== undefined) return LaneCondition.SCHEMAS_UNAVAILABLE
     if (this.breaker.state !== 'CLOSED') return LaneCondition.BREAKER_OPEN
     if (lane?.lettersTrouble !== undefined) return LaneCondition.DEAD_LETTERS_UNAVAILABLE
     if (lane !== undefined && lane.parking.blocked > 0) return LaneCondition.BLOCKED

@@ -140,6 +140,12 @@ export class Settling implements RowOwner<Parked> {
     this.parking.change(entry, state, dueMs)
   }
 
+  /** A parked delivery cannot be tried now: it waits as before. Its bytes are in Redis or in Kafka, if they are not only here. */
+  putBack(entry: Parked, dueMs: number): void {
+    if (entry.stored || entry.where === 'K') entry.packed = undefined
+    this.parking.defer(entry, dueMs)
+  }
+
   /** A fresh delivery waits from now on. */
   #park(slot: number, record: KafkaRecord, offset: number, state: ParkedState, dueMs: number, load: Load | undefined): Parked {
     const packed = packRecord(record)

@@ -12,6 +12,7 @@ import type { OpenCluster } from '../../runtime/kafka.ts'
 import type { LaneId } from '../../runtime/lane-keys.ts'
 import type { Route } from '../deliver/route.ts'
 import type { KafkaRecord } from '../source/kafka-record.ts'
+import { awaitSchema } from './await-schema.ts'
 import { type Choice, chooseRecords } from './choose-records.ts'
 import { previewRecord } from './preview-record.ts'
 import { sendOnce } from './send-once.ts'
@@ -40,6 +41,7 @@ export async function preview({ records: wanted, maxRecords }: PreviewRequest, p
   const response = create(PreviewResponseSchema, { problems: [...problems] })
   for (const { partition, record } of records) {
     parts.signal.throwIfAborted()
+    await awaitSchema(route, record, parts.signal)
     const id = { ...laneOf(route), partition }
     response.records.push((await previewRecord(record, { route, id, nowMs: Date.now(), bytesMax })).preview)
   }
@@ -51,6 +53,7 @@ export async function test({ record: wanted }: TestRequest, parts: TrialParts): 
   const { route, signal, deadline } = parts
   const { partition, record } = wanted.case === 'sample' ? sampleOf(wanted.value) : await oneRecord(wanted.value!, parts)
   await token(route, signal)
+  await awaitSchema(route, record, signal)
   // By another uid nobody takes the request for the record's delivery: the names that receivers tell repeats by are made of it.
   const id = { ...laneOf(route), partition, uid: `test-${crypto.randomUUID().slice(0, 13)}` }
   const { preview: shown, load } = await previewRecord(record, { route, id, nowMs: Date.now(), bytesMax: TEXT_BYTES_MAX })
