@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { durationFromMs } from '@bufbuild/protobuf/wkt'
 import { Ordering } from '../../../proto/gen/ferry/v1/use_case_pb.ts'
-import { peakMemoryMb } from '../../harness/peak-memory.ts'
+import { memoryMb, peakMemoryMb } from '../../harness/process-memory.ts'
 import type { Behaviour } from '../../harness/received.ts'
 import type { FlowOptions } from '../flow.ts'
 import { type Chaos, scenario } from '../scenario.ts'
@@ -134,32 +134,47 @@ const others = 45
 const memoryMbMax = 400
 
 scenario(
-  'five of fifty use cases hang',
+  'five of fifty use cases hang for ten minutes',
   {
     fault: misbehaving,
-    ...{ repeats, settleMsMax: 120_000, timeoutMs: 600_000, fleet: { workers: 2 } },
-    flows: Array.from({ length: hanging + others }, () => ({ partitions: 1, perSecond: 20 })),
+    ...{ repeats, settleMsMax: 120_000, timeoutMs: 1_200_000, fleet: { workers: 2 } },
+    flows: Array.from({ length: hanging + others }, () => ({ partitions: 1, perSecond: 10 })),
   },
   isolates,
 )
 
+const calmMs = 30_000
+const hangMs = 600_000
+const sampleMs = 10_000
+/** Of the second half of the time against the first: what garbage collection leaves. */
+const growthMax = 1.1
+
 /** The rate of those that work before and while the others hang: at least 95 % stays, and memory stays flat. */
-async function isolates({ flows, fleet }: Chaos): Promise<void> {
-  const measuredMs = 30_000
+async function isolates({ flows, fleet, notes }: Chaos): Promise<void> {
   const working = flows.slice(hanging)
-  const rate = async (): Promise<number> => {
-    const before = working.reduce((sum, flow) => sum + flow.endpoint.successes, 0)
-    await sleep(measuredMs)
-    return working.reduce((sum, flow) => sum + flow.endpoint.successes, -before)
-  }
-  const calm = await rate()
+  const successes = (): number => working.reduce((sum, flow) => sum + flow.endpoint.successes, 0)
+  const before = successes()
+  await sleep(calmMs)
+  const calm = (successes() - before) / calmMs
   const good = flows[0]!.endpoint.behaviour
   for (const flow of flows.slice(0, hanging)) flow.endpoint.behaviour = () => 'HANG'
-  const disturbed = await rate()
+  const from = successes()
+  const samples: number[][] = []
+  for (let ms = 0; ms < hangMs; ms += sampleMs) {
+    await sleep(sampleMs)
+    samples.push(fleet.workers.map(({ pid }) => memoryMb(pid)))
+  }
+  const disturbed = (successes() - from) / hangMs
   for (const flow of flows.slice(0, hanging)) flow.endpoint.behaviour = good
-  if (disturbed < 0.95 * calm) throw new Error(`${disturbed} records while five use cases hung, ${calm} before`)
-  for (const worker of fleet.workers) {
-    const mb = peakMemoryMb(worker.pid)
-    if (mb > memoryMbMax) throw new Error(`${worker.name} has had ${Math.round(mb)} MB`)
+  if (disturbed < 0.95 * calm)
+    throw new Error(`${Math.round(disturbed * 1000)} records/s while five use cases hung, ${Math.round(calm * 1000)} before`)
+  for (const [at, worker] of fleet.workers.entries()) {
+    const mb = samples.map((each) => each[at]!)
+    const first = Math.max(...mb.slice(0, mb.length / 2))
+    const second = Math.max(...mb.slice(mb.length / 2))
+    notes.push(`${worker.name}: ${first} MB at most in the first half, ${second} MB in the second`)
+    if (second > first * growthMax) throw new Error(`${worker.name} grows: ${mb.join(', ')} MB`)
+    const peak = peakMemoryMb(worker.pid)
+    if (peak > memoryMbMax) throw new Error(`${worker.name} has had ${Math.round(peak)} MB`)
   }
 }
