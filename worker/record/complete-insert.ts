@@ -58,11 +58,13 @@ const settings = { max_query_size: String(2 ** 20) }
 /** Inserts those of the rows of attempt_inserts that did not reach their tables; resolves when all are durable there. */
 export async function completeInsert(client: ClickHouseClient, rows: Buffer, token: string, timeoutMs: number): Promise<void> {
   const bounds = readBounds(rows)
-  const selects = await readSelects(client, timeoutMs)
+  const selects = await selectsOf(client, timeoutMs)
   for (const { table, identity, keeps, where } of targets) {
     const view = selects.get(table)
-    if (view === undefined)
+    if (view === undefined) {
+      selectsRead.delete(client)
       throw new Error(`ClickHouse has no view attempt_inserts_to_${table}: start a control plane of this release`)
+    }
     const missing = `(${view.select}) WHERE ${keeps} AND (${identity}) NOT IN (SELECT ${identity} FROM ${table} WHERE ${where(bounds)})`
     const probe = `INSERT INTO FUNCTION null('missing UInt8') SELECT throwIf(count() > 0) AS missing FROM ${missing} FORMAT RowBinary`
     if (await holds(sendRows(client, probe, rows, timeoutMs, settings))) continue
@@ -79,6 +81,19 @@ interface ViewSelect {
   readonly columns: string
   /** What the view selects, from the rows that come with the request. */
   readonly select: string
+}
+
+/** They change with a release of the control plane only: read again after so long. */
+const SELECTS_MS = 60_000
+const selectsRead = new WeakMap<ClickHouseClient, { readonly atMs: number; readonly selects: Promise<Map<string, ViewSelect>> }>()
+
+function selectsOf(client: ClickHouseClient, timeoutMs: number): Promise<Map<string, ViewSelect>> {
+  const known = selectsRead.get(client)
+  if (known !== undefined && performance.now() - known.atMs < SELECTS_MS) return known.selects
+  const selects = readSelects(client, timeoutMs)
+  selectsRead.set(client, { atMs: performance.now(), selects })
+  selects.catch(() => selectsRead.delete(client))
+  return selects
 }
 
 async function readSelects(client: ClickHouseClient, timeoutMs: number): Promise<Map<string, ViewSelect>> {

@@ -19,7 +19,8 @@ import { fromMessage } from './spooled-insert.ts'
 //   ClickHouse does not answer        | nothing; the next look is later
 //   another worker drains a partition | the next partition
 //   nobody does                       | its messages, a few at once: insert, commit the offset after them, delete what is below
-//   an insert is not taken            | lets go of the partition, so that a worker that reaches ClickHouse may try
+//   an insert is not taken            | commits those before it, goes on with one at a time, and lets go of the partition, so that a
+//                                     | worker that reaches ClickHouse may try: one that is slow is not kept from ever being done
 //
 // A message is committed only when its insert is durable. One that is inserted again, because its drainer died in between or because
 // the worker that spooled it got through after all, has the same token, and ClickHouse keeps one: the tables remember the last
@@ -62,6 +63,8 @@ export class SpoolDrain {
   #running: Promise<void> = Promise.resolve()
   #failures = 0
   #cannotDelete = false
+  /** One after a failure, doubled with each that goes well. */
+  #atOnce = MESSAGES_MAX
   /** Inserts in the spool that the log did not have at the last look; of all workers. */
   waitingInserts = 0
   /** Inserts that this worker has brought into ClickHouse. */
@@ -127,11 +130,10 @@ export class SpoolDrain {
       const { from, end } = position
       log.info({ partition, from, end }, 'spool: draining')
       for (let at = from; at < end; ) {
-        const next = Math.min(end, at + MESSAGES_MAX)
+        const next = Math.min(end, at + this.#atOnce)
         const records = await this.#read(partition, at, next)
         if (this.#stopping.signal.aborted || !(await lock.hold())) return
-        await this.#insertAll(records)
-        await this.#settle(partition, next)
+        await this.#insertAll(partition, at, records)
         at = next
       }
       log.info({ partition, from, end }, 'spool: drained')
@@ -153,10 +155,13 @@ export class SpoolDrain {
     return records
   }
 
-  /** At once: none is committed before all are durable. */
-  async #insertAll(records: readonly KafkaRecord[]): Promise<void> {
+  /** At once; commits those that are durable, up to the first that is not. */
+  async #insertAll(partition: number, from: number, records: readonly KafkaRecord[]): Promise<void> {
     const ended = await Promise.allSettled(records.map((record) => this.#insert(record)))
-    for (const each of ended) if (each.status === 'rejected') throw each.reason
+    const failed = ended.findIndex(({ status }) => status === 'rejected')
+    if (failed !== 0) await this.#settle(partition, from + (failed < 0 ? ended.length : failed))
+    this.#atOnce = failed < 0 ? Math.min(MESSAGES_MAX, this.#atOnce * 2) : 1
+    if (failed >= 0) throw (ended[failed] as PromiseRejectedResult).reason
   }
 
   async #insert(record: KafkaRecord): Promise<void> {

@@ -141,6 +141,26 @@ describe('what is in the spool', () => {
     expect(await logged()).toEqual(Array.from({ length: 12 }, (_, at) => at))
   })
 
+  test('is drained also by a ClickHouse that is too slow for several inserts at once', async () => {
+    for (let batch = 0; batch < 8; batch++) await writer.insert(attemptInserts, encode([batch]), `${uid}-a${batch}`)
+    let running = 0
+    const slow = startDrain({
+      insert: async (table, rows, token) => {
+        running++
+        try {
+          await new Promise((resolve) => setTimeout(resolve, 20))
+          if (running > 1) throw new Error('Timeout exceeded')
+          await insert(table, rows, token)
+        } finally {
+          running--
+        }
+      },
+    })
+    await drained()
+    await slow.stop()
+    expect(await logged()).toEqual(Array.from({ length: 8 }, (_, at) => at))
+  })
+
   test('goes in without the bodies of a row that is refused, and the rest as it is', async () => {
     await writer.insert(
       attemptInserts,
