@@ -124,13 +124,20 @@ export class LaneDriver {
     const load = new Load()
     const isTaken = retryFirst ? this.#takeRetry(load) || this.#takeFresh(load) : this.#takeFresh(load) || this.#takeRetry(load)
     if (!isTaken) return false
-    if (load.batch === undefined && !this.lane.decode(load, this.#world.nowMs)) throw new Error('the record does not decode')
+    if (load.batch === undefined && !this.#decode(load)) return false
     for (const { row } of carriedBy(load)) {
       const { offset, round, attempt } = row
       this.#world.arrivals.push({ offset, epoch: this.#epoch, round, attempt })
     }
     this.flights.push(load)
     return true
+  }
+
+  /** False when it waits for its schema, or has waited for it and is left out by the filter. */
+  #decode(load: Load): boolean {
+    if (this.lane.decode(load, this.#world.nowMs)) return true
+    if (this.#world.kafka.hasSchemas) return false
+    throw new Error('the record does not decode')
   }
 
   #takeFresh(load: Load): boolean {

@@ -4,9 +4,10 @@ import type { Plan } from '../deliver/plan.ts'
 import type { Reply, World } from './lane-driver.ts'
 import { LaneRun, type Step } from './lane-run.ts'
 import { WorldKafka } from './lane-world.ts'
+import { WorldSchemas } from './world-schemas.ts'
 
 // One lane under any schedule: records of few keys, some of which a filter leaves out, any answers, inserts that land in any order, checkpoints whose replies are
-// lost, crashes, moves, requests that hang, batches of which some records fail, limits that are met. Checked after every step: nothing is lost. Checked at the end:
+// lost, crashes, moves, requests that hang, batches of which some records fail, schemas that come late, limits that are met. Checked after every step: nothing is lost. Checked at the end:
 // everything has ended, nothing is left anywhere, and the last word of each key is its newest record.
 
 const step: fc.Arbitrary<Step> = fc.record({
@@ -51,8 +52,9 @@ async function play(
   steps: readonly Step[],
   mayBreak: boolean,
   batches: boolean,
+  schemas: boolean,
 ): Promise<Map<number, number>> {
-  const run = new LaneRun(kafka, ordering, lane, mayBreak, batches)
+  const run = new LaneRun(kafka, ordering, lane, mayBreak, batches, schemas ? new WorldSchemas() : undefined)
   await run.start()
   for (const each of steps) {
     await run.take(each)
@@ -65,17 +67,19 @@ const runs = 400
 
 const orders = ['UNORDERED', 'KEY', 'PARTITION'] as const
 const cases = orders.flatMap((ordering) => [
-  { ordering, batches: false, what: 'with a request for each record' },
-  { ordering, batches: true, what: 'with batches' },
+  { ordering, batches: false, schemas: false, what: 'with a request for each record' },
+  { ordering, batches: true, schemas: false, what: 'with batches' },
+  { ordering, batches: false, schemas: true, what: 'with schemas that are not known yet' },
+  { ordering, batches: true, schemas: true, what: 'with batches, and schemas that are not known yet' },
 ])
 
-describe.each(cases)('a lane in order $ordering, $what', ({ ordering, batches }) => {
+describe.each(cases)('a lane in order $ordering, $what', ({ ordering, batches, schemas }) => {
   test('loses nothing, repeats nothing that it knows, and is never stuck', async () => {
     await fc.assert(
       fc.asyncProperty(topic, limits, fc.array(step, { minLength: 30, maxLength: 150 }), async (kafka, lane, steps) => {
-        await play(kafka, ordering, lane, steps, true, batches)
+        await play(kafka, ordering, lane, steps, true, batches, schemas)
       }),
-      { numRuns: runs },
+      { numRuns: schemas ? runs / 2 : runs },
     )
   })
 
@@ -83,7 +87,7 @@ describe.each(cases)('a lane in order $ordering, $what', ({ ordering, batches })
     const calm = step.map((each) => ({ ...each, reply: 'OK' as const }))
     await fc.assert(
       fc.asyncProperty(topic, limits, fc.array(calm, { minLength: 20, maxLength: 120 }), async (kafka, lane, steps) => {
-        const times = await play(kafka, ordering, lane, steps, false, batches)
+        const times = await play(kafka, ordering, lane, steps, false, batches, schemas)
         const expected = kafka.records.filter((each) => !each.isTombstone && !each.isFiltered).map((each) => [each.offset, 1])
         expect([...times].sort(([a], [b]) => a - b)).toEqual(expected)
       }),

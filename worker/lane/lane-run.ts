@@ -1,9 +1,11 @@
 import { durationFromMs } from '@bufbuild/protobuf/wkt'
 import { readGroupMetadata } from '../../runtime/lane-keys.ts'
 import type { Plan } from '../deliver/plan.ts'
+import { compileRoute } from '../deliver/route.ts'
 import { carriedBy, LaneDriver, type Reply, type World } from './lane-driver.ts'
 import { type WorldKafka, WorldLog, WorldRedis } from './lane-world.ts'
-import { sampleRoute } from './sample-route.ts'
+import { sampleMeans, sampleRegistryRoute, sampleUseCase } from './sample-route.ts'
+import type { WorldSchemas } from './world-schemas.ts'
 
 export interface Step {
   /** Which of the actions that can do something now. */
@@ -35,10 +37,22 @@ export class LaneRun {
   readonly #mayBreak: boolean
   /** The last group commit. */
   #committed = { floor: 0, metadata: '' }
+  /** Where schemas come from, when values need them. */
+  readonly #schemas: WorldSchemas | undefined
   #earlier = new WorldRedis()
   #hasLost = false
 
-  constructor(kafka: WorldKafka, ordering: Plan['ordering'], lane: World['limits'], mayBreak: boolean, batches: boolean) {
+  constructor(
+    kafka: WorldKafka,
+    ordering: Plan['ordering'],
+    lane: World['limits'],
+    mayBreak: boolean,
+    batches: boolean,
+    schemas?: WorldSchemas,
+  ) {
+    this.#schemas = schemas
+    kafka.hasSchemas = schemas !== undefined
+    const useCase = sampleUseCase(ordering, undefined, undefined, 'value != 1000000000', batches ? twoOrThree : undefined)
     this.#mayBreak = mayBreak
     const [redis, log] = [new WorldRedis(), new WorldLog()]
     this.#ordering = ordering
@@ -46,7 +60,7 @@ export class LaneRun {
       kafka,
       redis,
       log,
-      route: sampleRoute(ordering, undefined, undefined, 'value != 1000000000', batches ? twoOrThree : undefined),
+      route: schemas === undefined ? compileRoute(useCase, sampleMeans) : sampleRegistryRoute(useCase, schemas),
       limits: lane,
       arrivals: [],
       nowMs: 1_000_000,
@@ -77,6 +91,7 @@ export class LaneRun {
       ...times(3, log.hasOpenRows && log.inserting < 2, () => log.freeze()),
       ...times(3, log.inserting > 0, () => log.land(n % 2)),
       ...times(1, log.hasRanges, () => log.landRanges()),
+      ...times(3, this.#schemas?.isAsked === true, () => this.#schemas!.answer(n % 2 === 0)),
       ...times(3, driver.lane.parking.nextDueMs() < Number.POSITIVE_INFINITY, () => this.#retry()),
       ...times(2, true, () => this.#checkpoint(n)),
       ...times(
@@ -248,6 +263,7 @@ export class LaneRun {
       await this.#driver.prepareRetries()
       while (this.#driver.flights.length < 4 && this.#send(rounds % 2 === 0));
       while (this.#driver.flights.length > 0) this.#answer(0, 'OK')
+      this.#schemas?.answer(true)
       log.freeze()
       while (log.inserting > 0) log.land(log.inserting - 1)
       log.landRanges()

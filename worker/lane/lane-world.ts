@@ -5,6 +5,7 @@ import type { KafkaRecord } from '../source/kafka-record.ts'
 import type { Chunk } from '../source/partition.ts'
 import type { Checkpoint } from './lane-state.ts'
 import type { Parked } from './parked.ts'
+import { withSchemaId } from './world-schemas.ts'
 
 // For tests: what lies around a lane, as far as it matters for what is lost, repeated or out of order. Times are numbers.
 
@@ -28,6 +29,8 @@ export interface LogRow {
 export class WorldKafka {
   readonly records: readonly WorldRecord[]
   readonly end: number
+  /** Values begin with the ids of schemas. */
+  hasSchemas = false
 
   constructor(records: readonly WorldRecord[], end: number) {
     this.records = records
@@ -44,7 +47,7 @@ export class WorldKafka {
     let at = position
     for (const record of found) {
       const hole = record.offset > at ? ({ first: at, last: record.offset - 1, kind: 'COMPACTED' } as const) : undefined
-      chunks.push({ hole, records: [toKafka(record)], fetched })
+      chunks.push({ hole, records: [this.#toKafka(record)], fetched })
       at = record.offset + 1
     }
     if (at < next) chunks.push({ hole: { first: at, last: next - 1, kind: 'COMPACTED' }, records: [], fetched })
@@ -53,15 +56,18 @@ export class WorldKafka {
 
   record(offset: number): KafkaRecord | undefined {
     const found = this.records.find((each) => each.offset === offset)
-    return found === undefined ? undefined : toKafka(found)
+    return found === undefined ? undefined : this.#toKafka(found)
+  }
+
+  #toKafka({ offset, key, isTombstone, isFiltered }: WorldRecord): KafkaRecord {
+    const json = Buffer.from(isFiltered ? '1000000000' : '1234567890')
+    return {
+      ...{ offset: String(offset), timestamp: '0', headers: {} },
+      key: key === undefined ? null : Buffer.from(key),
+      value: isTombstone ? null : this.hasSchemas ? withSchemaId(offset, json) : json,
+    }
   }
 }
-
-const toKafka = ({ offset, key, isTombstone, isFiltered }: WorldRecord): KafkaRecord => ({
-  ...{ offset: String(offset), timestamp: '0', headers: {} },
-  key: key === undefined ? null : Buffer.from(key),
-  value: isTombstone ? null : Buffer.from(isFiltered ? '1000000000' : '1234567890'),
-})
 
 /** The lane's hash in Redis. */
 export class WorldRedis {

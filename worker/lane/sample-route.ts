@@ -1,14 +1,21 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import { durationFromMs } from '@bufbuild/protobuf/wkt'
 import { defaultDecodeLimits } from '../../convert/decode/decode-limits.ts'
+import type { SchemaSource } from '../../convert/decode/registry/schema-source.ts'
 import type { BatchingSchema } from '../../proto/gen/ferry/v1/batching_pb.ts'
-import { Ordering, type UseCase, UseCaseSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { DecodeSchema, Ordering, type UseCase, UseCaseSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { readEgressRules } from '../../runtime/egress-rules.ts'
 import { readSecretKeys } from '../../runtime/secret-keys.ts'
 import type { Plan } from '../deliver/plan.ts'
 import { compileRoute, type Route, type RouteMeans } from '../deliver/route.ts'
 
 type Batching = MessageInitShape<typeof BatchingSchema>
+
+/** For tests: the same, its values by the schemas of a registry. */
+export function sampleRegistryRoute(useCase: UseCase, source: SchemaSource): Route {
+  useCase.spec!.decode = create(DecodeSchema, { format: { case: 'schemaRegistry', value: {} } })
+  return compileRoute(useCase, { ...sampleMeans, schemas: () => source })
+}
 
 /** For tests: a use case that retries quickly, three times at most. */
 export const sampleUseCase = (

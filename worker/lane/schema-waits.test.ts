@@ -1,18 +1,15 @@
-import { create } from '@bufbuild/protobuf'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { DecodeError } from '../../convert/decode/decode-error.ts'
 import { type RegisteredSchema, SchemaPending } from '../../convert/decode/registry/schema-source.ts'
 import { Outcome, Reason } from '../../proto/gen/ferry/v1/delivery_pb.ts'
-import { DecodeSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import type { Plan } from '../deliver/plan.ts'
-import { compileRoute } from '../deliver/route.ts'
 import { KnownEnds } from './known-ends.ts'
 import { Lane } from './lane.ts'
 import { Load } from './load.ts'
 import { packRecord, unpackRecord } from './packed-record.ts'
 import { newParked, type Parked } from './parked.ts'
 import { Parking } from './parking.ts'
-import { sampleMeans, sampleUseCase } from './sample-route.ts'
+import { sampleRegistryRoute, sampleUseCase } from './sample-route.ts'
 
 /** A registry of which the test says what it knows: by id, true for a schema, false for none at all; the others are to be waited for. */
 let known: Map<number, boolean>
@@ -55,12 +52,11 @@ const record = (offset: number, id: number, key: string | null = null) => ({
 
 function open(ordering: Plan['ordering'], parked: readonly Parked[] = [], filter = ''): Lane {
   const useCase = sampleUseCase(ordering, undefined, undefined, filter)
-  useCase.spec!.decode = create(DecodeSchema, { format: { case: 'schemaRegistry', value: {} } })
   const parking = new Parking()
   for (const each of parked) parking.add(each)
   const limits = { parkedMax: 10, parkedBytesMax: 1000, creditMax: 10, bufferBytesMax: 100 }
   const start = { cursor: 100, parking, known: new KnownEnds([], new Map(), ordering === 'KEY'), credit: 10 }
-  const route = compileRoute(useCase, { ...sampleMeans, schemas: () => ({ find }) })
+  const route = sampleRegistryRoute(useCase, { find })
   return new Lane({ uid: 'u1', cluster: 'default', topic: 't', partition: 0 }, 1, route, limits, start, {
     attempts: {
       add: (_encoded, { offset, outcome, reason }, owner, slot, entry) => {
