@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { type buildConnector, Client, type Dispatcher } from 'undici'
 
 const NO_HEADERS: readonly Buffer[] = []
@@ -17,6 +18,10 @@ export interface Target {
 
 /** An answer's body is read so far; then the connection is closed and the status decides. */
 export const READ_BYTES_MAX = 1 << 20
+/** So much may come over a connection for one answer: more than any body that is read, however it is chunked. */
+const FLOOD_BYTES_MAX = 16 << 20
+/** Answers before the answer (1xx). They cost more than their bytes, and one or two are what a server may have to say. */
+const INTERIM_MAX = 100
 /**
  * An idle connection is kept so long, unless the endpoint says less: undici's own default. Many servers close theirs after five
  * seconds without saying so, and a request that meets the end costs its delivery a retry.
@@ -25,6 +30,16 @@ const KEEP_ALIVE_MS = 4000
 
 /** Why Ferry itself ended a request. */
 export type Cut = 'TIMEOUT' | 'ABORTED'
+
+/** What comes is neither an answer nor a body that could be counted. */
+class FloodError extends Error {
+  readonly code = 'FERRY_ANSWER_FLOOD'
+}
+
+/** 204 and 304 have no body, whatever their headers say (RFC 9112, 6.3): the answer was whole when those ended. */
+const isWhole = (status: number, error: unknown): boolean =>
+  (status === 204 || status === 304) &&
+  (error as { readonly code?: unknown } | undefined)?.code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'
 
 interface Controller {
   readonly rawHeaders?: readonly Buffer[] | null
@@ -42,6 +57,7 @@ class Listener<L> {
   }
   onResponseStart(controller: Controller, status: number): void {
     if (status >= 200) this.flight?.answering(status, controller.rawHeaders ?? NO_HEADERS)
+    else this.flight?.interim()
   }
   onResponseData(_controller: Controller, chunk: Buffer): void {
     this.flight?.reading(chunk)
@@ -77,9 +93,14 @@ export class Flight<L> {
   #target: Target
   /** Requests so far. */
   #requests = 0
+  #interims = 0
   #isDispatching = false
   #client: Client | undefined
   #clientOf: Target | undefined
+  #socket: Socket | undefined
+  /** The request that expire() has seen last, and what the connection had read by then. */
+  #seen = 0
+  #readBytes = 0
   #listener: Listener<L>
 
   /** mayWrite is asked when a request is written, which waits for its connection: who sent it may have lost the right to since. */
@@ -104,6 +125,7 @@ export class Flight<L> {
     this.sentAt = now
     this.busy = true
     this.#requests++
+    this.#interims = 0
     const options = this.#options
     options.origin = target.origin
     options.path = target.path
@@ -115,9 +137,19 @@ export class Flight<L> {
     this.#isDispatching = false
   }
 
-  /** Ends a request that has taken longer than its target allows. */
+  /** Ends a request that has taken longer than its target allows, or whose answer is a flood. */
   expire(now: number): void {
-    if (this.busy && now - this.sentAt > this.#target.requestTimeoutMs) this.abort('TIMEOUT')
+    if (!this.busy) return
+    if (now - this.sentAt > this.#target.requestTimeoutMs) this.abort('TIMEOUT')
+    else if (this.#isFlooded()) this.fail(new FloodError(`more than ${FLOOD_BYTES_MAX} bytes came for one answer`))
+  }
+
+  #isFlooded(): boolean {
+    const bytes = this.#socket?.bytesRead ?? 0
+    if (this.#seen === this.#requests) return bytes - this.#readBytes > FLOOD_BYTES_MAX
+    this.#seen = this.#requests
+    this.#readBytes = bytes
+    return false
   }
 
   /** Ends the request on its way, if there is one; it lands with status 0 and this cut. Its connection is not used again. */
@@ -136,21 +168,27 @@ export class Flight<L> {
   #connect(target: Target): Client {
     if (this.#client !== undefined && this.#clientOf === target) return this.#client
     this.#drop()
-    this.#client = new Client(target.origin, {
+    const client = new Client(target.origin, {
       pipelining: 1,
-      connect: target.connect,
+      connect: (asked, callback) =>
+        target.connect(asked, (...result) => {
+          if (this.#client === client) this.#socket = result[1] ?? undefined
+          callback(...result)
+        }),
       // The flight's owner sweeps for requests that take too long: no timer per request.
       headersTimeout: 0,
       bodyTimeout: 0,
       keepAliveTimeout: KEEP_ALIVE_MS,
     })
+    this.#client = client
     this.#clientOf = target
-    return this.#client
+    return client
   }
 
   #drop(): void {
     const client = this.#client
     this.#client = undefined
+    this.#socket = undefined
     this.#listener.flight = undefined
     this.#listener = new Listener(this)
     client?.destroy().catch(() => {})
@@ -162,6 +200,11 @@ export class Flight<L> {
     if (this.#isDispatching || this.#mayWrite()) return
     this.cut = 'ABORTED'
     controller.abort(new Error('withdrawn before it was written'))
+  }
+
+  interim(): void {
+    this.#interims++
+    if (this.#interims > INTERIM_MAX) this.fail(new FloodError(`more than ${INTERIM_MAX} interim answers came before the answer`))
   }
 
   answering(status: number, headers: readonly Buffer[]): void {
@@ -184,8 +227,10 @@ export class Flight<L> {
 
   /** Lands later: undici is still telling every request of this Client of the error, and must not be given a new one meanwhile. */
   fail(error: unknown): void {
-    this.status = 0
-    this.error = error
+    if (!isWhole(this.status, error)) {
+      this.status = 0
+      this.error = error
+    }
     this.#drop()
     const request = this.#requests
     setImmediate(() => {
