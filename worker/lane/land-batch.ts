@@ -29,8 +29,11 @@ import type { BatchItem } from './request-batch.ts'
 //   is a success                      | PARTITION: behind such a one | ABORTED, BEHIND_FAILED_ITEM: whether it was taken does not count
 //   is a success                      | any other                    | DELIVERED
 //
-// The request's headers and its answer stand in the row of the first record; the others have its request_id.
+// The request's headers and its answer stand in the row of the first record; the others have its request_id and, of an answer that
+// is no success, the beginning, by which failures are grouped.
 
+const NOTHING = Buffer.alloc(0)
+const BEGINNING_BYTES = 200
 const NONE: readonly ItemFailure[] = []
 
 /** A flight with several deliveries has landed. */
@@ -68,7 +71,8 @@ export function readBatchAnswer(flight: Landed<Load>, plan: Plan, nowMs: number,
     row.reason = Reason.BATCH_REFUSED
     for (const item of items) item.together = items.length >> 1
   }
-  for (let i = 1; i < items.length; i++) copyAnswer(row, items[i]!.row)
+  const beginning = answer === 'DELIVERED' ? NOTHING : flight.responseBody.subarray(0, BEGINNING_BYTES)
+  for (let i = 1; i < items.length; i++) copyAnswer(row, items[i]!.row, beginning)
   row.responseBody = flight.responseBody.subarray(0, plan.responseBodyBytesMax)
   const meanings = new Array<Meaning>(items.length).fill(answer)
   if (typeof failures !== 'string' && failures.length > 0) nameFailures(items, failures, plan, meanings)
@@ -78,12 +82,13 @@ export function readBatchAnswer(flight: Landed<Load>, plan: Plan, nowMs: number,
 const failuresOf = ({ responseBody, responseBytes }: Landed<Load>, count: number): readonly ItemFailure[] | string =>
   responseBytes === 0 ? NONE : readFailures(responseBody, responseBytes <= READ_BYTES_MAX, count)
 
-function copyAnswer(from: Load['row'], to: Load['row']): void {
+function copyAnswer(from: Load['row'], to: Load['row'], beginning: Buffer): void {
   to.status = from.status
   to.latencyUs = from.latencyUs
   to.sentMs = from.sentMs
   to.reason = from.reason
   to.error = from.error
+  to.responseBody = beginning
   to.responseBytes = 0
 }
 

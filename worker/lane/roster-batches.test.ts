@@ -209,9 +209,14 @@ test('a refused batch is halved until the record that is to blame is alone; the 
 test('after a status that is worth another attempt all wait, and go out together again with the same key', async () => {
   const { roster, lane } = start({ maxWait: durationFromMs(0) })
   feed(lane, upTo(3))
-  answer = ({ response }) => response.writeHead(requests.length === 1 ? 503 : 200, { 'retry-after': '0' }).end()
+  answer = ({ response }) => response.writeHead(requests.length === 1 ? 503 : 200, { 'retry-after': '0' }).end('z'.repeat(1000))
   roster.pump()
   await landed(3)
+  expect(rows.map(({ responseBody, responseBytes }) => [responseBody.length, responseBytes])).toEqual([
+    [1000, 1000],
+    [200, 0],
+    [200, 0],
+  ])
   expect(new Set([0, 1, 2].map((offset) => lane.parking.get(offset)!.dueMs)).size).toBe(1)
   expect(takeDue(lane, Date.now() + 10_000)).toEqual([])
   roster.pump()

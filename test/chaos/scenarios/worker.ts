@@ -1,12 +1,16 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { durationFromMs } from '@bufbuild/protobuf/wkt'
 import type { Worker } from '../../../deploy/local/fleet.ts'
-import { StartPosition } from '../../../proto/gen/ferry/v1/use_case_pb.ts'
+import { BatchItem } from '../../../proto/gen/ferry/v1/batching_pb.ts'
+import { Ordering, StartPosition } from '../../../proto/gen/ferry/v1/use_case_pb.ts'
 import { Link } from '../../harness/link.ts'
+import type { Behaviour } from '../../harness/received.ts'
 import { storedLane } from '../../harness/redis.ts'
 import { waitForLanes } from '../../harness/use-case.ts'
 import { waitUntil } from '../../harness/wait-until.ts'
 import { endsInOrder } from '../ends-in-order.ts'
+import type { FlowOptions } from '../flow.ts'
 import { type Chaos, scenario } from '../scenario.ts'
 
 const sigkill = 'worker SIGKILL mid-flight'
@@ -20,6 +24,26 @@ scenario('a worker is killed', { fault: sigkill, repeats: 'UNLOGGED', fast: true
   random.pick(fleet.workers).kill('SIGKILL')
   await delivers(500)
 })
+
+/** Of one batch in five the second half is refused once: something always waits for its next attempt. */
+const halfRefused: Behaviour = ({ offset, attempt, batch }) => {
+  const half = batch.length >> 1
+  const failures = batch.slice(half).map((_, at) => ({ index: half + at, status: 503 }))
+  return { delayMs: 5, ...(offset % 5 === 0 && attempt === 1 && { body: JSON.stringify({ failures }) }) }
+}
+const inBatches = (ordering: Ordering): FlowOptions => ({
+  ...{ ordering, behaviour: halfRefused },
+  spec: { destination: { batch: { maxRecords: 20, maxWait: durationFromMs(50), item: BatchItem.ENVELOPE } } },
+})
+
+scenario(
+  'a worker is killed with batches on their way',
+  { fault: sigkill, repeats: 'UNLOGGED', flows: [Ordering.UNORDERED, Ordering.KEY, Ordering.PARTITION].map(inBatches) },
+  async ({ fleet, random, delivers }) => {
+    random.pick(fleet.workers).kill('SIGKILL')
+    await delivers(500)
+  },
+)
 
 scenario('one worker after the other is killed', { fault: sigkill, repeats: 'UNLOGGED' }, async ({ fleet, random, delivers }) => {
   for (let round = 0; round < 4; round++) {
