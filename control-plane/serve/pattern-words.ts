@@ -8,6 +8,7 @@ export const patternWords: ReadonlyMap<string, string> = new Map([
   ],
   ['^(namespaces/[a-z][a-z0-9-]{0,62})?$', `be namespaces/{namespace}, where namespace is ${name}, or empty`],
   ['^([a-z][a-z0-9-]{0,62})?$', `be ${name}, or empty`],
+  ['^[a-zA-Z0-9._-]{0,249}$', 'be made of at most 249 letters, digits, dots, underscores and dashes, or empty'],
   ['^[a-zA-Z0-9._-]+$', 'be made of letters, digits, dots, underscores and dashes only'],
   ['^([0-9a-f]{64})?$', 'be a SHA-256 in 64 lower-case hexadecimal digits, or empty'],
   ['^[1-5][0-9]{2}(-[1-5][0-9]{2})?$', 'be an HTTP status such as 200 or a range such as 200-299'],

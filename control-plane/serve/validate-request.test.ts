@@ -61,7 +61,11 @@ test('a valid use case has no violations', () => {
 })
 
 test.each<[string, object, string[]]>([
-  ['a oneof without a choice', { decode: {} }, ['decode must have exactly one of json, protobuf, text, bytes; given none']],
+  [
+    'a oneof without a choice',
+    { decode: {} },
+    ['decode must have exactly one of json, protobuf, schema_registry, avro, text, bytes; given none'],
+  ],
   [
     'an empty topic',
     { source: { topic: '' } },
