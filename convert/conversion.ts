@@ -38,8 +38,8 @@ export class Conversion {
     return true
   }
 
-  /** Throws DecodeError, FilterError or TransformError. */
-  convert(record: SourceRecord, source: RecordSource): Converted {
+  /** Throws DecodeError, FilterError or TransformError; a body that comes later is that of a transform. */
+  convert(record: SourceRecord, source: RecordSource): Converted | Promise<Buffer> {
     const result = this.#resultOf(record, source)
     this.#forget()
     if (result instanceof Error) throw result

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { Outcome, Reason } from '../proto/gen/ferry/v1/delivery_pb.ts'
 import { PreviewVerdict } from '../proto/gen/ferry/v1/preview_pb.ts'
 import { type TransformStep, TransformStepSchema } from '../proto/gen/ferry/v1/transform_pb.ts'
+import { Ordering } from '../proto/gen/ferry/v1/use_case_pb.ts'
 import { certificate } from './harness/certificate.ts'
 import { Endpoint } from './harness/endpoint.ts'
 import { fleetOfFile } from './harness/fleet.ts'
@@ -11,7 +12,7 @@ import { Topic } from './harness/topic.ts'
 import { newName, registerUseCase, specOf } from './harness/use-case.ts'
 
 const keys = { FERRY_SECRET_KEYS: `one:${Buffer.alloc(32, 7).toString('base64')}` }
-const fleetOf = fleetOfFile({ workers: 1, controlPlaneEnv: keys, workerEnv: keys })
+const fleetOf = fleetOfFile({ workers: 1, controlPlaneEnv: keys, workerEnv: { ...keys, FERRY_JSONATA_MEMORY_MAX: '64MiB' } })
 
 const step = (json: JsonValue): TransformStep => fromJson(TransformStepSchema, json)
 const bodiesOf = (endpoint: Endpoint): string[] => endpoint.requests.map(({ body }) => body.toString()).sort()
@@ -49,17 +50,67 @@ test.concurrent('renamed columns arrive, with every digit; what cannot be transf
   expect(bodiesOf(endpoint)).toContain('{"amount":"twelve","customer":{"id":2}}')
 })
 
+test.concurrent('JSONata makes bodies anew in a process of its own; who takes all its memory fails alone, and order is kept', async () => {
+  const fleet = fleetOf()
+  await using endpoint = await Endpoint.start()
+  await using topic = await Topic.create(fleet.stack.kafkaBrokers, 1)
+  const values = Array.from({ length: 200 }, (_, n) => ({
+    n,
+    id: n === 7 ? '9007199254740993' : String(n),
+    items: [{ p: n, q: 2 }],
+  }))
+  const texts = values.map(({ n, id, items }) => `{"n":${n},"id":${id},"items":${JSON.stringify(items)}}`)
+  await topic.publish(texts.map((value, n) => ({ key: `k${n % 3}`, value: Buffer.from(value) })))
+  const double = '$d := function($s, $left) { $left = 0 ? $s : $d($s & $s, $left - 1) }'
+  const expression = `(${double}; {"id": id, "total": $sum(items.(p * q)), "large": n = 5 ? $length($base64encode($d("0123456789abcdef", 22))) : n})`
+  const transform = [step({ jsonata: { expression } }), step({ move: { fields: { large: 'n' } } })]
+  const delivery = { ordering: Ordering.KEY }
+  const useCase = await registerUseCase(fleet, specOf(topic, endpoint, { transform, delivery }))
+  expect(await certificate(fleet, useCase, 40_000)).toMatchObject({
+    published: 200,
+    delivered: 199,
+    failed: 1,
+    missing: 0,
+    repeated: 0,
+  })
+  const expected = values.filter(({ n }) => n !== 5).map(({ n, id }) => `{"id":${id},"total":${n * 2},"n":${n}}`)
+  expect(bodiesOf(endpoint)).toEqual([...expected].sort())
+  const { attempts } = await fleet.client.deliveries.listAttempts({
+    useCase: useCase.name,
+    filter: { outcomes: [Outcome.FAILED] },
+  })
+  expect(attempts).toMatchObject([
+    {
+      ...{ offset: 5n, reason: Reason.TRANSFORM_FAILED },
+      error: expect.stringMatching(/^the transform fails at step 1 \(jsonata\): the expression takes more than 64 MiB of memory/),
+    },
+  ])
+  for (const key of [0, 1, 2]) {
+    const offsets = endpoint.requests.map(({ offset }) => offset).filter((offset) => offset % 3 === key)
+    expect(offsets).toEqual([...offsets].sort((a, b) => a - b))
+  }
+  const position = { case: 'position', value: { partition: 0, offset: 7n } } as const
+  const { records } = await fleet.client.useCases.preview({ useCase: { name: useCase.name }, records: position, maxRecords: 1 })
+  expect(records).toMatchObject([{ request: { body: expected[6] } }])
+})
+
 test.concurrent('a wrong transform is refused with every mistake and its step', async () => {
   const fleet = fleetOf()
   await using endpoint = await Endpoint.start()
   await using topic = await Topic.create(fleet.stack.kafkaBrokers, 1)
-  const transform = [step({ move: { fields: { 'a[]': 'b' } } }), step({ cast: {} }), step({})]
+  const jsonata = step({ jsonata: { expression: '{"a": b' } })
+  const transform = [step({ move: { fields: { 'a[]': 'b' } } }), step({ cast: {} }), step({}), jsonata]
   const wrong = registerUseCase(fleet, specOf(topic, endpoint, { transform: transform }))
   await expect(wrong).rejects.toThrow(
     /the key of use_case\.spec\.transform\[0\]\.move\.fields\["a\[\]"\] must end with the name of a field/,
   )
   await expect(wrong).rejects.toThrow(/use_case\.spec\.transform\[1\]\.cast\.fields/)
-  await expect(wrong).rejects.toThrow(/use_case\.spec\.transform\[2\] must have exactly one of move, drop, keep, nest, set, cast/)
+  await expect(wrong).rejects.toThrow(
+    /use_case\.spec\.transform\[2\] must have exactly one of move, drop, keep, nest, set, cast, jsonata/,
+  )
+  await expect(wrong).rejects.toThrow(
+    /use_case\.spec\.transform\[3\]\.jsonata\.expression must be a JSONata expression; at character 7/,
+  )
 })
 
 test.concurrent('a preview shows what would become of real records, and sends nothing; a test sends one, and moves nothing', async () => {

@@ -121,6 +121,24 @@ export const workerSettings = {
     max: 2 ** 32,
     description: 'Parked bytes of a lane that Redis does not have yet; above, nothing new is sent.',
   }),
+  jsonataTimeoutMs: duration('FERRY_JSONATA_TIMEOUT', {
+    default: '1s',
+    minMs: 10,
+    maxMs: 60_000,
+    description: 'One evaluation of a JSONata step may take so long; then its record has failed.',
+  }),
+  jsonataMemoryBytesMax: bytes('FERRY_JSONATA_MEMORY_MAX', {
+    default: '128MiB',
+    min: 32 << 20,
+    max: 2 ** 32,
+    description: 'Heap of a process that evaluates JSONata; an evaluation that needs more fails its record.',
+  }),
+  jsonataProcesses: wholeNumber('FERRY_JSONATA_PROCESSES', {
+    default: '1',
+    min: 1,
+    max: 64,
+    description: 'Processes of a worker that evaluate JSONata; they start when they are needed.',
+  }),
   fetchWaitMs: duration('FERRY_FETCH_WAIT', {
     default: '200ms',
     minMs: 10,

@@ -1,4 +1,5 @@
 import { defaultDecodeLimits } from '../convert/decode/decode-limits.ts'
+import { defaultJsonataLimits, Jsonata } from '../convert/jsonata/jsonata.ts'
 import { connectClickHouse } from '../runtime/clickhouse.ts'
 import { connectKafka } from '../runtime/kafka.ts'
 import { createLog } from '../runtime/log.ts'
@@ -55,7 +56,9 @@ async function start(config: WorkerConfig): Promise<Running> {
     () => held,
     () => ({ queue, drain: spool.drain, rates }),
   )
-  const means = { limits: defaultDecodeLimits, schemas, egress: config.egress, keys: config.secretKeys }
+  const { jsonataTimeoutMs: timeoutMs, jsonataMemoryBytesMax: memoryBytesMax, jsonataProcesses: processes } = config
+  const jsonata = new Jsonata({ ...defaultJsonataLimits, timeoutMs, memoryBytesMax, processes, log })
+  const means = { limits: defaultDecodeLimits, schemas, egress: config.egress, keys: config.secretKeys, jsonata }
   const trials = new Trials({ client, clusters, means, log })
   const held: HeldLanes = new HeldLanes(
     {
@@ -118,6 +121,7 @@ async function start(config: WorkerConfig): Promise<Running> {
     await within(CLOSE_MS, ticker.stop())
     await session.stop(undrained.length === 0)
     for (const roster of held.rosters) roster.close()
+    jsonata.close()
     await clusters.stop()
     await within(CLOSE_MS, spool.close())
     health.close()

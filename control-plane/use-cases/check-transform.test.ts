@@ -1,7 +1,8 @@
-import { fromJson } from '@bufbuild/protobuf'
+import { create, fromJson } from '@bufbuild/protobuf'
 import { expect, test } from 'vitest'
 import { type TransformStep, TransformStepSchema } from '../../proto/gen/ferry/v1/transform_pb.ts'
-import { checkTransform } from './check-transform.ts'
+import { UseCaseSpecSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { checkTransform, checkTransformedBatches } from './check-transform.ts'
 
 const read = (...steps: Parameters<typeof fromJson>[1][]): TransformStep[] =>
   steps.map((step) => fromJson(TransformStepSchema, step))
@@ -36,6 +37,19 @@ test('a transform that is too long is not even looked at', () => {
     {
       field: 'use_case.spec.transform',
       description: expect.stringMatching(/at most 65536 bytes in all its steps together; given 70\d\d\d$/),
+      reason: 'TRANSFORM_INVALID',
+    },
+  ])
+})
+
+test('batches cannot be combined with JSONata, and it is said what can', () => {
+  const spec = create(UseCaseSpecSchema, { transform: read({ drop: { fields: ['a'] } }), destination: { batch: {} } })
+  expect(checkTransformedBatches(spec)).toEqual([])
+  spec.transform.push(...read({ jsonata: { expression: '$' } }))
+  expect(checkTransformedBatches(spec)).toEqual([
+    {
+      field: 'use_case.spec.destination.batch',
+      description: expect.stringContaining('with a jsonata step, such as use_case.spec.transform[1]'),
       reason: 'TRANSFORM_INVALID',
     },
   ])

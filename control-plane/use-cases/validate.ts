@@ -9,7 +9,7 @@ import { checkFilter } from './check-filter.ts'
 import { checkImmutable } from './check-immutable.ts'
 import { checkRetry } from './check-retry.ts'
 import { checkSource, checkTopic, type SourceContext } from './check-source.ts'
-import { checkTransform } from './check-transform.ts'
+import { checkTransform, checkTransformedBatches } from './check-transform.ts'
 import type { StoredSpec } from './stored-spec.ts'
 import type { Violation } from './violation.ts'
 
@@ -55,7 +55,7 @@ export async function validate(
   if (spec.delivery) own.push(...checkDelivery(spec.delivery))
   if (destination) own.push(...checkDestination(destination, context.egress, context.nowMs()))
   if (spec.retry) own.push(...checkRetry(spec.retry), ...checkBlocking(spec), ...checkDeadLetters(spec))
-  own.push(...checkFilter(spec.filter), ...checkTransform(spec.transform))
+  own.push(...checkFilter(spec.filter), ...checkTransform(spec.transform), ...checkTransformedBatches(spec))
   own.push(...(await checkDecode(stored, context)))
   const sourceIsReadable = !byContract.some((each) => each.field.startsWith('use_case.spec.source'))
   if (before) {

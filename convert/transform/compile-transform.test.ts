@@ -2,24 +2,32 @@ import { create, fromJson } from '@bufbuild/protobuf'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type TransformStep, TransformStepSchema } from '../../proto/gen/ferry/v1/transform_pb.ts'
+import type { JsonataEvaluation } from '../jsonata/jsonata.ts'
 import { compileTransform } from './compile-transform.ts'
 import { TransformError } from './transform-error.ts'
 import { defaultTransformLimits, type TransformLimits } from './transform-limits.ts'
 import { TransformSpecError } from './transform-problem.ts'
 
 type Steps = readonly Parameters<typeof fromJson>[1][]
+const jsonata: JsonataEvaluation = {
+  evaluate: async (expression, text) => {
+    if (expression === '$error("no")') throw new TransformError('at character 7: no')
+    return `{"made":${text}}`
+  },
+}
+const compile = (steps: TransformStep[], limits = defaultTransformLimits) => compileTransform(steps, limits, jsonata)
 const read = (steps: Steps): TransformStep[] => steps.map((step) => fromJson(TransformStepSchema, step))
 
 function transformed(steps: Steps, body: string, limits: TransformLimits = defaultTransformLimits): string {
   const given = Buffer.from(body)
-  const made = compileTransform(read(steps), limits)(given).toString()
+  const made = String(compile(read(steps), limits)(given))
   expect(given.toString(), 'what was given is not written to').toBe(body)
   return made
 }
 
 function problemsOf(steps: Steps): string[] {
   try {
-    compileTransform(read(steps), defaultTransformLimits)
+    compile(read(steps))
   } catch (error) {
     if (error instanceof TransformSpecError)
       return error.problems.map(({ step, field, message }) => `${step} ${field} ${message}`)
@@ -107,7 +115,7 @@ describe('a transform', () => {
 
   it('gives back the very bytes of what it has nothing to do with', () => {
     const body = Buffer.from(' [ 1.0, {"a" : 1e400} ] ')
-    expect(compileTransform([], defaultTransformLimits)(body)).toBe(body)
+    expect(compile([])(body)).toBe(body)
     expect(transformed([move({ '[].a': '[].b' })], body.toString())).toBe('[1.0,{"b":1e400}]')
     expect(transformed([move({ a: 'b' })], ' "text" ')).toBe(' "text" ')
   })
@@ -202,7 +210,42 @@ describe('a transform', () => {
       '5 cast.fields[1] must be the path of a field, such as customer.name or items[].sku; given "": it is empty',
       expect.stringContaining('6 keep.fields[0] must be the path'),
     ])
-    expect(() => compileTransform([create(TransformStepSchema)], defaultTransformLimits)).toThrow('exactly one kind of step')
+    expect(() => compile([create(TransformStepSchema)])).toThrow('exactly one kind of step')
+  })
+})
+
+describe('a transform with JSONata', () => {
+  const expression = (text: string) => ({ jsonata: { expression: text } })
+
+  it('does its steps in turn, before and after, and comes later', async () => {
+    const steps = [move({ a: 'b' }), expression('$'), { cast: { fields: ['made.b'], to: 'CAST_TYPE_STRING' } }]
+    const made = compile(read(steps))(Buffer.from('{"a":9007199254740993}'))
+    expect(made).toBeInstanceOf(Promise)
+    expect(String(await made)).toBe('{"made":{"b":"9007199254740993"}}')
+  })
+
+  it('says which step fails, also one of the others', async () => {
+    const [first, second] = [
+      [{ drop: { fields: ['x'] } }, expression('$error("no")')],
+      [expression('$'), move({ x: 'y' }, true)],
+    ]
+    const body = Buffer.from('{}')
+    await expect(compile(read(first))(body)).rejects.toThrow(
+      new TransformError('the transform fails at step 2 (jsonata): at character 7: no'),
+    )
+    await expect(compile(read(second))(body)).rejects.toThrow(
+      new TransformError('the transform fails at step 2 (move): there is no field x'),
+    )
+  })
+
+  it('is refused with the place of what is wrong', () => {
+    expect(problemsOf([expression('{"a": b'), expression('$sum(a.(b * ))'), expression('('.repeat(9000))])).toEqual([
+      '0 jsonata.expression must be a JSONata expression; at character 7: Expected "}" before end of expression',
+      expect.stringMatching(
+        /^1 jsonata\.expression must be a JSONata expression; at character \d+: The symbol "\)" cannot be used/,
+      ),
+      '2 jsonata.expression must be a JSONata expression; it is nested too deep',
+    ])
   })
 })
 

@@ -1,5 +1,14 @@
-import type { CastFields, MoveFields, NestFields, SetField, TransformStep } from '../../proto/gen/ferry/v1/transform_pb.ts'
+import type {
+  CastFields,
+  JsonataStep,
+  MoveFields,
+  NestFields,
+  SetField,
+  TransformStep,
+} from '../../proto/gen/ferry/v1/transform_pb.ts'
 import { CastType } from '../../proto/gen/ferry/v1/transform_pb.ts'
+import { ExpressionError } from '../expression-error.ts'
+import { checkJsonata } from '../jsonata/check-jsonata.ts'
 import type { CastTarget } from './cast-value.ts'
 import { castFields, dropFields, setField } from './edit-fields.ts'
 import { type FieldPath, holds, parsePath, pathOf } from './field-path.ts'
@@ -23,7 +32,27 @@ const castTargets: Partial<Record<CastType, CastTarget>> = {
 const quoted = (text: string): string => JSON.stringify(text.length <= 80 ? text : `${text.slice(0, 80)}...`)
 
 /** A step as it is carried out; nothing when it cannot be. `complain` hears of every mistake. */
-export function readStep({ step }: TransformStep, complain: Complain): Step | undefined {
+export function readStep({ step }: TransformStep, complain: Complain): StepWork | undefined {
+  if (step.case === 'jsonata') return readJsonata(step.value, complain)
+  const work = readMapping(step, complain)
+  return work === undefined ? undefined : { step: work }
+}
+
+/** What is done at once, or an expression for JSONata. */
+type StepWork = { readonly step: Step } | { readonly expression: string }
+
+function readJsonata({ expression }: JsonataStep, complain: Complain): StepWork | undefined {
+  try {
+    checkJsonata(expression)
+    return { expression }
+  } catch (error) {
+    if (!(error instanceof ExpressionError)) throw error
+    complain('jsonata.expression', `must be a JSONata expression; ${error.message}`)
+    return undefined
+  }
+}
+
+function readMapping(step: TransformStep['step'], complain: Complain): Step | undefined {
   switch (step.case) {
     case 'move':
       return readMove(step.value, complain)
@@ -37,7 +66,7 @@ export function readStep({ step }: TransformStep, complain: Complain): Step | un
       return readSet(step.value, complain)
     case 'cast':
       return readCast(step.value, complain)
-    case undefined:
+    default:
       complain('', 'must have exactly one kind of step that this version knows')
       return undefined
   }

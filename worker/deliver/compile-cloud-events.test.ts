@@ -28,7 +28,8 @@ function send(events: Events, given = record(), body = '{"n":1.0}', spec: Spec =
       destination: spec.destination ?? { url: 'http://127.0.0.1/', cloudEvents: events },
     },
   })
-  const means = { limits: defaultDecodeLimits, egress: readEgressRules('loopback'), keys: readSecretKeys('') }
+  const jsonata = { evaluate: async (_expression: string, text: string) => text }
+  const means = { limits: defaultDecodeLimits, egress: readEgressRules('loopback'), keys: readSecretKeys(''), jsonata }
   const route = compileRoute(useCase, means)
   const slot = new RequestHeaders(route.plan, false, true)
   slot.fill(prepareLaneHeaders(lane, 1), '42', 0, 1, undefined)

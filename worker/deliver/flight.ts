@@ -95,6 +95,7 @@ export class Flight<L> {
   #requests = 0
   #interims = 0
   #isDispatching = false
+  #isHeld = false
   #client: Client | undefined
   #clientOf: Target | undefined
   #socket: Socket | undefined
@@ -113,8 +114,25 @@ export class Flight<L> {
     this.#options = { origin: target.origin, path: target.path, method: target.method, headers: [], body: NO_BODY }
   }
 
-  /** Sends a request; `landed` is called once, never before this returns, when its answer is whole or it failed. `headers` is flat and may be reused after that. */
-  send(target: Target, headers: string[], body: Buffer, now: number): void {
+  /** Takes the slot for a request whose body is still being made: until send() only abort() ends it. Answers the number of the hold. */
+  hold(target: Target, now: number): number {
+    this.#begin(target, now)
+    this.#isHeld = true
+    return this.#requests
+  }
+
+  /** Whether the slot is still taken by this hold. */
+  isHeld(hold: number): boolean {
+    return this.#isHeld && this.busy && hold === this.#requests
+  }
+
+  /** There is nothing to send: the slot is free, and nobody is told. */
+  letGo(): void {
+    this.busy = false
+    this.#isHeld = false
+  }
+
+  #begin(target: Target, now: number): void {
     this.#target = target
     this.status = 0
     this.error = undefined
@@ -124,8 +142,14 @@ export class Flight<L> {
     this.responseBytes = 0
     this.sentAt = now
     this.busy = true
+    this.#isHeld = false
     this.#requests++
     this.#interims = 0
+  }
+
+  /** Sends a request; `landed` is called once, never before this returns, when its answer is whole or it failed. `headers` is flat and may be reused after that. */
+  send(target: Target, headers: string[], body: Buffer, now: number): void {
+    this.#begin(target, now)
     const options = this.#options
     options.origin = target.origin
     options.path = target.path
@@ -139,7 +163,7 @@ export class Flight<L> {
 
   /** Ends a request that has taken longer than its target allows, or whose answer is a flood. */
   expire(now: number): void {
-    if (!this.busy) return
+    if (!this.busy || this.#isHeld) return
     if (now - this.sentAt > this.#target.requestTimeoutMs) this.abort('TIMEOUT')
     else if (this.#isFlooded()) this.fail(new FloodError(`more than ${FLOOD_BYTES_MAX} bytes came for one answer`))
   }

@@ -3,6 +3,7 @@ import type { Decoder } from '../../convert/decode/decoder.ts'
 import { bodyBytesMax, compileDecoder, type DecodeLimits, type Schemas } from '../../convert/decode/decoder.ts'
 import { compileFilter } from '../../convert/filter/compile-filter.ts'
 import { defaultFilterLimits } from '../../convert/filter/filter-limits.ts'
+import type { JsonataEvaluation } from '../../convert/jsonata/jsonata.ts'
 import { compileTransform } from '../../convert/transform/compile-transform.ts'
 import { limitBody } from '../../convert/transform/limit-body.ts'
 import { defaultTransformLimits } from '../../convert/transform/transform-limits.ts'
@@ -20,6 +21,7 @@ import { compileTokenFetcher } from './compile-token.ts'
 import type { FinishRequest } from './finish-request.ts'
 import type { Target } from './flight.ts'
 import { compilePlan, type Plan } from './plan.ts'
+import { PlanError } from './plan-error.ts'
 import { TokenSource } from './token-source.ts'
 
 /** One revision of a use case, compiled: how bytes become a body, where and how it is sent, and whether it may be. */
@@ -43,15 +45,18 @@ export interface RouteMeans {
   readonly schemas?: Schemas
   readonly egress: EgressRules
   readonly keys: SecretKeys
+  readonly jsonata: JsonataEvaluation
 }
 
 /** Throws PlanError, SchemaError, ExpressionError, TransformSpecError or SecretError when this worker cannot carry the revision out. Opens the secrets in `useCase`. */
-export function compileRoute(useCase: UseCase, { limits, schemas, egress, keys }: RouteMeans): Route {
+export function compileRoute(useCase: UseCase, { limits, schemas, egress, keys, jsonata }: RouteMeans): Route {
   if (useCase.spec)
     visitSecrets(useCase.spec, (secret) => {
       if (secret.ref !== '') secret.value = keys.open(secret.ref, useCase.uid)
     })
   const plan = compilePlan(useCase)
+  if (plan.batch !== undefined && useCase.spec!.transform.some(({ step }) => step.case === 'jsonata'))
+    throw new PlanError('UNSUPPORTED', 'spec.destination.batch', 'cannot be combined with a jsonata step')
   const decode = compileDecoder(useCase.spec!.decode!, limits, schemas)
   const token = compileToken(useCase, egress)
   const { tls, proxy } = useCase.spec!.destination!
@@ -63,16 +68,21 @@ export function compileRoute(useCase: UseCase, { limits, schemas, egress, keys }
     token,
     finish: compileFinish(useCase),
     decode,
-    conversion: compileConversion(useCase.spec!, decode, bodyBytesMax(useCase.spec!.decode!, limits)),
+    conversion: compileConversion(useCase.spec!, decode, bodyBytesMax(useCase.spec!.decode!, limits), jsonata),
   }
 }
 
-function compileConversion({ filter, transform }: UseCaseSpec, decode: Decoder, bytesMax: number): Conversion | undefined {
+function compileConversion(
+  { filter, transform }: UseCaseSpec,
+  decode: Decoder,
+  bytesMax: number,
+  jsonata: JsonataEvaluation,
+): Conversion | undefined {
   if (filter === '' && transform.length === 0) return undefined
   return new Conversion(
     decode,
     filter === '' ? undefined : compileFilter(filter, defaultFilterLimits),
-    transform.length === 0 ? undefined : limitBody(compileTransform(transform, defaultTransformLimits), bytesMax),
+    transform.length === 0 ? undefined : limitBody(compileTransform(transform, defaultTransformLimits, jsonata), bytesMax),
   )
 }
 

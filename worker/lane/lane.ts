@@ -16,7 +16,7 @@ import { hashKey, PARTITION_KEY } from './key-order.ts'
 import type { KnownEnds } from './known-ends.ts'
 import type { LaneLimits } from './lane-limits.ts'
 import type { Load } from './load.ts'
-import { endUnsent, makeBody } from './make-body.ts'
+import { carryBody, endUnsent, makeBody } from './make-body.ts'
 import type { LastEnd, Parked } from './parked.ts'
 import type { Parking } from './parking.ts'
 import { rescheduleAll } from './reschedule.ts'
@@ -236,19 +236,26 @@ export class Lane {
 
   /**
    * Makes the body of what was loaded; false when there is none to send now: then the delivery has ended, is blocked or waits for its
-   * schema, and the load is free. joins: into the request of the one before.
+   * schema, and the load is free. A promise: it comes later, to carry(). joins: into the request of the one before.
    */
-  decode(load: Load, nowMs: number, joins = false): boolean {
+  decode(load: Load, nowMs: number, joins = false): boolean | Promise<Buffer> {
     const { route } = this
     const isOutdated = route.plan.latestVersionWins && this.#isOutdated(load)
-    if (isOutdated) endUnsent(load, Outcome.SUPERSEDED, Reason.NEWER_VERSION, '', nowMs)
-    else {
-      const made = makeBody(load, route, this.#source, nowMs)
-      if (made === true) return true
-      if (made instanceof SchemaPending) return this.#await(load, made, nowMs, joins)
-    }
+    const made = isOutdated
+      ? endUnsent(load, Outcome.SUPERSEDED, Reason.NEWER_VERSION, '', nowMs)
+      : makeBody(load, route, this.#source, nowMs)
+    if (made instanceof SchemaPending) return this.#await(load, made, nowMs, joins)
+    return made === false ? this.#endsUnsent(load, nowMs) : made
+  }
+
+  /** The body that came later, or why there is none: false when the delivery has ended instead, or is blocked. */
+  carry(load: Load, body: Buffer | Error, nowMs: number): boolean {
+    return carryBody(load, this.route.plan, body, nowMs) || this.#endsUnsent(load, nowMs)
+  }
+
+  #endsUnsent(load: Load, nowMs: number): false {
     this.#landed(load)
-    this.#settling.settle(load, load.row.outcome === Outcome.RETRY ? givenUpState(route.plan) : undefined, 0, nowMs)
+    this.#settling.settle(load, load.row.outcome === Outcome.RETRY ? givenUpState(this.route.plan) : undefined, 0, nowMs)
     return false
   }
 

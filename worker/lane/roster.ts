@@ -100,7 +100,8 @@ export class Roster {
   #next(flight: Flight<Load>, now: number, nowMs: number): boolean {
     const { load } = flight
     while (this.#mayStart(now, nowMs) && this.#take(load, now, nowMs)) {
-      if (load.batch === undefined && !load.lane!.decode(load, nowMs)) {
+      const made = load.batch !== undefined || load.lane!.decode(load, nowMs)
+      if (made === false) {
         if (performance.now() - now < TURN_MS) continue
         this.#goOnSoon()
         break
@@ -108,12 +109,42 @@ export class Roster {
       if (load.isRetry) this.#retriesInFlight++
       this.#tookRetry = load.isRetry
       load.ticket = this.breaker.started(now)
-      flight.send(this.route.target, load.headers, load.body, now)
+      if (made === true) flight.send(this.route.target, load.headers, load.body, now)
+      else void this.#sendLater(flight, made, now)
       this.rate?.sent(load.batch?.count ?? 1, load.body.length, now)
       return true
     }
     this.#idle.push(flight)
     return false
+  }
+
+  /**
+   * The slot is taken while the body is made elsewhere, so that the record keeps its place and no more is asked for at once than
+   * may be sent. Whatever ends a request meanwhile ends it, too.
+   */
+  async #sendLater(flight: Flight<Load>, body: Promise<Buffer>, now: number): Promise<void> {
+    const { load } = flight
+    const { target } = this.route
+    const hold = flight.hold(target, now)
+    const made = await body.catch((error: unknown) => (error instanceof Error ? error : new Error(String(error))))
+    if (!flight.isHeld(hold)) return
+    const [later, laterMs] = [performance.now(), Date.now()]
+    const lane = load.lane!
+    if (!this.#parts.maySend(later, laterMs)) flight.abort('ABORTED')
+    else if (lane.carry(load, made, laterMs)) {
+      flight.send(target, load.headers, load.body, later)
+      this.rate?.sent(0, load.body.length, later)
+    } else this.#endsUnsent(flight, later, laterMs)
+  }
+
+  /** Nothing is to be sent of what a slot was taken for. */
+  #endsUnsent(flight: Flight<Load>, now: number, nowMs: number): void {
+    const { load } = flight
+    flight.letGo()
+    this.breaker.withdrawn(load.ticket, now)
+    if (load.isRetry) this.#retriesInFlight--
+    if (this.#flights.length > this.maxInFlight) this.#dismiss(flight)
+    else this.#next(flight, now, nowMs)
   }
 
   /** There is more to do, after what others have to do now. */

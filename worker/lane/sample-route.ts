@@ -43,6 +43,7 @@ export const sampleMeans: RouteMeans = {
   limits: defaultDecodeLimits,
   egress: readEgressRules('loopback'),
   keys: readSecretKeys(''),
+  jsonata: { evaluate: async (_expression, text) => text },
 }
 
 export const sampleRoute = (ordering: Plan['ordering'], url?: string, topic?: string, filter?: string, batch?: Batching): Route =>

@@ -214,7 +214,7 @@ test('a parked record whose schema is not known yet waits where it is, a little 
   const retry = (): boolean => {
     const load = new Load()
     if (!lane.takeRetry(load, (each) => unpackRecord(each.packed!, each.offset))) return false
-    return lane.decode(load, 1000)
+    return lane.decode(load, 1000) === true
   }
   lane.loaded.push(lane.parking.takeDue(1000)!)
   expect(retry()).toBe(false)

@@ -11,7 +11,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file ferry/v1/transform.proto.
  */
 export const file_ferry_v1_transform: GenFile = /*@__PURE__*/
-  fileDesc("ChhmZXJyeS92MS90cmFuc2Zvcm0ucHJvdG8SCGZlcnJ5LnYxIv8BCg1UcmFuc2Zvcm1TdGVwEiQKBG1vdmUYASABKAsyFC5mZXJyeS52MS5Nb3ZlRmllbGRzSAASJAoEZHJvcBgCIAEoCzIULmZlcnJ5LnYxLkRyb3BGaWVsZHNIABIkCgRrZWVwGAMgASgLMhQuZmVycnkudjEuS2VlcEZpZWxkc0gAEiQKBG5lc3QYBCABKAsyFC5mZXJyeS52MS5OZXN0RmllbGRzSAASIQoDc2V0GAUgASgLMhIuZmVycnkudjEuU2V0RmllbGRIABIkCgRjYXN0GAYgASgLMhQuZmVycnkudjEuQ2FzdEZpZWxkc0gAQg0KBHN0ZXASBbpIAggBIp4BCgpNb3ZlRmllbGRzEk8KBmZpZWxkcxgBIAMoCzIgLmZlcnJ5LnYxLk1vdmVGaWVsZHMuRmllbGRzRW50cnlCHbpIGpoBFwgBEMgBIgdyBRABGKwCKgdyBRABGKwCEhAKCHJlcXVpcmVkGAIgASgIGi0KC0ZpZWxkc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiMgoKRHJvcEZpZWxkcxIkCgZmaWVsZHMYASADKAlCFLpIEZIBDggBEMgBIgdyBRABGKwCIjIKCktlZXBGaWVsZHMSJAoGZmllbGRzGAEgAygJQhS6SBGSAQ4IARDIASIHcgUQARisAiJNCgpOZXN0RmllbGRzEiQKBmZpZWxkcxgBIAMoCUIUukgRkgEOCAEQyAEiB3IFEAEYrAISGQoFdW5kZXIYAiABKAlCCrpIB3IFEAEYrAIihAEKCFNldEZpZWxkEhkKBWZpZWxkGAEgASgJQgq6SAdyBRABGKwCEhgKBHRleHQYAiABKAlCCLpIBXIDGJBOSAASGgoEanNvbhgDIAEoCUIKukgHcgUQARiQTkgAEhcKD29ubHlfaWZfbWlzc2luZxgEIAEoCEIOCgV2YWx1ZRIFukgCCAEicAoKQ2FzdEZpZWxkcxIkCgZmaWVsZHMYASADKAlCFLpIEZIBDggBEMgBIgdyBRABGKwCEioKAnRvGAIgASgOMhIuZmVycnkudjEuQ2FzdFR5cGVCCrpIB4IBBBABIAASEAoIcmVxdWlyZWQYAyABKAgqfwoIQ2FzdFR5cGUSGQoVQ0FTVF9UWVBFX1VOU1BFQ0lGSUVEEAASFAoQQ0FTVF9UWVBFX1NUUklORxABEhQKEENBU1RfVFlQRV9OVU1CRVIQAhIVChFDQVNUX1RZUEVfSU5URUdFUhADEhUKEUNBU1RfVFlQRV9CT09MRUFOEARiBnByb3RvMw", [file_buf_validate_validate]);
+  fileDesc("ChhmZXJyeS92MS90cmFuc2Zvcm0ucHJvdG8SCGZlcnJ5LnYxIqkCCg1UcmFuc2Zvcm1TdGVwEiQKBG1vdmUYASABKAsyFC5mZXJyeS52MS5Nb3ZlRmllbGRzSAASJAoEZHJvcBgCIAEoCzIULmZlcnJ5LnYxLkRyb3BGaWVsZHNIABIkCgRrZWVwGAMgASgLMhQuZmVycnkudjEuS2VlcEZpZWxkc0gAEiQKBG5lc3QYBCABKAsyFC5mZXJyeS52MS5OZXN0RmllbGRzSAASIQoDc2V0GAUgASgLMhIuZmVycnkudjEuU2V0RmllbGRIABIkCgRjYXN0GAYgASgLMhQuZmVycnkudjEuQ2FzdEZpZWxkc0gAEigKB2pzb25hdGEYByABKAsyFS5mZXJyeS52MS5Kc29uYXRhU3RlcEgAQg0KBHN0ZXASBbpIAggBIp4BCgpNb3ZlRmllbGRzEk8KBmZpZWxkcxgBIAMoCzIgLmZlcnJ5LnYxLk1vdmVGaWVsZHMuRmllbGRzRW50cnlCHbpIGpoBFwgBEMgBIgdyBRABGKwCKgdyBRABGKwCEhAKCHJlcXVpcmVkGAIgASgIGi0KC0ZpZWxkc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiMgoKRHJvcEZpZWxkcxIkCgZmaWVsZHMYASADKAlCFLpIEZIBDggBEMgBIgdyBRABGKwCIjIKCktlZXBGaWVsZHMSJAoGZmllbGRzGAEgAygJQhS6SBGSAQ4IARDIASIHcgUQARisAiJNCgpOZXN0RmllbGRzEiQKBmZpZWxkcxgBIAMoCUIUukgRkgEOCAEQyAEiB3IFEAEYrAISGQoFdW5kZXIYAiABKAlCCrpIB3IFEAEYrAIihAEKCFNldEZpZWxkEhkKBWZpZWxkGAEgASgJQgq6SAdyBRABGKwCEhgKBHRleHQYAiABKAlCCLpIBXIDGJBOSAASGgoEanNvbhgDIAEoCUIKukgHcgUQARiQTkgAEhcKD29ubHlfaWZfbWlzc2luZxgEIAEoCEIOCgV2YWx1ZRIFukgCCAEicAoKQ2FzdEZpZWxkcxIkCgZmaWVsZHMYASADKAlCFLpIEZIBDggBEMgBIgdyBRABGKwCEioKAnRvGAIgASgOMhIuZmVycnkudjEuQ2FzdFR5cGVCCrpIB4IBBBABIAASEAoIcmVxdWlyZWQYAyABKAgiLQoLSnNvbmF0YVN0ZXASHgoKZXhwcmVzc2lvbhgBIAEoCUIKukgHcgUQARiQTip/CghDYXN0VHlwZRIZChVDQVNUX1RZUEVfVU5TUEVDSUZJRUQQABIUChBDQVNUX1RZUEVfU1RSSU5HEAESFAoQQ0FTVF9UWVBFX05VTUJFUhACEhUKEUNBU1RfVFlQRV9JTlRFR0VSEAMSFQoRQ0FTVF9UWVBFX0JPT0xFQU4QBGIGcHJvdG8z", [file_buf_validate_validate]);
 
 /**
  * One step of a transform. It works on what the step before it has made; the first one on the decoded JSON.
@@ -76,6 +76,14 @@ export type TransformStep = Message<"ferry.v1.TransformStep"> & {
      */
     value: CastFields;
     case: "cast";
+  } | {
+    /**
+     * What the others cannot: an expression that makes the whole JSON anew.
+     *
+     * @generated from field: ferry.v1.JsonataStep jsonata = 7;
+     */
+    value: JsonataStep;
+    case: "jsonata";
   } | { case: undefined; value?: undefined };
 };
 
@@ -271,6 +279,28 @@ export type CastFields = Message<"ferry.v1.CastFields"> & {
  */
 export const CastFieldsSchema: GenMessage<CastFields> = /*@__PURE__*/
   messageDesc(file_ferry_v1_transform, 6);
+
+/**
+ * Makes the JSON anew. Numbers that a double does not hold are only passed on: whole ones keep their digits and cannot be computed
+ * with, others are rounded. Each evaluation is bounded in time, depth and memory, in a process of its own.
+ *
+ * @generated from message ferry.v1.JsonataStep
+ */
+export type JsonataStep = Message<"ferry.v1.JsonataStep"> & {
+  /**
+   * A JSONata expression (https://jsonata.org): `{"id": order.id, "total": $sum(items.(price * qty))}`. At most 10,000 characters.
+   *
+   * @generated from field: string expression = 1;
+   */
+  expression: string;
+};
+
+/**
+ * Describes the message ferry.v1.JsonataStep.
+ * Use `create(JsonataStepSchema)` to create a new message.
+ */
+export const JsonataStepSchema: GenMessage<JsonataStep> = /*@__PURE__*/
+  messageDesc(file_ferry_v1_transform, 7);
 
 /**
  * What a value becomes.
