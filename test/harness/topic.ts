@@ -14,6 +14,8 @@ export interface Publication {
   /** null is a tombstone. */
   readonly value: string | Buffer | null
   readonly partition?: number
+  /** When it was produced, in place of now. */
+  readonly timestampMs?: number
   readonly headers?: Readonly<Record<string, string>>
 }
 
@@ -144,10 +146,11 @@ export class Topic implements AsyncDisposable {
   }
 }
 
-const toMessage = ({ key, value, partition, headers }: Publication): Message => ({
+const toMessage = ({ key, value, partition, timestampMs, headers }: Publication): Message => ({
   key: key ?? null,
   value: typeof value === 'string' ? Buffer.from(value) : value,
   ...(partition !== undefined && { partition }),
+  ...(timestampMs !== undefined && { timestamp: String(timestampMs) }),
   ...(headers && { headers: { ...headers } }),
 })
 
