@@ -3,7 +3,7 @@ import { type AskRegistry, NotFoundError, RegistryError } from './ask-registry.t
 
 /** Schemas that one schema may need, its references' own included. */
 const REFERENCES_MAX = 200
-/** So a registry answers that does not give protobuf in its serialized form: then the text is taken, and refused where it is read. */
+/** So a registry answers that does not give protobuf in its serialized form: then the text is taken. */
 const NOT_SERIALIZED: readonly number[] = [400, 422, 501]
 
 /**

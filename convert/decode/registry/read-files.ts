@@ -4,11 +4,12 @@ import { type FileDescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetS
 import type { DecodeLimits } from '../decode-limits.ts'
 import { buildRegistry } from '../load-schema.ts'
 import { SchemaError } from '../schema-error.ts'
+import { addDescribed, readProtoText, type TypeKinds } from './read-proto-text.ts'
 
-/** A file of a protobuf schema: the path by which others import it, and its FileDescriptorProto. */
+/** A file of a protobuf schema: the path by which others import it, and its FileDescriptorProto in base64, or its text. */
 export interface EncodedFile {
   readonly name: string
-  readonly base64: string
+  readonly schema: string
 }
 
 /**
@@ -27,12 +28,19 @@ export function readFiles(
   encoded: readonly EncodedFile[],
   { schemaBytesMax }: Pick<DecodeLimits, 'schemaBytesMax'>,
 ): { readonly file: DescFile; readonly registry: Registry } {
-  const bytes = encoded.reduce((sum, { base64 }) => sum + (base64.length * 3) / 4, 0)
+  const bytes = encoded.reduce((sum, { schema }) => sum + schema.length, 0)
   if (bytes > schemaBytesMax)
-    throw new SchemaError('SCHEMA_TOO_LARGE', `its files have ${Math.round(bytes)} bytes, at most ${schemaBytesMax} are allowed`)
+    throw new SchemaError('SCHEMA_TOO_LARGE', `its files have ${bytes} characters, at most ${schemaBytesMax} are allowed`)
   const files = new Map<string, FileDescriptorProto>()
   // The first of a name: the same file can be there in several versions.
-  for (const each of encoded) if (!files.has(each.name)) files.set(each.name, parseFile(each))
+  const kinds: TypeKinds = new Map()
+  if (encoded.some(({ schema }) => !isBase64(schema))) for (const file of known()) addDescribed(file, kinds)
+  for (const each of encoded) {
+    if (files.has(each.name)) continue
+    const file = parseFile(each, kinds)
+    files.set(each.name, file)
+    addDescribed(file, kinds)
+  }
   const name = encoded.at(-1)!.name
   addKnown(files)
   const registry = buildRegistry([...files.values()], `the schema is wrong`)
@@ -52,14 +60,12 @@ function addKnown(files: Map<string, FileDescriptorProto>): void {
   }
 }
 
-function parseFile({ name, base64 }: EncodedFile): FileDescriptorProto {
-  if (!/^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(base64))
-    throw new SchemaError(
-      'DESCRIPTOR_SET_INVALID',
-      'the registry gives protobuf as text only, and Ferry needs format=serialized (Confluent, Karapace, Redpanda 25.2)',
-    )
+const isBase64 = (schema: string): boolean => /^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(schema)
+
+function parseFile({ name, schema }: EncodedFile, kinds: TypeKinds): FileDescriptorProto {
+  if (!isBase64(schema)) return readProtoText(name, schema, kinds)
   try {
-    return Object.assign(fromBinary(FileDescriptorProtoSchema, Buffer.from(base64, 'base64')), { name })
+    return Object.assign(fromBinary(FileDescriptorProtoSchema, Buffer.from(schema, 'base64')), { name })
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     throw new SchemaError('DESCRIPTOR_SET_INVALID', `${name} is no FileDescriptorProto (${why})`)

@@ -10,7 +10,7 @@ import type { RegisteredSchema } from './schema-source.ts'
 export interface FetchedSchema {
   /** AVRO where the registry says nothing. */
   readonly schemaType: string
-  /** JSON text; of a protobuf schema its FileDescriptorProto in base64. */
+  /** JSON text; of a protobuf schema its FileDescriptorProto in base64, or where the registry has no such thing its text. */
   readonly schema: string
   readonly references: readonly FetchedReference[]
 }
@@ -40,8 +40,8 @@ function read(fetched: FetchedSchema, id: number, limits: DecodeLimits): Registe
       return { kind: 'AVRO', type: readAvroSchema(fetched.schema, limits, known) }
     }
     case 'PROTOBUF': {
-      const files = inOrder(fetched).map(({ name, schema }) => ({ name, base64: schema.schema }))
-      return { kind: 'PROTOBUF', ...readFiles([...files, { name: `schema-${id}.proto`, base64: fetched.schema }], limits) }
+      const files = inOrder(fetched).map(({ name, schema }) => ({ name, schema: schema.schema }))
+      return { kind: 'PROTOBUF', ...readFiles([...files, { name: `schema-${id}.proto`, schema: fetched.schema }], limits) }
     }
     case 'JSON':
       return { kind: 'JSON' }

@@ -160,13 +160,22 @@ describe('a value with the id of a protobuf schema', () => {
     )
   })
 
-  it('is refused when an import is missing, or the registry gives no more than text', () => {
+  it('is read from its text where the registry gives no more', () => {
+    const text = decoderOf({
+      1: protobuf('syntax = "proto3"; message A {} message B { map<string, int64> m = 1; message C { optional bool b = 1; } }'),
+    })
+    expect([text(value(1, '00')), text(value(1, '0202 0a050a01611003')), text(value(1, '040200 0800'))]).toEqual([
+      '{}',
+      '{"m":{"a":"3"}}',
+      '{"b":false}',
+    ])
+  })
+
+  it('is refused when an import is missing, or what the registry gives is nothing', () => {
     const lacking = decoderOf({ 1: protobuf(file('a.proto', ['b.proto'])) })
     expect(errorOf(() => lacking(value(1, '00')))).toBe(
       'SCHEMA_UNUSABLE: schema 1 cannot be used: the schema is wrong: it lacks b.proto, which schema-1.proto imports',
     )
-    const text = decoderOf({ 1: protobuf('syntax = "proto3"; message A {}') })
-    expect(errorOf(() => text(value(1, '00')))).toContain('Ferry needs format=serialized')
     expect(errorOf(() => decoderOf({ 1: protobuf('AAAA') })(value(1, '00')))).toContain(
       'schema-1.proto is no FileDescriptorProto',
     )
