@@ -10,7 +10,7 @@ export interface BodyMaker {
 }
 
 export function bodyMaker(payload: Payload): BodyMaker {
-  if (payload === 'json') {
+  if (payload !== 'protobuf') {
     return {
       rewrite: (value) => JSON.stringify(JSON.parse(value.toString())),
       pass: (value) => {

@@ -25,7 +25,7 @@ export async function runFerry(parts: LoadTestParts, load: Load, options: FerryR
     {
       ...{ name: 'ferry', records: load.records },
       pids: () => livingPids(workers),
-      countDelivered: async () => (await parts.endpoint.countRequests()) - before,
+      countDelivered: async () => (load.batch > 0 ? parts.rows.count(uid) : (await parts.endpoint.countRequests()) - before),
       // Its CPU is counted until the log has everything.
       isDone: async () => (await parts.rows.count(uid)) >= load.records,
     },

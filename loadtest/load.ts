@@ -10,6 +10,8 @@ export interface Load {
   readonly workers: number
   /** Requests on the way at once, over all processes. */
   readonly inFlight: number
+  /** Records in one request of Ferry's; 0: one, and no batches. */
+  readonly batch: number
   /** Ferry's; the others keep none within a partition, or must. */
   readonly ordering: OrderingName
 }

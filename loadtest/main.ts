@@ -7,6 +7,7 @@ import { Screen } from '../deploy/local/demo/screen.ts'
 import { StackError } from '../deploy/local/stack-error.ts'
 import { ConfigError, readConfig } from '../runtime/config.ts'
 import { type LoadTestArguments, parseArguments, usage } from './arguments.ts'
+import { batchLines, missingOfBatches, runBatches } from './batch-run.ts'
 import { loadTestConfig } from './load-test-config.ts'
 import { LoadTestError } from './load-test-error.ts'
 import { type GivenAddresses, startParts } from './load-test-parts.ts'
@@ -48,12 +49,19 @@ async function runLoadTest(
   closing: AsyncDisposableStack,
 ): Promise<number> {
   const parts = await startParts(dataDir, keepData, given, screen, closing)
-  const { records, payload, workers, inFlight, ordering, rounds } = settings
-  const load = { records, payload, topic: parts.uniqueName('orders'), workers, inFlight, ordering }
+  const { records, payload, workers, inFlight, ordering, rounds, batch } = settings
+  const load = { records, payload, topic: parts.uniqueName('orders'), workers, inFlight, ordering, batch }
   await screen.step(`${records} records in Kafka`, async () => {
     await parts.topics.create(load.topic)
     await parts.topics.fill(load.topic, payload, records)
   })
+  if (batch > 0) {
+    const results = await runBatches(parts, load, rounds, screen)
+    process.stdout.write(`\n${batchLines(load, results).join('\n')}\n`)
+    if (profile) process.stdout.write(`\n${(await profileFerry(parts, load, screen)).join('\n')}\n`)
+    if (json) process.stdout.write(`${JSON.stringify({ settings, rounds: results })}\n`)
+    return missingOfBatches(results) === 0 ? exitCodes.ok : exitCodes.failed
+  }
   const results = await runRounds(parts, load, rounds, screen)
   process.stdout.write(`\n${reportLines(settings, results).join('\n')}\n`)
   if (profile) process.stdout.write(`\n${(await profileFerry(parts, load, screen)).join('\n')}\n`)

@@ -21,6 +21,15 @@ test('every JSON record has 512 bytes, and consumers send the same bytes', () =>
   )
 })
 
+test('every row has 200 bytes', () => {
+  fc.assert(
+    fc.property(number, (each) => {
+      const value = valueMaker('row')(each)
+      expect([value.length, JSON.parse(value.toString()).id]).toEqual([200, each])
+    }),
+  )
+})
+
 test('every protobuf record has about 465 bytes, and consumers send what Ferry reads by the descriptor set', () => {
   const { pass, rewrite } = bodyMaker('protobuf')
   const makeValue = valueMaker('protobuf')

@@ -1,10 +1,11 @@
 import { loadOrderType } from './order-message.ts'
 
-export type Payload = 'json' | 'protobuf'
+export type Payload = 'json' | 'row' | 'protobuf'
 
 export const partitions = 8
 export const keys = 10_000
 export const jsonBytes = 512
+export const rowBytes = 200
 
 /** Key and partition of the record with this number: a multiple of `partitions` many keys, so each key stays on one partition. */
 export const keyOf = (number: number): string => `k${number % keys}`
@@ -12,7 +13,13 @@ export const partitionOf = (number: number): number => number % partitions
 
 /** Answers a function that makes the value of the record with this number. */
 export function valueMaker(payload: Payload): (number: number) => Buffer {
-  return payload === 'json' ? jsonValue : protobufMaker()
+  return makers[payload]()
+}
+
+const makers: Readonly<Record<Payload, () => (number: number) => Buffer>> = {
+  json: () => jsonValue,
+  row: () => rowValue,
+  protobuf: () => protobufMaker(),
 }
 
 const filler = 'abcdefghijklmnopqrstuvwxyz0123456789'.repeat(20)
@@ -34,6 +41,13 @@ function jsonValue(number: number): Buffer {
   }
   order.note = filler.slice(0, jsonBytes - Buffer.byteLength(JSON.stringify(order)))
   return Buffer.from(JSON.stringify(order))
+}
+
+/** A row of a table, of exactly 200 bytes. */
+function rowValue(number: number): Buffer {
+  const row = { id: number, ts: '2026-11-24T20:00:00.000Z', customer: `c-${number % keys}`, sku: 'A-1001', qty: 2, note: '' }
+  row.note = filler.slice(0, rowBytes - Buffer.byteLength(JSON.stringify(row)))
+  return Buffer.from(JSON.stringify(row))
 }
 
 /** A message of about 465 bytes, 726 as JSON. */

@@ -1,11 +1,11 @@
 import { formatCount } from '../deploy/local/demo/progress-line.ts'
 import type { LoadTestArguments } from './arguments.ts'
 import type { Latencies, Latency } from './attempt-rows.ts'
-import { jsonBytes, keys, partitions } from './records.ts'
+import { jsonBytes, keys, partitions, rowBytes } from './records.ts'
 import type { FerryResult, Results } from './results.ts'
 import { type Contestant, contestants, cpuUsOf, type Figures, median, medianFigures, ratiosOf } from './statistics.ts'
 
-type Settings = Omit<LoadTestArguments, 'json' | 'keepData' | 'profile'>
+type Settings = Omit<LoadTestArguments, 'json' | 'keepData' | 'profile' | 'batch'>
 
 const rounded = (value: number, digits: number): number => Number(value.toFixed(digits))
 
@@ -21,7 +21,8 @@ export const missingOf = (results: Results): number =>
 /** The table for people. */
 export function reportLines(settings: Settings, results: Results): string[] {
   const { records, payload, ordering, workers, inFlight, rounds } = settings
-  const size = payload === 'json' ? `${jsonBytes} B JSON` : 'protobuf of 21 fields, sent as JSON'
+  const size =
+    payload === 'protobuf' ? 'protobuf of 21 fields, sent as JSON' : `${payload === 'json' ? jsonBytes : rowBytes} B JSON`
   const { connections, inFlight: limitInFlight } = results.limitVariant
   const ferry = results.rounds.map((round) => round.ferry)
   return [

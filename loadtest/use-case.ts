@@ -5,18 +5,18 @@ import { buildDescriptorSet, orderMessageName } from './order-message.ts'
 
 /** The load as a use case with the defaults of one, so with whole bodies in the log. */
 export function loadUseCase(name: string, load: Load, url: string): MessageInitShape<typeof UseCaseSchema> {
-  const { topic, payload, ordering, inFlight } = load
+  const { topic, payload, ordering, inFlight, batch } = load
   return {
     name,
     spec: {
       source: { topic, start: { case: 'position', value: StartPosition.EARLIEST } },
       decode: {
         format:
-          payload === 'json'
+          payload !== 'protobuf'
             ? { case: 'json', value: {} }
             : { case: 'protobuf', value: { descriptorSet: buildDescriptorSet(), message: orderMessageName } },
       },
-      destination: { url },
+      destination: { url, ...(batch > 0 && { batch: { maxRecords: batch } }) },
       delivery: { ordering: ordering === 'key' ? Ordering.KEY : Ordering.UNORDERED, maxInFlight: inFlight },
     },
   }

@@ -40,24 +40,32 @@ const NONE: readonly ItemFailure[] = []
 export function landBatch(lane: Lane, flight: Landed<Load>, nowMs: number): void {
   const { plan } = lane.route
   const { load } = flight
-  const { items } = load.batch!
-  const meanings = readBatchAnswer(flight, plan, nowMs, load.isTokenRefused(flight.status, flight.endedAt))
-  const retryAfterMs = meanings.every((each) => each === 'DELIVERED') ? undefined : askedMs(flight, plan, nowMs)
-  const asked = { nowMs, retryAfterMs, random: Math.random() }
+  const items = inOrder(load.batch!.items, plan)
+  const meaning = readBatchAnswer(flight, plan, nowMs, load.isTokenRefused(flight.status, flight.endedAt))
+  if (meaning === 'DELIVERED') {
+    for (let i = 0; i < items.length; i++) lane.conclude(items[i]!, 'DELIVERED', undefined, nowMs)
+    return
+  }
+  const asked = { nowMs, retryAfterMs: askedMs(flight, plan, nowMs), random: Math.random() }
   const isSuccess = statusClass(plan.statusClasses, flight.status) === SUCCESS
-  for (const item of inOrder(items, plan)) {
+  for (const item of items) {
     const { reason, status, attempt, sentMs, item: at } = item.row
     const { entry } = item
     const isNamed = isSuccess && reason !== Reason.INVALID_RESPONSE
     const isOfAlone = items.length === 1 && (reason === Reason.ANSWER || speaksOfRecord(plan.statusClasses, status))
     const attempts = attempt - (entry?.unpaid ?? 0)
     const failed = { attempts, firstMs: entry?.firstMs || sentMs, status, speaksOfRecord: isNamed || isOfAlone, ...asked }
-    lane.conclude(item, meanings[at]!, failed, nowMs)
+    lane.conclude(item, typeof meaning === 'string' ? meaning : meaning[at]!, failed, nowMs)
   }
 }
 
-/** Writes the answer to a batch into the rows of its records; says what it means, by their places in it. nowMs: when it came, Unix ms. */
-export function readBatchAnswer(flight: Landed<Load>, plan: Plan, nowMs: number, isTokenRefused: boolean): readonly Meaning[] {
+/** Writes the answer to a batch into the rows of its records; says what it means, for all or by their places in it. nowMs: when it came, Unix ms. */
+export function readBatchAnswer(
+  flight: Landed<Load>,
+  plan: Plan,
+  nowMs: number,
+  isTokenRefused: boolean,
+): Meaning | readonly Meaning[] {
   const { items, first } = flight.load.batch!
   const { row } = first
   let answer = readAnswer(flight, row, plan, nowMs, isTokenRefused)
@@ -74,9 +82,7 @@ export function readBatchAnswer(flight: Landed<Load>, plan: Plan, nowMs: number,
   const beginning = answer === 'DELIVERED' ? NOTHING : flight.responseBody.subarray(0, BEGINNING_BYTES)
   for (let i = 1; i < items.length; i++) copyAnswer(row, items[i]!.row, beginning)
   row.responseBody = flight.responseBody.subarray(0, plan.responseBodyBytesMax)
-  const meanings = new Array<Meaning>(items.length).fill(answer)
-  if (typeof failures !== 'string' && failures.length > 0) nameFailures(items, failures, plan, meanings)
-  return meanings
+  return typeof failures === 'string' || failures.length === 0 ? answer : nameFailures(items, failures, plan)
 }
 
 const failuresOf = ({ responseBody, responseBytes }: Landed<Load>, count: number): readonly ItemFailure[] | string =>
@@ -92,8 +98,9 @@ function copyAnswer(from: Load['row'], to: Load['row'], beginning: Buffer): void
   to.responseBytes = 0
 }
 
-/** Writes what was said of them into their rows, and what that means into `meanings`. */
-function nameFailures(items: readonly BatchItem[], failures: readonly ItemFailure[], plan: Plan, meanings: Meaning[]): void {
+/** Writes what was said of them into their rows; answers, by place in the batch, what that means. */
+function nameFailures(items: readonly BatchItem[], failures: readonly ItemFailure[], plan: Plan): readonly Meaning[] {
+  const meanings = new Array<Meaning>(items.length).fill('DELIVERED')
   let lowest = items.length
   for (const failure of failures) {
     const { index, status, error } = failure
@@ -105,11 +112,12 @@ function nameFailures(items: readonly BatchItem[], failures: readonly ItemFailur
     meanings[index] = meaningOf[kind]
     lowest = Math.min(lowest, index)
   }
-  if (plan.ordering !== 'PARTITION') return
+  if (plan.ordering !== 'PARTITION') return meanings
   for (let at = lowest + 1; at < items.length; at++) {
     meanings[at] = 'ABORTED'
     items[at]!.row.reason = Reason.BEHIND_FAILED_ITEM
   }
+  return meanings
 }
 
 const meaningOf = { [FINAL]: 'FINAL', [RETRYABLE]: 'RETRYABLE', [SKIPPED]: 'SKIPPED', [PAUSING]: 'ABORTED' } as const

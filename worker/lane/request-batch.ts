@@ -82,7 +82,9 @@ export class RequestBatch {
 
   /** Of the offsets in the order of the body: the same records together again have the same one. */
   digest(): string {
-    const offsets = Float64Array.from(this.items, ({ row }) => row.offset)
+    const { items } = this
+    const offsets = new Float64Array(items.length)
+    for (let i = 0; i < items.length; i++) offsets[i] = items[i]!.row.offset
     return hash('sha256', Buffer.from(offsets.buffer), 'hex').slice(0, DIGEST_DIGITS)
   }
 

@@ -4,7 +4,7 @@ import { Outcome, type Reason } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import { type RecordPreview, type TestResponse, TestResponseSchema } from '../../proto/gen/ferry/v1/preview_pb.ts'
 import { Flight } from '../deliver/flight.ts'
 import type { Route } from '../deliver/route.ts'
-import { readAnswer } from '../lane/answer.ts'
+import { type Meaning, readAnswer } from '../lane/answer.ts'
 import { readBatchAnswer } from '../lane/land-batch.ts'
 import type { Load } from '../lane/load.ts'
 import { namedHeaders } from './preview-record.ts'
@@ -16,6 +16,8 @@ const outcomes = {
   RETRYABLE: Outcome.RETRY,
   ABORTED: Outcome.RETRY,
 } as const
+
+const meaningOfFirst = (meaning: Meaning | readonly Meaning[]): Meaning => (typeof meaning === 'string' ? meaning : meaning[0]!)
 
 /** Sends a request by a connection of its own, and says what came back. Ends with the timeout at the latest; never rejects. */
 export async function sendOnce(route: Route, load: Load, preview: RecordPreview, timeoutMs: number): Promise<TestResponse> {
@@ -30,7 +32,7 @@ export async function sendOnce(route: Route, load: Load, preview: RecordPreview,
   const answer =
     load.batch === undefined
       ? readAnswer(flight, row, route.plan, Date.now(), false)
-      : readBatchAnswer(flight, route.plan, Date.now(), false)[0]!
+      : meaningOfFirst(readBatchAnswer(flight, route.plan, Date.now(), false))
   if (flight.cut === 'TIMEOUT') row.error = `no whole answer within ${Math.round(row.latencyUs / 1000)} ms`
   return create(TestResponseSchema, {
     record: preview,
