@@ -104,4 +104,8 @@ test('an Avro record arrives as JSON by the schema that was registered; what doe
   expect(attempts).toMatchObject([
     { reason: Reason.DECODE_FAILED, error: 'no acme.Order: 3 bytes are announced, 1 follow at byte 3, in name' },
   ])
+  const jsonOptions = { longAsNumber: true, wrapUnions: true }
+  const other = { format: { case: 'avro', value: { schema, jsonOptions } } } as const
+  await certificate(fleet, await registerUseCase(fleet, specOf(topic, endpoint, { decode: other })), 20_000)
+  expect(endpoint.requests.at(-1)!.body).toBe('{"id":1,"name":{"string":"Ada"}}')
 })

@@ -70,6 +70,11 @@ test('Avro, protobuf and JSON arrive by the schemas that their ids name; what ha
   expect(errors).toMatch(/schema 4 is not in the registry: .* answered 404 \(40403\)/)
   expect(errors).toContain('no schema id: a value begins with byte 0 and an id of four bytes; this one begins with byte 123')
   expect(registry.headers.authorization).toBe('Bearer token-of-ferry')
+  const options = { avroOptions: { longAsNumber: true }, protobufOptions: { useProtoFieldName: true } }
+  const other = { format: { case: 'schemaRegistry', value: options } } as const
+  await certificate(fleet, await registerUseCase(fleet, specOf(topic, endpoint, { decode: other })), 30_000)
+  const printed = endpoint.requests.slice(3).map((each) => each.body)
+  expect(printed.sort()).toEqual(['{"a":1}', '{"id":"7","customer_name":"Ada"}', '{"total":{"cents":5}}'])
 })
 
 test('while the registry is away records of known schemas go on, the others wait and nothing is FAILED', async () => {
