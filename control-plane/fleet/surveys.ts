@@ -34,11 +34,11 @@ interface State {
 const retryMs = 1000
 const useCasesAtOnce = 4
 
-/** Looks at each use case's topic from time to time, and at a new use case's at once. One round at a time. */
+/** Looks at each use case's topic from time to time, and at a new use case's at once. One round at a time of each Kafka cluster: one that is away holds up no other. */
 export class Surveys {
   readonly #options: SurveysOptions
   readonly #states = new Map<string, State>()
-  #round: Promise<void> | undefined
+  readonly #rounds = new Map<string, Promise<void>>()
 
   constructor(options: SurveysOptions) {
     this.#options = options
@@ -62,21 +62,21 @@ export class Surveys {
     return this.#states.get(uid)?.isComplete ?? false
   }
 
-  /** Starts a round over those that are due, unless one is on its way. */
+  /** Starts a round over those that are due, for each cluster that has none on its way. */
   start(useCases: ReadonlyMap<string, ViewedUseCase>): void {
     for (const uid of this.#states.keys()) if (!useCases.has(uid)) this.#states.delete(uid)
-    if (this.#round !== undefined) return
     const nowMs = this.#options.monotonicMs()
     const due = [...useCases.values()].filter((useCase) => nowMs >= (this.#states.get(useCase.uid)?.nextAtMs ?? 0))
-    if (due.length === 0) return
-    this.#round = this.#run(due).finally(() => {
-      this.#round = undefined
-    })
+    for (const [cluster, group] of Map.groupBy(due, (useCase) => useCase.cluster)) {
+      if (this.#rounds.has(cluster)) continue
+      const round = this.#run(group).finally(() => this.#rounds.delete(cluster))
+      this.#rounds.set(cluster, round)
+    }
   }
 
   /** Resolves when no round is on its way. */
   async idle(): Promise<void> {
-    await this.#round
+    await Promise.all(this.#rounds.values())
   }
 
   async #run(due: readonly ViewedUseCase[]): Promise<void> {
