@@ -1,4 +1,5 @@
 import { fromJson, type JsonValue } from '@bufbuild/protobuf'
+import { timestampFromMs } from '@bufbuild/protobuf/wkt'
 import { expect, test } from 'vitest'
 import { Outcome, Reason } from '../proto/gen/ferry/v1/delivery_pb.ts'
 import { PreviewVerdict } from '../proto/gen/ferry/v1/preview_pb.ts'
@@ -145,6 +146,8 @@ test.concurrent('a preview shows what would become of real records, and sends no
   expect(records[1]!.error).toBe('the transform fails at step 2 (cast): order.id is "x", which is not a whole number')
   const some = { useCase, maxRecords: 2, records: { case: 'position', value: { partition: 0, offset: 1n } } } as const
   expect((await fleet.client.useCases.preview(some)).records.map(({ offset }) => offset)).toEqual([1n, 2n])
+  const early = { useCase, maxRecords: 2, records: { case: 'time', value: timestampFromMs(0) } } as const
+  expect((await fleet.client.useCases.preview(early)).records.map(({ offset }) => offset)).toEqual([0n, 1n])
   expect(endpoint.requests).toEqual([])
 
   const position = { case: 'position', value: { partition: 0, offset: 4n } } as const
