@@ -129,7 +129,7 @@ test('two replicas serve one fleet, and lanes stay where they are when the leade
     },
     { timeout: 10_000 },
   )
-  expect(worker.assignments[0]).toMatchObject({ releasedVersion: 1n, maxInFlight: 64, parkedMax: 50_000n, creditMax: 50 })
+  expect(worker.assignments[0]).toMatchObject({ releasedVersion: 1n, maxInFlight: 1024, parkedMax: 50_000n, creditMax: 50 })
   await worker.beat(leader)
   const { lanes } = await follower.fleet.listLanes({ useCase: name })
   expect(lanes.map((each) => [each.id!.partition, each.state, each.worker])).toEqual([

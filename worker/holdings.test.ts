@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { LaneCondition, LaneState as State } from '../proto/gen/ferry/v1/lane_pb.ts'
-import { RateLimitSchema, type UseCase } from '../proto/gen/ferry/v1/use_case_pb.ts'
+import { Concurrency, RateLimitSchema, type UseCase } from '../proto/gen/ferry/v1/use_case_pb.ts'
 import { type LaneAssignment, LaneAssignmentSchema, type LaneReport } from '../proto/gen/ferry/v1/worker_service_pb.ts'
 import { type LaneId, laneKeys } from '../runtime/lane-keys.ts'
 import type { Logger } from '../runtime/log.ts'
@@ -66,6 +66,12 @@ beforeEach(() => {
 
 const useCase = (revision: number, url = 'http://127.0.0.1:9/'): UseCase =>
   Object.assign(sampleUseCase('UNORDERED', url), { uid, revision: BigInt(revision) })
+
+function withConcurrency(revision: number, concurrency: Concurrency, url?: string): UseCase {
+  const made = useCase(revision, url)
+  made.spec!.delivery!.concurrency = concurrency
+  return made
+}
 
 function withRate(revision: number, recordsPerSecond: number): UseCase {
   const limited = useCase(revision)
@@ -166,6 +172,23 @@ test('a share of a rate limit holds and is reported as soon as it is assigned, w
   held.assign([await assign(0, 50, { releasedVersion: 2n, revision: 3n })])
   await vi.waitFor(() => expect(states()).toEqual([State.RUNNING]), 5000)
   expect(held.rosters[0]!.rate?.text).toMatch(/sends 0 of 8 records a second/)
+})
+
+test('what was found out of an endpoint stays with a new share, and goes with another endpoint', async () => {
+  definitions = () => [withConcurrency(1, Concurrency.ADAPTIVE)]
+  held.assign([await assign(0, 5)])
+  await vi.waitFor(() => expect(states()).toEqual([State.RUNNING]), 5000)
+  const { adaptive } = held.rosters[0]!
+  expect(adaptive).toMatchObject({ max: 8, limit: 1 })
+  held.assign([await assign(0, 5, { maxInFlight: 3 })])
+  await vi.waitFor(() => expect(adaptive!.max).toBe(3), 5000)
+  expect(held.rosters[0]!.adaptive).toBe(adaptive)
+  definitions = () => [withConcurrency(2, Concurrency.ADAPTIVE, 'http://127.0.0.1:10/')]
+  held.assign([await assign(0, 5, { revision: 2n })])
+  await vi.waitFor(() => expect(held.rosters[0]!.adaptive).not.toBe(adaptive), 5000)
+  definitions = () => [withConcurrency(3, Concurrency.FIXED)]
+  held.assign([await assign(0, 5, { revision: 3n })])
+  await vi.waitFor(() => expect(held.rosters[0]!.adaptive).toBeUndefined(), 5000)
 })
 
 describe('lanes that are let go', () => {

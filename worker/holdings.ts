@@ -10,6 +10,7 @@ import { defaultCluster } from '../runtime/kafka-settings.ts'
 import { type LaneId, laneKey } from '../runtime/lane-keys.ts'
 import type { Logger } from '../runtime/log.ts'
 import type { Clusters } from './clusters.ts'
+import { changedLimit } from './deliver/adaptive-limit.ts'
 import { changedRate } from './deliver/rate-limit.ts'
 import { floorOf } from './lane/floor.ts'
 import { Keeper, type KeeperParts } from './lane/keeper.ts'
@@ -175,8 +176,11 @@ export class HeldLanes implements Holdings {
       return false
     }
     const roster = this.#rosterFor(route.plan.uid)
+    const isSameEndpoint = roster.route.plan.origin === route.plan.origin
     roster.route = route
     roster.maxInFlight = Math.max(1, assignment.maxInFlight)
+    const known = isSameEndpoint ? roster.adaptive : undefined
+    roster.adaptive = changedLimit(known, route.plan.isAdaptive, roster.maxInFlight)
     this.#limitRate(roster)
     const limits = this.#limitsOf(assignment)
     if (keeper.begun) keeper.reroute(route, limits)

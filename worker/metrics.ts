@@ -73,6 +73,7 @@ export function createMetrics(held: () => HeldLanes, log: () => MeteredLog): Wor
       this.set(held().keepers.reduce((sum, keeper) => sum + (keeper.lane?.parking.size ?? 0), 0))
     },
   })
+  registerRequestMetrics(registry, held)
   const takeovers = new Counter({
     name: 'ferry_takeovers_without_log_total',
     help: 'Takeovers that did not wait any longer for the log, or for what it gets from the spool, and may have repeated records',
@@ -86,6 +87,25 @@ export function createMetrics(held: () => HeldLanes, log: () => MeteredLog): Wor
     },
     unlogged: () => takeovers.inc(),
   }
+}
+
+function registerRequestMetrics(registry: Registry, held: () => HeldLanes): void {
+  new Gauge({
+    name: 'ferry_requests_in_flight',
+    help: 'Requests on the way to endpoints',
+    registers: [registry],
+    collect() {
+      this.set(held().rosters.reduce((sum, { inFlight }) => sum + inFlight, 0))
+    },
+  })
+  new Gauge({
+    name: 'ferry_requests_in_flight_max',
+    help: 'Requests that may be on the way now, summed over use cases: shares of max_in_flight, or what adaptive concurrency has found',
+    registers: [registry],
+    collect() {
+      this.set(held().rosters.reduce((sum, { adaptive, maxInFlight }) => sum + (adaptive?.limit ?? maxInFlight), 0))
+    },
+  })
 }
 
 function registerLogMetrics(registry: Registry, log: () => MeteredLog): void {

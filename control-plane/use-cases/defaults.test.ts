@@ -3,6 +3,7 @@ import { durationFromMs, durationMs } from '@bufbuild/protobuf/wkt'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
+  Concurrency,
   GiveUp,
   HttpMethod,
   Isolation,
@@ -57,6 +58,15 @@ const specs = fc
   )
 
 describe('the effective definition', () => {
+  test.each([
+    [{}, Concurrency.ADAPTIVE, 1024],
+    [{ maxInFlight: 5 }, Concurrency.FIXED, 5],
+    [{ concurrency: Concurrency.FIXED }, Concurrency.FIXED, 64],
+    [{ concurrency: Concurrency.ADAPTIVE, maxInFlight: 200 }, Concurrency.ADAPTIVE, 200],
+  ])('of concurrency %j', (delivery, concurrency, maxInFlight) => {
+    expect(effective(sampleSpec({ delivery })).delivery).toMatchObject({ concurrency, maxInFlight })
+  })
+
   test('fills defaults once: filling a filled one changes nothing', () => {
     fc.assert(
       fc.property(specs, (spec) => {
@@ -103,7 +113,13 @@ describe('the effective definition', () => {
       },
       decode: { format: { case: 'json', value: {} }, tombstone: TombstonePolicy.SKIP, bodyBytesMax: defaults.bodyBytesMax },
       destination: { url: 'http://127.0.0.1:8080/orders', method: HttpMethod.POST, requestTimeout: durationFromMs(30_000) },
-      delivery: { ordering: Ordering.UNORDERED, maxInFlight: 64, parkedMax: 100_000n, parkedBytesMax: defaults.parkedBytesMax },
+      delivery: {
+        ordering: Ordering.UNORDERED,
+        concurrency: Concurrency.ADAPTIVE,
+        maxInFlight: 1024,
+        parkedMax: 100_000n,
+        parkedBytesMax: defaults.parkedBytesMax,
+      },
       retry: {
         initialInterval: durationFromMs(5000),
         retryableStatus: ['500-599', '429', '425', '408', '!501'],
@@ -127,7 +143,8 @@ describe('differences', () => {
   test('each names its field by the contract, with both values', () => {
     const found = differences(sampleSpec({ retry: { maxRetries: 3 } }), sampleSpec({ delivery: { maxInFlight: 8 } }))
     expect(found).toEqual([
-      { path: 'spec.delivery.max_in_flight', before: '64', after: '8' },
+      { path: 'spec.delivery.max_in_flight', before: '1024', after: '8' },
+      { path: 'spec.delivery.concurrency', before: '"CONCURRENCY_ADAPTIVE"', after: '"CONCURRENCY_FIXED"' },
       { path: 'spec.retry.max_retries', before: '3', after: 'not set' },
     ])
   })

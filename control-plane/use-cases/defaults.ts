@@ -3,6 +3,7 @@ import { type Duration, durationFromMs, durationMs } from '@bufbuild/protobuf/wk
 import { BatchFormat, BatchItem, type Batching } from '../../proto/gen/ferry/v1/batching_pb.ts'
 import { CloudEventsMode } from '../../proto/gen/ferry/v1/cloud_events_pb.ts'
 import {
+  Concurrency,
   type Decode,
   type DeliveryPolicy,
   DeliveryPolicySchema,
@@ -35,6 +36,7 @@ export const defaults = {
   batchBytesMax: 1 << 20,
   batchWaitMs: 100,
   maxInFlight: 64,
+  maxInFlightAdaptive: 1024,
   parkedMax: 100_000n,
   parkedBytesMax: 256n << 20n,
   initialIntervalMs: 5000,
@@ -98,7 +100,9 @@ function fillBatching(batch: Batching): void {
 
 function fillDelivery(delivery: DeliveryPolicy): DeliveryPolicy {
   delivery.ordering ||= Ordering.UNORDERED
-  delivery.maxInFlight ??= defaults.maxInFlight
+  delivery.concurrency ||= delivery.maxInFlight === undefined ? Concurrency.ADAPTIVE : Concurrency.FIXED
+  const isAdaptive = delivery.concurrency === Concurrency.ADAPTIVE
+  delivery.maxInFlight ??= isAdaptive ? defaults.maxInFlightAdaptive : defaults.maxInFlight
   delivery.parkedMax ??= defaults.parkedMax
   delivery.parkedBytesMax ??= defaults.parkedBytesMax
   return delivery

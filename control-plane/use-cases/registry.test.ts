@@ -1,7 +1,7 @@
 import { clone } from '@bufbuild/protobuf'
 import { timestampFromMs } from '@bufbuild/protobuf/wkt'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { UseCaseSchema, UseCaseState } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { Concurrency, UseCaseSchema, UseCaseState } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { sharedStack } from '../../test/stack.ts'
 import { hashDescriptorSet } from '../store/descriptor-sets.ts'
 import { prepare } from '../store/sample-control.ts'
@@ -63,7 +63,10 @@ describe('create', () => {
   test('the same definition in other words answers the first one, also while Kafka is away', async () => {
     const first = await sample.create(sampleUseCase(name))
     sample.kafka = 'away'
-    const spelled = sampleUseCase(name, { source: { topic: 'orders', cluster: 'default' }, delivery: { maxInFlight: 64 } })
+    const spelled = sampleUseCase(name, {
+      source: { topic: 'orders', cluster: 'default' },
+      delivery: { concurrency: Concurrency.ADAPTIVE },
+    })
     expect(await sample.create(spelled)).toEqual(first)
     expect(await sample.actions()).toEqual(['CREATE'])
   })

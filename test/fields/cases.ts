@@ -2,7 +2,15 @@ import { type AddressInfo, createServer } from 'node:net'
 import { durationFromMs, timestampFromMs } from '@bufbuild/protobuf/wkt'
 import { expect } from 'vitest'
 import { LaneCondition } from '../../proto/gen/ferry/v1/lane_pb.ts'
-import { GiveUp, HttpMethod, Isolation, Jitter, LogBody, StatusAction } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import {
+  Concurrency,
+  GiveUp,
+  HttpMethod,
+  Isolation,
+  Jitter,
+  LogBody,
+  StatusAction,
+} from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import type { Received } from '../harness/received.ts'
 import { askRedisAt } from '../harness/redis.ts'
 import { jsonRecords } from '../harness/topic.ts'
@@ -228,6 +236,16 @@ export const fieldCases: readonly FieldCase[] = [
     behaviour: ({ attempt }) => (attempt === 1 ? { status: 429, headers: { 'retry-after': '3600' } } : {}),
     counts: { delivered: 1 },
     check: ({ requests }) => expect(waitsOf(requests, 0)[0]).toBeGreaterThanOrEqual(1000),
+  },
+  {
+    fields: ['delivery.concurrency'],
+    effect: 'a worker that knows nothing of the endpoint begins with one request at a time, and soon has several on the way',
+    spec: () => ({ delivery: { concurrency: Concurrency.ADAPTIVE, maxInFlight: 64 } }),
+    ...{ records: jsonRecords(300), behaviour: () => ({ delayMs: 20 }), counts: { delivered: 300 } },
+    check: ({ requests }) => {
+      const isAlone = requests.map(({ arrivedMs }, at) => at === 0 || arrivedMs >= requests[at - 1]!.answeredMs - 1)
+      expect([isAlone.slice(0, 4), isAlone.includes(false)]).toEqual([[true, true, true, true], true])
+    },
   },
   {
     fields: ['delivery.max_in_flight'],

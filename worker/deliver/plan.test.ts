@@ -3,6 +3,7 @@ import { durationFromMs } from '@bufbuild/protobuf/wkt'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
+  Concurrency,
   DestinationSchema,
   GiveUp,
   HttpMethod,
@@ -72,6 +73,7 @@ test('a use case that says nothing has the defaults of the contract', () => {
     ...{ statusPlans: new Map(), answerDecides: false },
     deliversTombstones: false,
     latestVersionWins: false,
+    isAdaptive: true,
     ...{ giveUpFunded: true, blocks: false, deadLetterTopic: '', policyId: '-' },
     logBody: 'ALL',
     requestBodyBytesMax: 65_536,
@@ -253,4 +255,13 @@ describe('what this worker cannot carry out', () => {
       expect(problemOf({ retry })).toMatchObject({ code: 'INVALID', field: expect.stringMatching(/^spec\.retry\./) })
     expect(problemOf({ log: { requestBodyBytesMax: -1 } }).code).toBe('INVALID')
   })
+})
+
+test('concurrency is adaptive where nothing is said of it', () => {
+  const isAdaptive = (delivery: Spec['delivery']) => compile({ ...(delivery && { delivery }) }).isAdaptive
+  expect([undefined, {}, { maxInFlight: 64 }].map(isAdaptive)).toEqual([true, true, false])
+  const { ADAPTIVE, FIXED } = Concurrency
+  expect(isAdaptive({ maxInFlight: 64, concurrency: ADAPTIVE })).toBe(true)
+  expect(isAdaptive({ concurrency: FIXED })).toBe(false)
+  expect(problemOf({ delivery: { concurrency: 9 as Concurrency } })).toMatchObject({ field: 'spec.delivery.concurrency' })
 })

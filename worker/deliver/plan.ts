@@ -1,5 +1,6 @@
-import type { UseCase } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import type { DeliveryPolicy, UseCase } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import {
+  Concurrency,
   GiveUp,
   HttpMethod,
   Isolation,
@@ -40,6 +41,8 @@ export interface Plan {
   readonly ordering: 'UNORDERED' | 'KEY' | 'PARTITION'
   /** Of the whole fleet; undefined without a limit. */
   readonly rateLimit: RatePlan | undefined
+  /** Whether the worker finds out how many requests the endpoint takes at once, within its share. */
+  readonly isAdaptive: boolean
   /** Scheme, host and port. */
   readonly origin: string
   /** Path and query. */
@@ -97,6 +100,7 @@ export function compilePlan(useCase: UseCase): Plan {
     ...compileDestination(useCase),
     ordering: choice('spec.delivery.ordering', orderings, delivery?.ordering),
     rateLimit: compileRate(delivery),
+    isAdaptive: isAdaptive(delivery),
     latestVersionWins: delivery?.latestVersionWins ?? false,
     retry: retryPlan,
     statusPlans: compileStatusPlans(rules, retryPlan),
@@ -109,6 +113,15 @@ export function compilePlan(useCase: UseCase): Plan {
     policyId: policyIdOf(retry),
     ...compileLog(useCase),
   }
+}
+
+function isAdaptive(delivery: DeliveryPolicy | undefined): boolean {
+  const meanings = {
+    [Concurrency.UNSPECIFIED]: delivery?.maxInFlight === undefined,
+    [Concurrency.FIXED]: false,
+    [Concurrency.ADAPTIVE]: true,
+  }
+  return choice('spec.delivery.concurrency', meanings, delivery?.concurrency)
 }
 
 const orderings = {

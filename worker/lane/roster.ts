@@ -1,16 +1,18 @@
 import { Trigger } from '../../proto/gen/ferry/v1/delivery_pb.ts'
-import { LaneCondition } from '../../proto/gen/ferry/v1/lane_pb.ts'
+import type { LaneCondition } from '../../proto/gen/ferry/v1/lane_pb.ts'
+import type { AdaptiveLimit } from '../deliver/adaptive-limit.ts'
 import { Breaker, defaultBreakerOptions } from '../deliver/breaker.ts'
 import { EgressError } from '../deliver/egress-guard.ts'
 import { Flight } from '../deliver/flight.ts'
 import type { RateLimit } from '../deliver/rate-limit.ts'
 import type { Route } from '../deliver/route.ts'
 import { failsEndpoint } from '../deliver/status-class.ts'
+import { tellLimit } from '../deliver/tell-limit.ts'
 import type { KafkaRecord } from '../source/kafka-record.ts'
 import { Batcher } from './batcher.ts'
 import type { Keeper } from './keeper.ts'
 import { landBatch } from './land-batch.ts'
-import type { Lane } from './lane.ts'
+import { conditionMessage, laneCondition, waitsForRate } from './lane-condition.ts'
 import { Load } from './load.ts'
 import { unpackRecord } from './packed-record.ts'
 import type { Parked } from './parked.ts'
@@ -44,6 +46,8 @@ export class Roster {
   readonly keepers: Keeper[] = []
   readonly breaker = new Breaker(defaultBreakerOptions)
   maxInFlight = 1
+  /** Says how many of them there may be now; undefined with fixed concurrency. */
+  adaptive: AdaptiveLimit | undefined
   /** Undefined without a limit. */
   rate: RateLimit | undefined
   readonly #parts: RosterParts
@@ -70,6 +74,11 @@ export class Roster {
   remove(keeper: Keeper): void {
     const at = this.keepers.indexOf(keeper)
     if (at >= 0) this.keepers.splice(at, 1)
+  }
+
+  /** Requests on the way, the one that is about to start included. */
+  get inFlight(): number {
+    return this.#flights.length - this.#idle.length
   }
 
   /** Sends as much as may be sent now. */
@@ -109,8 +118,10 @@ export class Roster {
       if (load.isRetry) this.#retriesInFlight++
       this.#tookRetry = load.isRetry
       load.ticket = this.breaker.started(now)
-      if (made === true) flight.send(this.route.target, load.headers, load.body, now)
-      else void this.#sendLater(flight, made, now)
+      if (made === true) {
+        flight.send(this.route.target, load.headers, load.body, now)
+        this.adaptive?.started(this.inFlight, now)
+      } else void this.#sendLater(flight, made, now)
       this.rate?.sent(load.batch?.count ?? 1, load.body.length, now)
       return true
     }
@@ -133,6 +144,7 @@ export class Roster {
     if (!this.#parts.maySend(later, laterMs)) flight.abort('ABORTED')
     else if (lane.carry(load, made, laterMs)) {
       flight.send(target, load.headers, load.body, later)
+      this.adaptive?.started(this.inFlight, later)
       this.rate?.sent(0, load.body.length, later)
     } else this.#endsUnsent(flight, later, laterMs)
   }
@@ -160,13 +172,15 @@ export class Roster {
   #mayStart(now: number, nowMs: number): boolean {
     const { maySend, logIsOpen } = this.#parts
     if (!maySend(now, nowMs) || !logIsOpen() || !this.route.access.mayStart(now) || !this.breaker.mayStart(now)) return false
+    if (this.adaptive !== undefined && this.inFlight > this.adaptive.limit) return false
     // The last to be asked: what it refuses would have been sent.
     return this.rate === undefined || this.rate.mayStart(now)
   }
 
   #take(load: Load, now: number, nowMs: number): boolean {
-    const byTurns = this.maxInFlight === 1 || this.rate !== undefined
-    const share = byTurns ? !this.#tookRetry : (this.#retriesInFlight + 1) * 2 <= this.maxInFlight
+    const slots = this.adaptive?.limit ?? this.maxInFlight
+    const byTurns = slots === 1 || this.rate !== undefined
+    const share = byTurns ? !this.#tookRetry : (this.#retriesInFlight + 1) * 2 <= slots
     // Probes are by turns a fresh record and one that is tried again: either kind may fail for its own sake and hold all others up.
     if (this.breaker.state !== 'CLOSED') this.#probeRetry = !this.#probeRetry
     const retryFirst = this.breaker.state === 'CLOSED' ? share : this.#probeRetry
@@ -222,14 +236,15 @@ export class Roster {
     else breaker.answered(load.ticket, ok, endedAt, load.row.trigger === Trigger.INITIAL)
     if (load.isRetry) this.#retriesInFlight--
     const nowMs = Date.now()
+    const hasGrown = this.adaptive !== undefined && tellLimit(this.adaptive, flight, isBlocked, nowMs)
     if (load.batch === undefined) {
       load.lane!.landed(flight, nowMs)
       this.#parts.onLanded(load.row.outcome)
     } else this.#landedBatch(flight, load.batch, nowMs)
     if (this.#flights.length > this.maxInFlight) this.#dismiss(flight)
     else this.#next(flight, endedAt, nowMs)
-    // The probe has succeeded: all the others may go, too.
-    if (before !== 'CLOSED' && this.breaker.state === 'CLOSED') this.pump()
+    // Also when a probe has succeeded: all the others may go, too.
+    if (hasGrown || (before !== 'CLOSED' && this.breaker.state === 'CLOSED')) this.pump()
   }
 
   #landedBatch(flight: Flight<Load>, { items }: RequestBatch, nowMs: number): void {
@@ -257,7 +272,7 @@ export class Roster {
   #tellRate(now: number): void {
     const ms = now - this.#sweptAt
     this.#sweptAt = now
-    if (this.rate === undefined || !this.keepers.some(({ lane }) => this.#waitsForRate(lane, now))) return
+    if (this.rate === undefined || !this.keepers.some(({ lane }) => waitsForRate(this.rate, lane, now))) return
     this.#parts.onRateLimited(this.route.plan.name, this.rate.text, ms, now)
   }
 
@@ -270,35 +285,16 @@ export class Roster {
 
   close(): void {
     for (const flight of this.#flights) flight.close()
-    this.#flights = []
-    this.#idle.length = 0
+    this.#flights.length = this.#idle.length = 0
   }
 
-  /** More about what conditionOf says. */
-  messageOf({ lane }: Keeper, condition: LaneCondition): string | undefined {
-    if (condition === LaneCondition.DEAD_LETTERS_UNAVAILABLE) return lane?.lettersTrouble
-    if (condition === LaneCondition.BLOCKED) return lane?.parking.describeBlocked()
-    if (condition === LaneCondition.SCHEMAS_UNAVAILABLE) return lane?.schemaWaits.trouble
-    return condition === LaneCondition.RATE_LIMITED ? this.rate?.text : this.route.access.trouble?.message
-  }
-
-  /** Why a running lane does not move, or what else is to be known of it: the first that applies. */
+  /** Why a running lane does not move. */
   conditionOf({ lane }: Keeper): LaneCondition {
-    const { trouble } = this.route.access
-    if (trouble !== undefined) return trouble.condition
-    if (lane?.schemaWaits.trouble !== undefined) return LaneCondition.SCHEMAS_UNAVAILABLE
-    if (this.breaker.state !== 'CLOSED') return LaneCondition.BREAKER_OPEN
-    if (lane?.lettersTrouble !== undefined) return LaneCondition.DEAD_LETTERS_UNAVAILABLE
-    if (lane !== undefined && lane.parking.blocked > 0) return LaneCondition.BLOCKED
-    if (lane !== undefined && lane.parking.exhausted > 0) return LaneCondition.WAITING_FOR_SUCCESS
-    if (lane?.parkedFull) return LaneCondition.PARKED_FULL
-    if (!this.#parts.logIsOpen()) return LaneCondition.LOG_UNAVAILABLE
-    if (this.#waitsForRate(lane, performance.now())) return LaneCondition.RATE_LIMITED
-    return this.#parts.logIsSpooling() ? LaneCondition.LOG_SPOOLING : LaneCondition.UNSPECIFIED
+    return laneCondition(this, this.#parts, lane)
   }
 
-  #waitsForRate(lane: Lane | undefined, now: number): boolean {
-    if (this.rate === undefined || lane === undefined || lane.stopped) return false
-    return this.rate.holdsBack(now) && (lane.intake.records > 0 || lane.loaded.length > 0)
+  /** More about that. */
+  messageOf({ lane }: Keeper, condition: LaneCondition): string | undefined {
+    return conditionMessage(this, lane, condition)
   }
 }
