@@ -3,7 +3,7 @@ import { kafkaErrorName } from '../../runtime/kafka-error-codes.ts'
 import { findTopic } from '../../runtime/kafka-metadata.ts'
 import { earliest, latest, listOffsets } from '../../runtime/kafka-offsets.ts'
 import type { KafkaRecord } from '../source/kafka-record.ts'
-import { type PlacedPartition, type ReadLimits, readPartition } from './read-partition.ts'
+import { type Found, type PlacedPartition, type ReadLimits, readPartition } from './read-partition.ts'
 import { TrialError } from './trial-error.ts'
 
 /** Which records are wanted. Time: Unix ms. */
@@ -23,10 +23,14 @@ export interface Chosen {
   readonly problems: readonly string[]
 }
 
-export type ChooseLimits = Omit<ReadLimits, 'endOffset'>
+export type ChooseLimits = Pick<ReadLimits, 'recordsMax' | 'readCommitted' | 'signal'>
 
 /** More would take too long, and show nothing else. */
 const PARTITIONS_MAX = 32
+/** A partition is asked for so many times its even share. */
+const SHARES = 4
+/** Of all records together, in memory. */
+const BYTES_MAX = 32 << 20
 /** Compaction and transactions leave holes: so much further back is looked for the newest when there are too few. */
 const BACK_FACTORS = [1, 8, 64]
 
@@ -38,26 +42,39 @@ export async function chooseRecords(cluster: Cluster, topic: string, choice: Cho
     if (place === undefined)
       throw new TrialError(`topic ${topic} has no partition ${choice.partition}: it has ${partitions.length}, from 0`)
     const [ends] = await offsetsOf(cluster, [place], latest)
-    const records = await readPartition(cluster, place, choice.offset, { ...limits, endOffset: ends!.offset })
-    return { records: records.map((record) => ({ partition: place.partition, record })), problems: [] }
+    const whole = { ...limits, endOffset: ends!.offset, bytesMax: BYTES_MAX, keeps: 'FIRST' } as const
+    const { records, isCut } = await readPartition(cluster, place, choice.offset, whole)
+    return { records: records.map((record) => ({ partition: place.partition, record })), problems: isCut ? [cutText(place)] : [] }
   }
   const isNewest = choice.kind === 'NEWEST'
   const starts = await offsetsOf(cluster, partitions, isNewest ? earliest : choice.timeMs)
   const ends = new Map((await offsetsOf(cluster, partitions, latest)).map(({ place, offset }) => [place.partition, offset]))
   const filled = starts.filter(({ place, offset }) => offset >= 0 && offset < (ends.get(place.partition) ?? 0))
+  const chosen = filled.slice(0, PARTITIONS_MAX)
+  const bytesMax = BYTES_MAX / Math.max(1, chosen.length)
+  // Of many partitions not each is read as if it had all of the newest.
+  const recordsMax = Math.min(limits.recordsMax, Math.ceil((limits.recordsMax * SHARES) / Math.max(1, chosen.length)))
   const problems: string[] = []
-  const read = async ({ place, offset }: PlacedOffset): Promise<ChosenRecord[]> => {
-    const within = { ...limits, endOffset: ends.get(place.partition)! }
+  const readOne = async ({ place, offset }: PlacedOffset): Promise<ChosenRecord[]> => {
+    const within = {
+      ...limits,
+      recordsMax,
+      endOffset: ends.get(place.partition)!,
+      bytesMax,
+      keeps: isNewest ? 'LAST' : 'FIRST',
+    } as const
     try {
-      const found = isNewest ? newest(cluster, place, offset, within) : readPartition(cluster, place, offset, within)
-      return (await found).map((record) => ({ partition: place.partition, record }))
+      const read = isNewest ? newest : readPartition
+      const { records, isCut } = await read(cluster, place, offset, within)
+      if (isCut) problems.push(cutText(place))
+      return records.map((record) => ({ partition: place.partition, record }))
     } catch (error) {
       limits.signal.throwIfAborted()
       problems.push(error instanceof Error ? error.message : String(error))
       return []
     }
   }
-  const all = (await Promise.all(filled.slice(0, PARTITIONS_MAX).map(read))).flat()
+  const all = (await Promise.all(chosen.map(readOne))).flat()
   const direction = isNewest ? -1 : 1
   all.sort(
     (a, b) =>
@@ -67,16 +84,18 @@ export async function chooseRecords(cluster: Cluster, topic: string, choice: Cho
 }
 
 /** The last ones before the end. */
-async function newest(cluster: Cluster, place: PlacedPartition, startOffset: number, limits: ReadLimits): Promise<KafkaRecord[]> {
-  let records: KafkaRecord[] = []
+async function newest(cluster: Cluster, place: PlacedPartition, startOffset: number, limits: ReadLimits): Promise<Found> {
   for (const factor of BACK_FACTORS) {
     const from = Math.max(startOffset, limits.endOffset - limits.recordsMax * factor)
-    // All of them are read to have the last.
-    records = await readPartition(cluster, place, from, { ...limits, recordsMax: limits.recordsMax * factor })
-    if (records.length >= limits.recordsMax || from === startOffset) break
+    const found = await readPartition(cluster, place, from, limits)
+    const isEnough = found.records.length >= limits.recordsMax || found.isCut || from === startOffset
+    if (isEnough || factor === BACK_FACTORS.at(-1)) return found
   }
-  return records.slice(-limits.recordsMax)
+  throw new Error('there is no last factor')
 }
+
+const cutText = ({ topic, partition }: PlacedPartition): string =>
+  `records of ${topic}/${partition} are left out: together they are too large`
 
 async function placesOf(cluster: Cluster, topic: string): Promise<PlacedPartition[]> {
   await cluster.addTargetTopic(topic)
