@@ -15,5 +15,6 @@ test('a document without the section is an error', () => {
 
 test('docs/reliability.md has every section', () => {
   const reliability = readFileSync(new URL('../../docs/reliability.md', import.meta.url), 'utf8')
-  for (const section of ['scenarios', 'random', 'mutations']) expect(withSection(reliability, section, 'x')).toContain('\nx\n')
+  for (const section of ['scenarios', 'random', 'soak', 'mutations'])
+    expect(withSection(reliability, section, 'x')).toContain('\nx\n')
 })

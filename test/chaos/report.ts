@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 
 /** What a run has to say, put between `<!-- chaos: SECTION -->` and the next `<!-- end -->` of the document that is there. */
-export function writeReport(path: string, section: 'scenarios' | 'random' | 'mutations', text: string): void {
+export function writeReport(path: string, section: 'scenarios' | 'random' | 'soak' | 'mutations', text: string): void {
   writeFileSync(path, withSection(readFileSync(path, 'utf8'), section, text))
 }
 

@@ -3,15 +3,20 @@ export interface ChaosRequest {
   readonly seed: number
   /** Each scenario writes its Result there. */
   readonly resultDir: string
-  /** Of random faults; 0: the named scenarios instead. */
+  readonly kind: RunKind
+  /** Of random faults or of the soak; 0 for the named scenarios. */
   readonly minutes: number
   asksFor(scenario: string): boolean
 }
+
+/** What runs: the named scenarios, rounds of random faults, or one long run without any. */
+export type RunKind = 'named' | 'random' | 'soak'
 
 interface Handed {
   readonly seed: number
   readonly resultDir: string
   readonly only: string
+  readonly kind: RunKind
   readonly minutes: number
 }
 
@@ -25,8 +30,8 @@ export function readRequest(): ChaosRequest | undefined {
   const text = process.env[variable]
   if (text === undefined) return undefined
   const { only, ...rest } = JSON.parse(text) as Handed
-  // Random runs are registered only when they are asked for, and then alone.
-  const isAsked = (scenario: string): boolean => rest.minutes === 0 || scenario.startsWith('random')
+  // Long runs are registered only when they are asked for, and then alone.
+  const isAsked = (scenario: string): boolean => rest.kind === 'named' || scenario.startsWith(rest.kind)
   const isNamed = (scenario: string): boolean =>
     only.startsWith('=') ? scenario === only.slice(1) : scenario.toLowerCase().includes(only.toLowerCase())
   return { ...rest, asksFor: (scenario) => isAsked(scenario) && isNamed(scenario) }

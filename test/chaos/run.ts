@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util'
 import { runCommand, signalCommands } from '../run-command.ts'
 import { drawVerdicts, runMutations } from './mutate.ts'
 import { runLine, writeReport } from './report.ts'
-import { handOn } from './request.ts'
+import { handOn, type RunKind } from './request.ts'
 import { resultsIn } from './results-in.ts'
 import { drawTable } from './table.ts'
 
@@ -14,7 +14,8 @@ const usage = `usage: npm run chaos -- [options]
   --only TEXT     scenarios whose name contains it
   --seed N        the moments and choices of a run, so that it can be repeated (default: by the clock)
   --random        mixes faults and changes at random, in rounds of a minute and a half each, instead of the named scenarios
-  --minutes N     so long (default: 10)
+  --soak          no faults, but endpoints that change: every order, batches, rate limits, filters and dead letters side by side
+  --minutes N     so long, with --random and --soak (default: 10)
   --mutations     switches safeguards off, one at a time in a copy of the sources: a scenario must notice each (--only: of safeguards)
   --json FILE     writes the results there, too
   --report        puts the table into docs/reliability.md`
@@ -28,7 +29,7 @@ process.chdir(resolve(import.meta.dirname, '../..'))
 for (const name of Object.keys(process.env)) if (name.startsWith('FERRY_')) delete process.env[name]
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => signalCommands(signal))
 
-const { only, seed, json, minutes, isMutations, isReport } = readArguments()
+const { only, seed, json, kind, minutes, isMutations, isReport } = readArguments()
 rmSync(resultDir, { recursive: true, force: true })
 const startedMs = performance.now()
 const took = (): number => (performance.now() - startedMs) / 60_000
@@ -39,7 +40,7 @@ if (isMutations) {
   console.log(`${verdicts.length - unnoticed} passed, ${unnoticed} failed`)
   process.exit(unnoticed === 0 ? 0 : 1)
 }
-Object.assign(process.env, handOn({ seed, resultDir, only, minutes }))
+Object.assign(process.env, handOn({ seed, resultDir, only, kind, minutes }))
 const { exitCode } = await runCommand('vitest', ['run', '--project', 'end-to-end', 'test/chaos/chaos.test.ts'], runMsMax, true)
 const tookMinutes = Number(took().toFixed(1))
 const results = resultsIn(resultDir)
@@ -50,7 +51,7 @@ if (json !== undefined) {
   writeFileSync(json, `${JSON.stringify({ seed, minutes: tookMinutes, results }, undefined, 2)}\n`)
 }
 if (isReport)
-  writeReport(reportPath, minutes > 0 ? 'random' : 'scenarios', `${runLine(seed, tookMinutes)}\n\n${drawTable(results)}`)
+  writeReport(reportPath, kind === 'named' ? 'scenarios' : kind, `${runLine(seed, tookMinutes)}\n\n${drawTable(results)}`)
 const passed = results.filter(({ problems }) => problems.length === 0).length
 // A scenario that broke off has left no result, or one without a problem: vitest knows.
 const failed = Math.max(results.length - passed, exitCode === 0 ? 0 : 1)
@@ -62,7 +63,12 @@ function readArguments() {
     const { values } = parseArgs({
       options: {
         ...{ only: { type: 'string' }, seed: { type: 'string' }, json: { type: 'string' }, help: { type: 'boolean' } },
-        ...{ random: { type: 'boolean' }, minutes: { type: 'string' }, mutations: { type: 'boolean' } },
+        ...{
+          random: { type: 'boolean' },
+          soak: { type: 'boolean' },
+          minutes: { type: 'string' },
+          mutations: { type: 'boolean' },
+        },
         report: { type: 'boolean' },
       },
     } as const)
@@ -70,11 +76,13 @@ function readArguments() {
       console.log(usage)
       process.exit(0)
     }
-    if (values.minutes !== undefined && !values.random) throw new Error('--minutes is for --random')
-    const minutes = values.random ? wholeNumber('--minutes', values.minutes ?? '10') : 0
+    if (values.random && values.soak) throw new Error('--random and --soak are two runs')
+    const kind: RunKind = values.random ? 'random' : values.soak ? 'soak' : 'named'
+    if (values.minutes !== undefined && kind === 'named') throw new Error('--minutes is for --random and --soak')
+    const minutes = kind === 'named' ? 0 : wholeNumber('--minutes', values.minutes ?? '10')
     const seed = wholeNumber('--seed', values.seed ?? String(Date.now() % 1_000_000))
     const { only = '', json, mutations: isMutations = false, report: isReport = false } = values
-    return { only, seed, json, minutes, isMutations, isReport }
+    return { only, seed, json, kind, minutes, isMutations, isReport }
   } catch (error) {
     console.error(`${(error as Error).message}\n${usage}`)
     process.exit(2)

@@ -7,8 +7,8 @@ import { type Chaos, scenario } from '../scenario.ts'
 /** So long faults come; then everything heals and must end. One seed's run: what fails in it can be run again alone. */
 const roundMs = 90_000
 
-const { minutes = 0, seed = 0 } = readRequest() ?? {}
-const rounds = Math.ceil((minutes * 60_000) / (roundMs + 30_000))
+const { kind, minutes = 0, seed = 0 } = readRequest() ?? {}
+const rounds = kind === 'random' ? Math.ceil((minutes * 60_000) / (roundMs + 30_000)) : 0
 
 for (let round = 0; round < rounds; round++) {
   scenario(
