@@ -120,6 +120,10 @@ describe('answers of overload', () => {
     expect(seen.overloaded).toBeLessThan(0.06)
   })
 
+  test('to a fifth of the records leave eight requests on the way', () => {
+    expect(seenAfter(simulate([phase({ failing: 0.2, noise: 0.2 })]), 10_000, 20_000).perSecond).toBeGreaterThan(110)
+  })
+
   test.each([0.01, 0.03])('that have other reasons do not slow down: a share of %f', (failing) => {
     expect(seenAfter(simulate([phase({ failing, noise: 0.2 })]), 10_000, 20_000).perSecond).toBeGreaterThan(15_000)
   })

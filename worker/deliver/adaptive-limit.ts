@@ -8,7 +8,7 @@
 //   is fast, and was at the limit         | doubles at first, later grows by its square root
 //   is fast, and was not                  | stays
 //   is 1.5 times as slow, or slower       | shrinks in proportion, so that a fifth of a round trip is left in the queue
-//   has some answers of overload          | shrinks by their share, and comes back to where it was by ever smaller steps if they were many
+//   has some answers of overload          | shrinks by their share, with less than half of them not below eight, and comes back to where it was by ever smaller steps if they were many
 //   has no other answers                  | is halved, and doubles again afterwards
 //
 // A probe from time to time, by the wall clock, so that all workers do it together, goes by half of the limit for a moment:
@@ -41,6 +41,9 @@ const OVERLOADS_MIN = 2
 const OVERLOAD_MIN = 0.08
 /** So many are an endpoint that takes no more: the limit comes back to where it was by ever smaller steps. */
 const OVERLOAD_HARD = 0.3
+/** With less than that they may be those of certain records: so many requests are left all the same. */
+const OVERLOAD_MOST = 0.5
+const SPARED = 8
 /** One cohort of less may be slow by chance: of two in a row only the second counts. */
 const SURE = 32
 /** Quartiles of a normal distribution are so many sigmas apart. */
@@ -193,7 +196,9 @@ export class AdaptiveLimit {
 
   #afterOverload(share: number): void {
     if (share >= OVERLOAD_HARD) this.#ceiling = this.#limit
+    const before = this.#limit
     this.#shrink(Math.max(0.7, 0.95 * (1 - share)))
+    if (share < OVERLOAD_MOST) this.#limit = Math.max(this.#limit, Math.min(before, SPARED))
   }
 
   #grow(): void {
