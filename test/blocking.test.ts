@@ -40,10 +40,12 @@ test('a blocked delivery holds its key up until an operator skips it or sends it
   expect((await laneOf()).condition).toBe(LaneCondition.BLOCKED)
   // All but 20, 30 ... 190 and 33, 43 ... 193.
   await waitUntil('the other keys are delivered', 20_000, () => endpoint.successes === 165)
-  expect(await states(20, 30)).toEqual([
-    [DeliveryState.BLOCKED, Outcome.UNSPECIFIED, Reason.UNSPECIFIED],
-    [DeliveryState.BEHIND, Outcome.UNSPECIFIED, Reason.UNSPECIFIED],
-  ])
+  await expect
+    .poll(() => states(20, 30), { timeout: 10_000 })
+    .toEqual([
+      [DeliveryState.BLOCKED, Outcome.UNSPECIFIED, Reason.UNSPECIFIED],
+      [DeliveryState.BEHIND, Outcome.UNSPECIFIED, Reason.UNSPECIFIED],
+    ])
   await deliveries.skipDeliveries({ useCase: name, deliveries: { partition: 0, fromOffset: 20n }, reason: 'no customer' })
   await waitUntil('the key goes on', 20_000, () => endpoint.successes === 165 + 17)
   isPoison = () => false
