@@ -1,13 +1,13 @@
 import { defineConfig } from 'vitest/config'
 
-/** One machine runs the whole stack beside the tests: two files at a time, each in a process of its own. */
-const maxWorkers = 2
+/** One machine runs the whole stack beside the tests: so many files at a time, each in a process of its own. End-to-end tests mostly wait. */
+const unitWorkers = 2
+const endToEndWorkers = 3
 
 export default defineConfig({
   test: {
     globalSetup: ['test/global-setup.ts'],
     pool: 'forks',
-    maxWorkers,
     teardownTimeout: 30_000,
     // kafkajs asks for timers in the past; Node tells of it in each process.
     execArgv: ['--disable-warning=TimeoutNegativeWarning'],
@@ -15,6 +15,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          maxWorkers: unitWorkers,
           include: ['**/*.test.ts'],
           exclude: ['**/node_modules/**', '.local/**', 'test/**'],
           testTimeout: 60_000,
@@ -25,6 +26,7 @@ export default defineConfig({
       {
         test: {
           name: 'end-to-end',
+          maxWorkers: endToEndWorkers,
           include: ['test/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
