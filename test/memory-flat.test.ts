@@ -23,7 +23,7 @@ test('a worker stays under 400 MB while the endpoint fails, and is down, and the
   const page = jsonRecords(10_000, { keys: 5000 })
   for (let at = 0; at < million; at += page.length) await topic.publish(page)
   const [worker] = fleet.workers
-  const delivery = { parkedMax: 10_000n }
+  const delivery = { parkedMax: 10_000n, maxInFlight: 64 }
   // Little is tried again before the endpoint is down.
   const retry = { initialInterval: durationFromMs(8000), maximumInterval: durationFromMs(8000) }
   const useCase = await registerUseCase(fleet, specOf(topic, endpoint, { delivery, retry }))
