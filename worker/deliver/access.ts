@@ -21,7 +21,6 @@ export interface Trouble {
 /** Whether one revision of a use case may send. */
 export class Access {
   #blocked: Trouble | undefined
-  #isPaused = false
   readonly #token: TokenSource | undefined
   readonly #look: () => Promise<Trouble | undefined>
   #isLooking = false
@@ -39,6 +38,10 @@ export class Access {
     return this.#blocked ?? this.#token?.trouble
   }
 
+  get #isPaused(): boolean {
+    return this.#blocked?.condition === LaneCondition.PAUSED_BY_ANSWER
+  }
+
   mayStart(now: number): boolean {
     if (this.#blocked === undefined) return this.#token === undefined || this.#token.ready(now)
     if (now >= this.#lookAt && !this.#isLooking && !this.#isPaused) void this.#lookAgain()
@@ -54,7 +57,6 @@ export class Access {
 
   /** An answer says that the use case is to be paused: nothing more is sent by this revision. What is resumed is another one. */
   pause(message: string): void {
-    this.#isPaused = true
     this.#blocked = { condition: LaneCondition.PAUSED_BY_ANSWER, message }
   }
 

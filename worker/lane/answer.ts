@@ -18,7 +18,6 @@ import {
 } from '../deliver/status-class.ts'
 import type { Attempt } from '../record/attempt.ts'
 import type { Load } from './load.ts'
-import type { Parked } from './parked.ts'
 import type { Answer, Unsuccessful } from './verdict.ts'
 
 // What came back, put into the attempt's row.
@@ -77,7 +76,7 @@ export function readAnswer<L>(flight: Landed<L>, row: Attempt, plan: Plan, nowMs
   return costsNoRetry(row.reason) ? 'ABORTED' : 'RETRYABLE'
 }
 
-const answerOfClass = {
+export const answerOfClass = {
   [FINAL]: 'FINAL',
   [SUCCESS]: 'DELIVERED',
   [RETRYABLE]: 'RETRYABLE',
@@ -97,24 +96,34 @@ function readDecision<L>(flight: Landed<L>, row: Attempt): 'SKIPPED' | Answer | 
   return action.kind === 'RETRY' ? 'RETRYABLE' : action.kind === 'SKIP' ? 'SKIPPED' : 'FINAL'
 }
 
+/** What the answer's time, and the answer itself, say of the next attempt: the same for all records of a request. */
+export const askedOf = <L>(
+  flight: Landed<L>,
+  plan: Plan,
+  nowMs: number,
+): Pick<Unsuccessful, 'nowMs' | 'retryAfterMs' | 'random'> => ({
+  ...{ nowMs, retryAfterMs: askedMs(flight, plan, nowMs), random: Math.random() },
+})
+
 /** The wait that the answer asks for, in ms. */
-export function askedMs<L>(flight: Landed<L>, plan: Plan, nowMs: number): number | undefined {
+function askedMs<L>(flight: Landed<L>, plan: Plan, nowMs: number): number | undefined {
   const action = plan.answerDecides ? readAnswerAction(flight.responseHeaders) : undefined
   if (action?.kind === 'RETRY' && action.afterMs !== undefined) return action.afterMs
   const header = responseHeader(flight.responseHeaders, 'retry-after')
   return header === undefined ? undefined : retryAfterMs(header, nowMs)
 }
 
-/** What is to be known of an attempt whose answer was no success. entry: undefined for a fresh one. */
-export function unsuccessful(flight: Landed<Load>, entry: Parked | undefined, plan: Plan, nowMs: number): Unsuccessful {
-  const { row } = flight.load
-  return {
-    attempts: row.attempt - (entry?.unpaid ?? 0),
-    firstMs: entry?.firstMs || row.sentMs,
-    nowMs,
-    retryAfterMs: askedMs(flight, plan, nowMs),
-    random: Math.random(),
-    status: flight.status,
-    speaksOfRecord: row.reason === Reason.ANSWER || speaksOfRecord(plan.statusClasses, flight.status),
-  }
+/** What is to be known of an attempt whose answer, which is in its row already, was no success. */
+export function unsuccessful(
+  { row, entry }: Pick<Load, 'row' | 'entry'>,
+  asked: ReturnType<typeof askedOf>,
+  isOfRecord: boolean,
+): Unsuccessful {
+  const { attempt, sentMs, status } = row
+  const attempts = attempt - (entry?.unpaid ?? 0)
+  return { attempts, firstMs: entry?.firstMs || sentMs, status, speaksOfRecord: isOfRecord, ...asked }
 }
+
+/** Whether the answer in the row of a record that was sent alone speaks of the record. */
+export const isOfRecord = ({ reason, status }: Attempt, { statusClasses }: Plan): boolean =>
+  reason === Reason.ANSWER || speaksOfRecord(statusClasses, status)

@@ -2,17 +2,8 @@ import { Reason } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import { type ItemFailure, readFailures } from '../deliver/batch-answer.ts'
 import { READ_BYTES_MAX } from '../deliver/flight.ts'
 import type { Plan } from '../deliver/plan.ts'
-import {
-  FINAL,
-  PAUSING,
-  RETRYABLE,
-  SKIPPED,
-  SUCCESS,
-  speaksOfRecord,
-  statusClass,
-  statusReason,
-} from '../deliver/status-class.ts'
-import { askedMs, type Landed, type Meaning, readAnswer } from './answer.ts'
+import { FINAL, RETRYABLE, type StatusClass, SUCCESS, statusClass, statusReason } from '../deliver/status-class.ts'
+import { answerOfClass, askedOf, isOfRecord, type Landed, type Meaning, readAnswer, unsuccessful } from './answer.ts'
 import type { Lane } from './lane.ts'
 import type { Load } from './load.ts'
 import type { BatchItem } from './request-batch.ts'
@@ -46,16 +37,13 @@ export function landBatch(lane: Lane, flight: Landed<Load>, nowMs: number): void
     for (let i = 0; i < items.length; i++) lane.conclude(items[i]!, 'DELIVERED', undefined, nowMs)
     return
   }
-  const asked = { nowMs, retryAfterMs: askedMs(flight, plan, nowMs), random: Math.random() }
+  const asked = askedOf(flight, plan, nowMs)
   const isSuccess = statusClass(plan.statusClasses, flight.status) === SUCCESS
   for (const item of items) {
-    const { reason, status, attempt, sentMs, item: at } = item.row
-    const { entry } = item
-    const isNamed = isSuccess && reason !== Reason.INVALID_RESPONSE
-    const isOfAlone = items.length === 1 && (reason === Reason.ANSWER || speaksOfRecord(plan.statusClasses, status))
-    const attempts = attempt - (entry?.unpaid ?? 0)
-    const failed = { attempts, firstMs: entry?.firstMs || sentMs, status, speaksOfRecord: isNamed || isOfAlone, ...asked }
-    lane.conclude(item, typeof meaning === 'string' ? meaning : meaning[at]!, failed, nowMs)
+    const { row } = item
+    const isNamed = isSuccess && row.reason !== Reason.INVALID_RESPONSE
+    const failed = unsuccessful(item, asked, isNamed || (items.length === 1 && isOfRecord(row, plan)))
+    lane.conclude(item, typeof meaning === 'string' ? meaning : meaning[row.item]!, failed, nowMs)
   }
 }
 
@@ -109,7 +97,7 @@ function nameFailures(items: readonly BatchItem[], failures: readonly ItemFailur
     row.error = error
     const kind = classOf(failure, plan)
     row.reason = statusReason(kind)
-    meanings[index] = meaningOf[kind]
+    meanings[index] = answerOfClass[kind]
     lowest = Math.min(lowest, index)
   }
   if (plan.ordering !== 'PARTITION') return meanings
@@ -120,13 +108,11 @@ function nameFailures(items: readonly BatchItem[], failures: readonly ItemFailur
   return meanings
 }
 
-const meaningOf = { [FINAL]: 'FINAL', [RETRYABLE]: 'RETRYABLE', [SKIPPED]: 'SKIPPED', [PAUSING]: 'ABORTED' } as const
-
 /** Named as failed it is no success, whatever its status says. */
-function classOf({ retry, status }: ItemFailure, { statusClasses }: Plan): keyof typeof meaningOf {
+function classOf({ retry, status }: ItemFailure, { statusClasses }: Plan): Exclude<StatusClass, typeof SUCCESS> {
   if (retry !== undefined) return retry ? RETRYABLE : FINAL
   const kind = status === 0 ? RETRYABLE : statusClass(statusClasses, status)
-  return kind in meaningOf ? (kind as keyof typeof meaningOf) : RETRYABLE
+  return kind === SUCCESS ? RETRYABLE : kind
 }
 
 /**

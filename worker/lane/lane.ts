@@ -9,7 +9,7 @@ import type { EncodedLane } from '../record/encode-attempt.ts'
 import type { KafkaRecord } from '../source/kafka-record.ts'
 import type { Chunk } from '../source/partition.ts'
 import { Admission } from './admission.ts'
-import { type Landed, type Meaning, readAnswer, unsuccessful } from './answer.ts'
+import { askedOf, isOfRecord, type Landed, type Meaning, readAnswer, unsuccessful } from './answer.ts'
 import { encodeRoute } from './encode-route.ts'
 import type { Intake } from './intake.ts'
 import { hashKey, PARTITION_KEY } from './key-order.ts'
@@ -277,7 +277,12 @@ export class Lane {
     const { plan } = this.route
     const answer = readAnswer(flight, load.row, plan, nowMs, load.isTokenRefused(status, endedAt))
     const isGood = answer === 'DELIVERED' || answer === 'SKIPPED'
-    this.conclude(load, answer, isGood ? undefined : unsuccessful(flight, load.entry, plan, nowMs), nowMs)
+    this.conclude(
+      load,
+      answer,
+      isGood ? undefined : unsuccessful(load, askedOf(flight, plan, nowMs), isOfRecord(load.row, plan)),
+      nowMs,
+    )
   }
 
   /** What the answer, which is in the row already, means for a delivery: it ends, or waits. failed: unless it is DELIVERED or SKIPPED. */

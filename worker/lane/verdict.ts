@@ -54,10 +54,10 @@ export function judge(rules: Rules, answer: Answer, reason: number, failed: Unsu
   const retry = rules.statusPlans.get(failed.status) ?? rules.retry
   const due = answer === 'FINAL' ? -reason : nextAttempt(retry, failed)
   if (due >= 0) return { outcome: Outcome.RETRY, reason, state: 'P', dueMs: due, credit }
-  if (rules.blocks) return { outcome: Outcome.RETRY, reason: -due, state: 'H', dueMs: 0, credit }
+  const state = givenUpState(rules)
+  if (state === 'H') return { outcome: Outcome.RETRY, reason: -due, state, dueMs: 0, credit }
   const rest = rules.giveUpFunded ? payGiveUp(credit, failed.speaksOfRecord) : credit
-  if (rest >= 0 && givenUpState(rules) === 'D')
-    return { outcome: Outcome.RETRY, reason: -due, state: 'D', dueMs: 0, credit: rest }
-  if (rest >= 0) return { outcome: Outcome.FAILED, reason: -due, state: undefined, dueMs: 0, credit: rest }
+  const outcome = state === undefined ? Outcome.FAILED : Outcome.RETRY
+  if (rest >= 0) return { outcome, reason: -due, state, dueMs: 0, credit: rest }
   return { outcome: Outcome.RETRY, reason, state: 'X', dueMs: nextExhaustedAttempt(retry, failed), credit }
 }
