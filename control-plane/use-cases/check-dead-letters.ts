@@ -1,5 +1,5 @@
 import { OnExhausted, type UseCaseSpec } from '../../proto/gen/ferry/v1/use_case_pb.ts'
-import { countPartitions, type SourceContext } from './check-source.ts'
+import { countPartitions, type SourceContext, topicNotFound } from './check-source.ts'
 import { defaults } from './defaults.ts'
 import { quote, type Violation } from './violation.ts'
 
@@ -27,7 +27,6 @@ export async function checkDeadLetterTopic(
 ): Promise<Violation[]> {
   const cluster = source?.cluster || defaults.cluster
   if (!retry?.deadLetterTopic || !clusters.includes(cluster)) return []
-  if ((await countPartitions(topics, cluster, retry.deadLetterTopic)) !== undefined) return []
-  const description = `${field} must exist in Kafka cluster ${quote(cluster)}; given ${quote(retry.deadLetterTopic)}: create the topic first`
-  return [{ field, description, reason: 'TOPIC_NOT_FOUND' }]
+  const partitions = await countPartitions(topics, cluster, retry.deadLetterTopic)
+  return partitions === undefined ? [topicNotFound(field, cluster, retry.deadLetterTopic)] : []
 }

@@ -35,11 +35,7 @@ export async function checkTopic(source: Source, { clusters, topics }: SourceCon
   const cluster = source.cluster || defaults.cluster
   if (source.topic === '' || !clusters.includes(cluster)) return []
   const partitions = await countPartitions(topics, cluster, source.topic)
-  if (partitions === undefined) {
-    const field = `${path}.topic`
-    const description = `${field} must exist in Kafka cluster ${quote(cluster)}; given ${quote(source.topic)}: create the topic first`
-    return [{ field, description, reason: 'TOPIC_NOT_FOUND' }]
-  }
+  if (partitions === undefined) return [topicNotFound(`${path}.topic`, cluster, source.topic)]
   if (source.start.case !== 'offsets') return []
   const missing = Object.keys(source.start.value.offsets).filter((each) => Number(each) >= partitions)
   if (missing.length === 0) return []
@@ -47,6 +43,12 @@ export async function checkTopic(source: Source, { clusters, topics }: SourceCon
   const description = `${field} must name partitions of the topic, 0 to ${partitions - 1}; given ${someOf(missing)}`
   return [{ field, description, reason: 'PARTITION_NOT_FOUND' }]
 }
+
+export const topicNotFound = (field: string, cluster: string, topic: string): Violation => ({
+  field,
+  description: `${field} must exist in Kafka cluster ${quote(cluster)}; given ${quote(topic)}: create the topic first`,
+  reason: 'TOPIC_NOT_FOUND',
+})
 
 /** Throws SOURCE_UNAVAILABLE. Undefined: there is no such topic. */
 export async function countPartitions(topics: TopicLookup, cluster: string, topic: string): Promise<number | undefined> {
