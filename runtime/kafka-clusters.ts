@@ -1,9 +1,8 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { ConfigError, readConfig, type Values } from './config.ts'
+import { createPrivateKey } from 'node:crypto'
+import { readConfig, type Values } from './config.ts'
 import { clusterNames, defaultCluster, kafkaClusterSettings, prefixOf } from './kafka-settings.ts'
-import { readSettingFile } from './read-setting-file.ts'
-
-type Env = Readonly<Record<string, string | undefined>>
+import { type Env, readNamed } from './named-settings.ts'
+import { readCertificate, readSettingFile, readSettingSecret } from './read-setting-file.ts'
 
 /** One Kafka cluster, as the environment describes it; files are read. */
 export interface KafkaClusterConfig {
@@ -24,40 +23,14 @@ type ClusterValues = Values<ReturnType<typeof kafkaClusterSettings>>
 
 /** `default` and all further clusters, and everything that is wrong with their settings: none of them is to be used then. */
 export function readKafkaClusters(env: Env): { readonly clusters: KafkaClusterConfig[]; readonly problems: string[] } {
-  const problems: string[] = []
-  const clusters: KafkaClusterConfig[] = []
-  const names = [defaultCluster, ...namesIn(env, problems)]
-  for (const name of names) {
-    const prefix = prefixOf(name)
-    try {
-      const values = readConfig(kafkaClusterSettings(prefix), env)
-      clusters.push(clusterOf(name, prefix, values, problems))
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error
-      problems.push(...error.problems)
-    }
-  }
-  const twice = names.find((name, at) => names.findIndex((each) => prefixOf(each) === prefixOf(name)) !== at)
-  if (twice !== undefined) problems.push(`FERRY_KAFKA_CLUSTERS: two clusters have the variables ${prefixOf(twice)}*`)
-  return { clusters, problems: [...problems, ...findUnlisted(env, names)] }
-}
-
-function namesIn(env: Env, problems: string[]): readonly string[] {
-  const names = clusterNames('FERRY_KAFKA_CLUSTERS', { default: '', description: '' })
-  try {
-    return readConfig({ names }, env).names
-  } catch (error) {
-    problems.push(...(error as ConfigError).problems)
-    return []
-  }
-}
-
-/** Settings of a cluster that nobody listed: most likely a name that was written in two ways. */
-function findUnlisted(env: Env, names: readonly string[]): string[] {
-  const prefixes = names.map(prefixOf)
-  return Object.keys(env)
-    .filter((each) => /^FERRY_KAFKA_[A-Z0-9_]+_BROKERS$/.test(each) && !prefixes.includes(each.slice(0, -'BROKERS'.length)))
-    .map((each) => `${each} is set, and FERRY_KAFKA_CLUSTERS names no cluster that it is of: add its name there`)
+  const list = 'FERRY_KAFKA_CLUSTERS'
+  const { found: clusters, problems } = readNamed(env, {
+    ...{ words: ['cluster', 'clusters'], unlisted: defaultCluster, env: list },
+    ...{ names: clusterNames(list, { default: '', description: '' }), prefixOf },
+    place: { pattern: /^FERRY_KAFKA_[A-Z0-9_]+_BROKERS$/, name: 'BROKERS' },
+    read: (name, prefix, found) => clusterOf(name, prefix, readConfig(kafkaClusterSettings(prefix), env), found),
+  })
+  return { clusters, problems }
 }
 
 function clusterOf(name: string, prefix: string, values: ClusterValues, problems: string[]): KafkaClusterConfig {
@@ -86,16 +59,8 @@ function tlsOf(prefix: string, values: ClusterValues, problems: string[]): Kafka
 
 /** Nothing of a key is printed, nor what its parser says of it. */
 function checkPem(prefix: string, { ca, cert, key }: { ca: string; cert: string; key: string }, problems: string[]): void {
-  const certificateIn = (name: string, pem: string): X509Certificate | undefined => {
-    try {
-      return pem === '' ? undefined : new X509Certificate(pem)
-    } catch {
-      problems.push(`${prefix}${name}: the file has no certificate in PEM (-----BEGIN CERTIFICATE-----)`)
-      return undefined
-    }
-  }
-  certificateIn('TLS_CA_FILE', ca)
-  const certificate = certificateIn('TLS_CERTIFICATE_FILE', cert)
+  readCertificate(`${prefix}TLS_CA_FILE`, ca, problems)
+  const certificate = readCertificate(`${prefix}TLS_CERTIFICATE_FILE`, cert, problems)
   if (key === '') return
   try {
     const privateKey = createPrivateKey(key)
@@ -114,10 +79,7 @@ function saslOf(prefix: string, values: ClusterValues, problems: string[]): Kafk
       problems.push(`${prefix}SASL_MECHANISM is none, and a user, a password or an OAuth server is given: say which mechanism`)
     return undefined
   }
-  if (kafkaSaslPassword !== '' && kafkaSaslPasswordFile !== '')
-    problems.push(`${prefix}SASL_PASSWORD and ${prefix}SASL_PASSWORD_FILE are both given: take one away`)
-  const password =
-    kafkaSaslPassword || readSettingFile(`${prefix}SASL_PASSWORD_FILE`, kafkaSaslPasswordFile, problems).replace(/\r?\n$/, '')
+  const password = readSettingSecret(`${prefix}SASL_PASSWORD`, kafkaSaslPassword, kafkaSaslPasswordFile, problems)
   if (username === '') problems.push(`${prefix}SASL_USERNAME is not set, and ${mechanism} needs it`)
   if (kafkaSaslPassword === '' && kafkaSaslPasswordFile === '')
     problems.push(`${prefix}SASL_PASSWORD_FILE (or ${prefix}SASL_PASSWORD) is not set, and ${mechanism} needs it`)
