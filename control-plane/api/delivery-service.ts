@@ -24,7 +24,7 @@ import { type Counts, type VerifyLimits, type VerifySources, verifyRange } from 
 import type { Fleet } from '../fleet/fleet.ts'
 import type { LeaderClient } from '../fleet/leader-client.ts'
 import { answer, callerOf, refuseInvalid } from './answer.ts'
-import { answerFleet } from './fleet-errors.ts'
+import { onLeader } from './on-leader.ts'
 
 /** These tell what is wrong by the contract together with what it cannot say. */
 export const selfCheckingDeliveryMethods = [DeliveryService.method.listAttempts] as const
@@ -51,7 +51,7 @@ export interface DeliveryServiceOptions {
 export function deliveryService(options: DeliveryServiceOptions): ServiceImpl<typeof DeliveryService> {
   const { log, pageLimits, verifyLimits, nowMs } = options
   const subject = async (name: string) => subjectOf(await options.useCase(name))
-  const order = async (name: string, deliveries: WaitingDeliveries, kind: LaneOrder['kind'], reason: string): Promise<void> => {
+  const order = async (name: string, deliveries: WaitingDeliveries, kind: LaneOrder['kind'], reason: string) => {
     const { partition, fromOffset, toOffset } = deliveries
     const first = Number(fromOffset)
     const last = toOffset === undefined ? first : Number(toOffset) - 1
@@ -62,6 +62,7 @@ export function deliveryService(options: DeliveryServiceOptions): ServiceImpl<ty
     const lane = laneOf(await subject(name), partition)
     await orderDeliveries(options.redis, lane, { kind, first, last, reason }, options.inboxMax)
     options.fleet.markInbox(lane)
+    return {}
   }
   return {
     listAttempts: (request) =>
@@ -92,25 +93,24 @@ export function deliveryService(options: DeliveryServiceOptions): ServiceImpl<ty
           verifyTime: timestampFromMs(nowMs()),
         }
       }),
-    skipDeliveries: (request, context) =>
-      answerFleet(async () => {
-        if (options.fleet.lead() === undefined)
-          return options.leader.call(DeliveryService, context.requestHeader, (client, call) =>
-            client.skipDeliveries(request, call),
-          )
-        const reason = `skipped by ${callerOf(context).actor}: ${request.reason}`
-        await order(request.useCase, request.deliveries!, 'SKIP', reason)
-        return {}
-      }),
+    skipDeliveries: (request, context) => {
+      const reason = `skipped by ${callerOf(context).actor}: ${request.reason}`
+      return onLeader(
+        options,
+        DeliveryService,
+        context,
+        (client, call) => client.skipDeliveries(request, call),
+        () => order(request.useCase, request.deliveries!, 'SKIP', reason),
+      )
+    },
     retryDeliveries: (request, context) =>
-      answerFleet(async () => {
-        if (options.fleet.lead() === undefined)
-          return options.leader.call(DeliveryService, context.requestHeader, (client, call) =>
-            client.retryDeliveries(request, call),
-          )
-        await order(request.useCase, request.deliveries!, 'RETRY', '')
-        return {}
-      }),
+      onLeader(
+        options,
+        DeliveryService,
+        context,
+        (client, call) => client.retryDeliveries(request, call),
+        () => order(request.useCase, request.deliveries!, 'RETRY', ''),
+      ),
     getLag: ({ useCase }) =>
       answer(async () => {
         const { records, parked, etaMs, partitions } = await getLag(options, await subject(useCase), nowMs())

@@ -5,26 +5,30 @@ import type { Fleet } from '../fleet/fleet.ts'
 import type { LaneView } from '../fleet/lane-view.ts'
 import type { LeaderClient } from '../fleet/leader-client.ts'
 import type { Worker } from '../fleet/workers.ts'
-import { answerFleet } from './fleet-errors.ts'
+import { onLeader } from './on-leader.ts'
 
 /** The contract's FleetService. Only the leader knows; other replicas ask it. */
 export function fleetService(fleet: Fleet, leader: LeaderClient): ServiceImpl<typeof FleetService> {
   return {
     listWorkers: (request, context) =>
-      answerFleet(async () => {
-        if (fleet.lead() === undefined) {
-          return leader.call(FleetService, context.requestHeader, (client, options) => client.listWorkers(request, options))
-        }
-        return { workers: fleet.workers().map(writeWorker) }
-      }),
+      onLeader(
+        { fleet, leader },
+        FleetService,
+        context,
+        (client, options) => client.listWorkers(request, options),
+        async () => ({ workers: fleet.workers().map(writeWorker) }),
+      ),
     listLanes: (request, context) =>
-      answerFleet(async () => {
-        if (fleet.lead() === undefined) {
-          return leader.call(FleetService, context.requestHeader, (client, options) => client.listLanes(request, options))
-        }
-        const { lanes, nextPageToken } = await fleet.lanes(request.useCase, request.pageSize, request.pageToken)
-        return { lanes: lanes.map(writeLane), nextPageToken }
-      }),
+      onLeader(
+        { fleet, leader },
+        FleetService,
+        context,
+        (client, options) => client.listLanes(request, options),
+        async () => {
+          const { lanes, nextPageToken } = await fleet.lanes(request.useCase, request.pageSize, request.pageToken)
+          return { lanes: lanes.map(writeLane), nextPageToken }
+        },
+      ),
   }
 }
 

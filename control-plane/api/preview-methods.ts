@@ -15,7 +15,7 @@ import { FleetError } from '../fleet/fleet-error.ts'
 import type { LeaderClient } from '../fleet/leader-client.ts'
 import type { TrialAnswer, Trials, Wanted } from '../trials/trials.ts'
 import type { Registry } from '../use-cases/registry.ts'
-import { answerFleet } from './fleet-errors.ts'
+import { onLeader } from './on-leader.ts'
 
 export interface PreviewParts {
   readonly registry: Pick<Registry, 'draft'>
@@ -54,22 +54,16 @@ export function previewMethods(parts: PreviewParts): Pick<ServiceImpl<typeof Use
   }
 }
 
-/** The leader hears workers: another replica hands the call to it. */
+/** The leader hears workers. It is given as long as a trial takes. */
 const led = <T>(
-  { fleet, leader, timeoutMs }: PreviewParts,
+  parts: PreviewParts,
   context: HandlerContext,
   handOn: (client: Client<typeof UseCaseService>, options: CallOptions) => Promise<T>,
   work: () => Promise<T>,
-): Promise<T> =>
-  answerFleet(() => {
-    if (fleet.lead() !== undefined) return work()
-    return leader.call(UseCaseService, context.requestHeader, (client, options) =>
-      handOn(client, {
-        ...options,
-        timeoutMs: Math.min(timeoutMs + WAY_BACK_MS, context.timeoutMs() ?? Number.POSITIVE_INFINITY),
-      }),
-    )
-  })
+): Promise<T> => {
+  const timeoutMs = Math.min(parts.timeoutMs + WAY_BACK_MS, context.timeoutMs() ?? Number.POSITIVE_INFINITY)
+  return onLeader(parts, UseCaseService, context, (client, options) => handOn(client, { ...options, timeoutMs }), work)
+}
 
 const withoutUseCase = <R extends PreviewRequest | TestRequest>({ useCase: _, ...rest }: R): Omit<R, 'useCase'> => rest
 
