@@ -49,7 +49,10 @@ if (command.entry !== undefined) {
   const entry = join(root, command.entry)
   if (!existsSync(entry)) fail(1, `there is no ${command.entry} in this version of Ferry: npm run ${name} has nothing to run`)
   const path = `${binDir}${delimiter}${searchPath()}`
-  process.exitCode = await runEntry(join(binDir, 'node'), [entry, ...args], { ...process.env, PATH: path })
+  // What Node has compiled once is kept: every process of a stack starts with a third of the work.
+  const compileCache = process.env.NODE_COMPILE_CACHE ?? join(root, '.local', 'compile-cache')
+  const env = { ...process.env, PATH: path, NODE_COMPILE_CACHE: compileCache }
+  process.exitCode = await runEntry(join(binDir, 'node'), [entry, ...args], env)
 }
 
 function say(line) {
