@@ -3,6 +3,7 @@ import type { Interceptor, ServiceImpl } from '@connectrpc/connect'
 import { file_google_rpc_error_details } from '../../proto/gen/google/rpc/error_details_pb.ts'
 import { Health } from '../../proto/gen/grpc/health/v1/health_pb.ts'
 import { ServerReflection } from '../../proto/gen/grpc/reflection/v1/reflection_pb.ts'
+import { readAccessRules } from '../access/access-rule.ts'
 import { boundCall } from './bound-call.ts'
 import { startGrpcListener } from './grpc-listener.ts'
 import { createHealth, type HealthOptions } from './health.ts'
@@ -41,13 +42,17 @@ export type ServeHandle = {
   stop(deadlineMs: number): Promise<boolean>
 }
 
-/** Serves one implementation of each service twice: gRPC with reflection and health, and Connect over HTTP/1.1 beside the probes. */
+/**
+ * Serves one implementation of each service twice: gRPC with reflection and health, and Connect over HTTP/1.1 beside the probes.
+ * Throws when a method does not say who may call it.
+ */
 export async function serve<const S extends readonly DescService[]>(options: ServeOptions<S>): Promise<ServeHandle> {
   const limits = { ...defaultServeLimits, ...options.limits }
   const { log, grpc, http, registry } = options
   const pairs: readonly (readonly [DescService, object])[] = options.services
   const services = pairs.map(([service, implementation]) => serviceEntry(service, implementation))
   compileRules(services.map((entry) => entry.service))
+  readAccessRules(services.map((entry) => entry.service))
   const stopping = new AbortController()
   const cutting = new AbortController()
   const ready = (): readonly string[] => (stopping.signal.aborted ? ['the server is stopping'] : readReasons(options.ready, log))
