@@ -107,7 +107,8 @@ export class Flow implements AsyncDisposable {
   async finish(promised: Repeats, timeoutMs: number): Promise<Counts> {
     await this.#stop()
     const counts = await certificate(this.#fleet, this.useCase, timeoutMs)
-    const hear = () => judge(this.#fleet, this.useCase, this.topic, this.endpoint, { crashed: promised !== 'NONE' })
+    const hear = () =>
+      judge(this.#fleet, this.useCase, this.topic, this.endpoint, { crashed: promised === 'UNLOGGED' || promised === 'COUNTED' })
     const patience = performance.now() + lateRowsMsMax
     let judged = await hear()
     while (judged.problems.length > 0 && performance.now() < patience) {
@@ -122,10 +123,17 @@ export class Flow implements AsyncDisposable {
     }
   }
 
-  #broken(promised: Repeats, { missing }: { readonly missing: number }, { repeats, repeatsOfLogged }: Judgement): string[] {
+  #broken(
+    promised: Repeats,
+    { missing }: { readonly missing: number },
+    { repeats, repeatsOfLogged, lostAnswers }: Judgement,
+  ): string[] {
     return [
       ...(missing > 0 ? [`${missing} records are missing`] : []),
       ...(promised === 'NONE' && repeats > 0 ? [`${repeats} repeats, none are promised`] : []),
+      ...(promised === 'LOST_ANSWERS' && repeats > lostAnswers
+        ? [`${repeats} repeats, ${lostAnswers} of answers that got lost`]
+        : []),
       // In KEY order an end above an earlier open one of its key does not count: it is sent again, although the log has it.
       ...(promised === 'UNLOGGED' && repeatsOfLogged > 0 && !this.isKeyed
         ? [`${repeatsOfLogged} repeats of what the log had`]

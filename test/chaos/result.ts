@@ -1,8 +1,8 @@
 /**
- * What Ferry promises of repeats under a fault: none; of what the log did not have yet only; or as many as there are, counted, because
- * state was lost.
+ * What Ferry promises of repeats under a fault: none; of answers only that got lost between the endpoint and Ferry; of what the log did not
+ * have yet only; or as many as there are, counted, because state was lost.
  */
-export type Repeats = 'NONE' | 'UNLOGGED' | 'COUNTED'
+export type Repeats = 'NONE' | 'LOST_ANSWERS' | 'UNLOGGED' | 'COUNTED'
 
 /** What the judge has counted, of one use case or several. */
 export interface Counts {

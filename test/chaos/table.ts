@@ -1,6 +1,6 @@
 import type { Result } from './result.ts'
 
-const promises = { NONE: 'none', UNLOGGED: 'unlogged only', COUNTED: 'counted' }
+const promises = { NONE: 'none', LOST_ANSWERS: 'lost answers only', UNLOGGED: 'unlogged only', COUNTED: 'counted' }
 
 const columns: readonly (readonly [name: string, of: (result: Result) => string | number])[] = [
   ['scenario', (result) => result.scenario],

@@ -7,6 +7,8 @@ export interface RequestCounts {
   readonly repeats: number
   /** Of them, those whose record was sent again although the log had the earlier success. */
   readonly repeatsOfLogged: number
+  /** Of them, those whose earlier answer got lost on its way: the endpoint gave it, and the log has the attempt as one that met a reset or a timeout. */
+  readonly lostAnswers: number
   /** Requests that the log does not have: their worker was killed before its flush. */
   readonly lostRows: number
 }
@@ -15,7 +17,8 @@ export interface RequestCounts {
 const onTheWayMsMax = 500
 
 /** No answer reached the worker, or it had stopped waiting: the endpoint may still have answered. */
-const withoutAnswer = new Set(['ABORTED', 'TIMEOUT', 'CONNECTION_RESET', 'CONNECTION_FAILED'])
+const lostOnTheWay = new Set(['TIMEOUT', 'CONNECTION_RESET', 'CONNECTION_FAILED'])
+const withoutAnswer = new Set(['ABORTED', ...lostOnTheWay])
 
 /**
  * The endpoint's record against the log's: every request is in the log exactly once, with the status that it was answered with, and
@@ -48,7 +51,7 @@ export function judgeRequests(requests: readonly Received[], log: Log, crashed: 
       problems.add('attempts without their outcome', name)
     if (row.status !== 0 && !received.has(name)) problems.add('answers in the log that nobody gave', `${name} ${row.status}`)
   }
-  return { ...countRepeats(requests, ended), lostRows }
+  return { ...countRepeats(requests, rows, ended), lostRows }
 }
 
 const endName = (row: LoggedAttempt): string => `${requestName(row)} ${row.outcome}`
@@ -100,7 +103,7 @@ function judgeRow(row: LoggedAttempt, request: Received, problems: Problems): vo
   problems.add('answers that the log has otherwise', `${name} was ${request.status}, log ${row.status} ${row.reason}`)
 }
 
-function countRepeats(requests: readonly Received[], ended: ReadonlySet<string>) {
+function countRepeats(requests: readonly Received[], rows: ReadonlyMap<string, LoggedAttempt>, ended: ReadonlySet<string>) {
   const successes = new Map<string, Received[]>()
   for (const request of requests.filter(isSuccess)) {
     const name = recordName(request)
@@ -108,10 +111,15 @@ function countRepeats(requests: readonly Received[], ended: ReadonlySet<string>)
   }
   let repeats = 0
   let repeatsOfLogged = 0
+  let lostAnswers = 0
   for (const all of successes.values()) {
-    const inOrder = all.sort((a, b) => a.answerOrder - b.answerOrder)
-    repeats += inOrder.length - 1
-    repeatsOfLogged += inOrder.slice(0, -1).filter((each) => ended.has(`${requestName(each)} DELIVERED`)).length
+    const earlier = all.sort((a, b) => a.answerOrder - b.answerOrder).slice(0, -1)
+    repeats += earlier.length
+    repeatsOfLogged += earlier.filter((each) => ended.has(`${requestName(each)} DELIVERED`)).length
+    lostAnswers += earlier.filter((each) => isLostAnswer(rows.get(requestName(each)))).length
   }
-  return { repeats, repeatsOfLogged }
+  return { repeats, repeatsOfLogged, lostAnswers }
 }
+
+const isLostAnswer = (row: LoggedAttempt | undefined): boolean =>
+  row !== undefined && row.outcome === 'RETRY' && row.status === 0 && lostOnTheWay.has(row.reason)

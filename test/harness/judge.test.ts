@@ -167,3 +167,14 @@ test('a record that is sent again although the log had its success is counted ap
   const evidence = { ...twice, requests: [...good.requests, request(3, 1, 200, 5, { epoch: 11 })], crashed: true }
   expect(judgeEvidence(evidence)).toMatchObject({ problems: [], repeats: 1, repeatsOfLogged: 1 })
 })
+
+test('a repeat after an answer that got lost is counted apart, when the log has the attempt without an answer', () => {
+  const requests = [...good.requests, request(3, 2, 200, 5)]
+  const sentAgain = (reason: string) => ({
+    ...withLog([...attempts.slice(0, -1), row(3, 1, 0, { outcome: 'RETRY', reason }), row(3, 2, 200)]),
+    requests,
+  })
+  expect(judgeEvidence(sentAgain('CONNECTION_RESET'))).toMatchObject({ problems: [], repeats: 1, lostAnswers: 1 })
+  // Ferry broke it off itself: that is not the endpoint's doing.
+  expect(judgeEvidence(sentAgain('ABORTED'))).toMatchObject({ problems: [], repeats: 1, lostAnswers: 0 })
+})

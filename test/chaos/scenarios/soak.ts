@@ -38,7 +38,7 @@ if (kind === 'soak')
   scenario(
     `soak, seed ${seed}`,
     {
-      ...{ fault: 'none but endpoints that change', repeats: 'NONE', seed, flows },
+      ...{ fault: 'none but endpoints that change', repeats: 'LOST_ANSWERS', seed, flows },
       ...{ settleMsMax: 180_000, timeoutMs: minutes * 60_000 + 600_000 },
     },
     soak,
