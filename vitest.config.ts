@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { LongestFirst } from './test/longest-first.ts'
 
 /** One machine runs the whole stack beside the tests: so many files at a time, each in a process of its own. End-to-end tests mostly wait. */
 const unitWorkers = 2
@@ -9,6 +10,7 @@ export default defineConfig({
     globalSetup: ['test/global-setup.ts'],
     pool: 'forks',
     teardownTimeout: 30_000,
+    sequence: { sequencer: LongestFirst },
     // kafkajs asks for timers in the past; Node tells of it in each process.
     execArgv: ['--disable-warning=TimeoutNegativeWarning'],
     projects: [
