@@ -112,6 +112,12 @@ export const controlPlaneSettings = {
     max: 2 ** 40,
     description: 'A question that groups more goes on on the disk of ClickHouse.',
   }),
+  verifyOffsetsMax: wholeNumber('FERRY_VERIFY_OFFSETS_MAX', {
+    default: '20000000',
+    min: 1000,
+    max: 1_000_000_000,
+    description: 'Offsets that one call of VerifyRange counts; CreateVerification counts more, beside its call.',
+  }),
   retryBatchesMax: wholeNumber('FERRY_RETRY_BATCHES_MAX', {
     default: '100',
     min: 1,

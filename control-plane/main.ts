@@ -56,6 +56,8 @@ import { Registry } from './use-cases/registry.ts'
 import { UseCaseSecrets } from './use-cases/use-case-secrets.ts'
 
 const samplesPrefix = 'ferry:{control}:lag:'
+/** So many offsets are counted with one question to the log. */
+const verifySliceOffsets = 2_000_000
 
 /** Connections come by themselves, now or later; nothing here waits for one. */
 function connect(config: ControlPlaneConfig, log: Logger) {
@@ -210,7 +212,7 @@ async function listen(config: ControlPlaneConfig, parts: Parts, log: Logger): Pr
     ...{ log: reader, redis, offsets: source, spool, samplesPrefix, nowMs: Date.now },
     useCase: (name) => useCases.registry.get(name),
     pageLimits: { pageBytesMax: 3 << 20 },
-    verifyLimits: { ...limits, sliceOffsetsMax: 10_000_000 },
+    verifyLimits: { ...limits, sliceOffsetsMax: verifySliceOffsets, offsetsMax: config.verifyOffsetsMax },
     ...{ fleet, leader, inboxMax: config.inboxMax },
   })
   return serve({

@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf'
+import { timestampNow } from '@bufbuild/protobuf/wkt'
 import { Code, ConnectError, createClient, createRouterTransport } from '@connectrpc/connect'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { DeliveryState, Outcome } from '../../proto/gen/ferry/v1/delivery_pb.ts'
@@ -22,17 +23,26 @@ beforeAll(async () => {
 afterAll(() => log.close())
 
 function connect({ name, uid, cluster, topic }: Subject, end: () => number) {
-  const offsets = { endOffsets: async () => new Map([[0, end()]]), startOffsets: async () => new Map([[0, 0]]) }
+  const offsets = {
+    endOffsets: async () => new Map([[0, end()]]),
+    ...{ startOffsets: async () => new Map([[0, 0]]), topicId: async () => 'id', offsetsAt: async () => new Map() },
+  }
   const service = deliveryService({
     ...{ log: log.reader, redis: log.redis, offsets, samplesPrefix: `ferry:{test}:lag:`, nowMs: Date.now },
     spool: { waiting: async () => 0 },
     useCase: async (asked) => {
       if (asked !== name) throw new UseCaseError('USE_CASE_NOT_FOUND', `there is no use case ${asked}`)
-      return create(UseCaseSchema, { name, uid, spec: { source: { cluster, topic } } })
+      return create(UseCaseSchema, { name, uid, createTime: timestampNow(), spec: { source: { cluster, topic } } })
     },
     pageLimits: { pageBytesMax: 3 << 20 },
     ...{ fleet: { lead: () => ({ term: 1 }), markInbox: (lane) => marked.push(lane.partition) }, leader, inboxMax: 2 },
-    verifyLimits: { executionTimeoutMs: 20_000, rowsToReadMax: 1e9, groupBytesMax: 1 << 28, sliceOffsetsMax: 1e6 },
+    verifyLimits: {
+      executionTimeoutMs: 20_000,
+      rowsToReadMax: 1e9,
+      groupBytesMax: 1 << 28,
+      sliceOffsetsMax: 1e6,
+      offsetsMax: 1e6,
+    },
   })
   const interceptors = [validateRequest(selfCheckingDeliveryMethods)]
   const transport = createRouterTransport((router) => router.service(DeliveryService, service), { router: { interceptors } })

@@ -1,11 +1,9 @@
 import { create } from '@bufbuild/protobuf'
-import { DurationSchema, timestampFromMs } from '@bufbuild/protobuf/wkt'
+import { DurationSchema } from '@bufbuild/protobuf/wkt'
 import type { ServiceImpl } from '@connectrpc/connect'
 import {
   DeliveryService,
   ListAttemptsRequestSchema,
-  type RangeCounts,
-  RangeCountsSchema,
   type WaitingDeliveries,
 } from '../../proto/gen/ferry/v1/delivery_service_pb.ts'
 import type { UseCase } from '../../proto/gen/ferry/v1/use_case_pb.ts'
@@ -19,12 +17,14 @@ import { orderDeliveries } from '../attempts/order-deliveries.ts'
 import { listAttempts, type PageLimits } from '../attempts/query.ts'
 import { refuse } from '../attempts/query-error.ts'
 import { laneOf, subjectOf } from '../attempts/subject.ts'
-import type { TopicOffsets } from '../attempts/topic-offsets.ts'
-import { type Counts, type VerifyLimits, type VerifySources, verifyRange } from '../attempts/verify-range.ts'
+import type { VerifiedTopic } from '../attempts/topic-offsets.ts'
+import { type VerifySources, verifiedUseCase } from '../attempts/verify-plan.ts'
+import { type VerifyLimits, verifyRange } from '../attempts/verify-range.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import type { LeaderClient } from '../fleet/leader-client.ts'
 import { answer, callerOf, refuseInvalid } from './answer.ts'
 import { onLeader } from './on-leader.ts'
+import { askedOf, verifiedMessage } from './verification-messages.ts'
 
 /** These tell what is wrong by the contract together with what it cannot say. */
 export const selfCheckingDeliveryMethods = [DeliveryService.method.listAttempts] as const
@@ -32,7 +32,7 @@ export const selfCheckingDeliveryMethods = [DeliveryService.method.listAttempts]
 export interface DeliveryServiceOptions {
   readonly log: LogReader
   readonly redis: Redis
-  readonly offsets: TopicOffsets
+  readonly offsets: VerifiedTopic
   readonly spool: VerifySources['spool']
   /** Throws UseCaseError when there is none. */
   readonly useCase: (name: string) => Promise<UseCase>
@@ -76,22 +76,10 @@ export function deliveryService(options: DeliveryServiceOptions): ServiceImpl<ty
       answer(async () => ({
         delivery: await getDelivery(options, pageLimits, await subject(useCase), partition, Number(offset)),
       })),
-    verifyRange: ({ useCase, ranges }) =>
+    verifyRange: (request) =>
       answer(async () => {
-        const asked = ranges.map(({ partition, fromOffset, toOffset }) => ({
-          ...{ partition, from: numberOf(fromOffset), to: numberOf(toOffset) },
-        }))
-        const verified = await verifyRange(options, verifyLimits, await subject(useCase), asked)
-        const { total, partitions, spooledInserts, complete } = verified
-        return {
-          ...{ total: countsOf(total), spooledInserts: BigInt(spooledInserts) },
-          partitions: partitions.map(({ partition, from, to, counts, missing }) => ({
-            ...{ partition, fromOffset: BigInt(from), toOffset: BigInt(to), counts: countsOf(counts) },
-            missing: missing.map(({ first, last }) => ({ firstOffset: BigInt(first), lastOffset: BigInt(last) })),
-          })),
-          complete,
-          verifyTime: timestampFromMs(nowMs()),
-        }
+        const useCase = verifiedUseCase(await options.useCase(request.useCase))
+        return verifiedMessage(await verifyRange(options, verifyLimits, useCase, askedOf(request), nowMs()))
       }),
     skipDeliveries: (request, context) => {
       const reason = `skipped by ${callerOf(context).actor}: ${request.reason}`
@@ -125,10 +113,5 @@ export function deliveryService(options: DeliveryServiceOptions): ServiceImpl<ty
   }
 }
 
-const numberOf = (offset: bigint | undefined): number | undefined => (offset === undefined ? undefined : Number(offset))
-
 const durationOf = (ms: number) =>
   create(DurationSchema, { seconds: BigInt(Math.floor(ms / 1000)), nanos: (ms % 1000) * 1_000_000 })
-
-const countsOf = (counts: Counts): RangeCounts =>
-  create(RangeCountsSchema, Object.fromEntries(Object.entries(counts).map(([name, count]) => [name, BigInt(count)])))

@@ -15,6 +15,7 @@ export type ViolationReason =
   | 'OFFSET_ORDER'
   | 'OFFSET_BEYOND_END'
   | 'TIME_ORDER'
+  | 'OFFSET_AND_TIME'
   | 'REQUEST_ID_REUSED'
 
 /** Why a question about deliveries or retry batches is not answered. Closed; the API gives each a status. */

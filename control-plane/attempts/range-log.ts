@@ -1,16 +1,13 @@
-import type { Run } from '../../runtime/lane-keys.ts'
-import { skips } from './delivery-state.ts'
 import type { LogReader, ReadLimits } from './log-reader.ts'
 import type { Slice } from './offset-slices.ts'
-import { outcomeSql } from './outcome-rule.ts'
-import type { OutcomeRun } from './range-counts.ts'
+import { outcomeSql, rankSql } from './outcome-rule.ts'
+import type { OutcomeRun, RangeRun } from './range-counts.ts'
 import { type Subject, subjectParams, subjectSql } from './subject.ts'
 
 /** What the log has about one slice. */
 export interface SliceFacts {
   readonly outcomes: OutcomeRun[]
-  readonly skipped: Run[]
-  readonly holes: Run[]
+  readonly ranges: RangeRun[]
 }
 
 const narrow = 'Ask for fewer partitions or offsets in one call'
@@ -19,25 +16,32 @@ const boundsSql = `partition IN {partitions: Array(UInt32)} AND offset >= {lowes
   AND offset >= transform(partition, {partitions: Array(UInt32)}, {froms: Array(UInt64)}, toUInt64(0))
   AND offset < transform(partition, {partitions: Array(UInt32)}, {tos: Array(UInt64)}, toUInt64(0))`
 
-/** Offsets that follow each other and have the same outcome become one row: a million deliveries are usually a few. */
-const runsSql = `SELECT partition, decided AS outcome, min(offset) AS first, max(offset) AS last, sum(again) AS repeated
+/** Offsets that follow each other and have the same outcome and reason become one row: a million deliveries are usually a few. */
+const runsSql = `SELECT partition, decided AS outcome, why AS reason, min(offset) AS first, max(offset) AS last, sum(again) AS repeated
   FROM (
-    SELECT partition, offset, decided, again,
-      offset - row_number() OVER (PARTITION BY partition, decided ORDER BY offset) AS island
+    SELECT partition, offset, decided, why, again,
+      offset - row_number() OVER (PARTITION BY partition, decided, why ORDER BY offset) AS island
     FROM (
       SELECT partition, offset, ${outcomeSql} AS decided,
+        toString(if(decided = 'DELIVERED', maxIf(reason, outcome = 'DELIVERED'), argMax(reason, ${rankSql}))) AS why,
         greatest(uniqExactIf((round, epoch, attempt), outcome = 'DELIVERED'), 1) - 1 AS again
       FROM outcomes WHERE ${subjectSql} AND ${boundsSql} GROUP BY partition, offset
     )
   )
-  GROUP BY partition, decided, island ORDER BY partition, first`
+  GROUP BY partition, decided, why, island ORDER BY partition, first`
 
-const rangesSql = `SELECT DISTINCT partition, toString(kind) AS kind, run.1 AS first, run.2 AS last
+// The runs of a row rise: so rows that are all below or all above are left out before their runs are looked at.
+const rangesSql = `SELECT DISTINCT partition, toString(kind) AS kind, reason, run.1 AS first, run.2 AS last
   FROM ranges ARRAY JOIN runs AS run
-  WHERE ${subjectSql} AND partition IN {partitions: Array(UInt32)} AND run.2 >= {lowest: UInt64} AND run.1 < {highest: UInt64}`
+  WHERE ${subjectSql} AND partition IN {partitions: Array(UInt32)} AND runs[-1].2 >= {lowest: UInt64} AND runs[1].1 < {highest: UInt64}
+    AND run.2 >= {lowest: UInt64} AND run.1 < {highest: UInt64}`
 
 const startsSql = `SELECT partition, max(run.2) + 1 AS start FROM ranges ARRAY JOIN runs AS run
   WHERE ${subjectSql} AND kind = 'BEFORE_START' GROUP BY partition`
+
+const freshSql = `SELECT partition, min(offset) AS first FROM outcomes
+  WHERE ${subjectSql} AND partition IN {partitions: Array(UInt32)} AND record_time >= fromUnixTimestamp64Milli({sinceMs: Int64})
+  GROUP BY partition`
 
 // Grouped rather than uniqExact, because a grouping may go to disk.
 const attemptsSql = `SELECT partition, count() AS attempts FROM (
@@ -66,17 +70,21 @@ export class RangeLog {
 
   /** By partition. The slices must be of different partitions. */
   async facts(slices: readonly Slice[]): Promise<Map<number, SliceFacts>> {
-    const facts = new Map(slices.map(({ partition }) => [partition, { outcomes: [], skipped: [], holes: [] } as SliceFacts]))
+    const facts = new Map(slices.map(({ partition }) => [partition, { outcomes: [], ranges: [] } as SliceFacts]))
     const [runs, ranges] = await Promise.all([
       this.#select<OutcomeRun & { partition: number }>(runsSql, slices),
-      this.#select<Run & { partition: number; kind: string }>(rangesSql, slices),
+      this.#select<RangeRun & { partition: number }>(rangesSql, slices),
     ])
     for (const { partition, ...run } of runs) facts.get(partition)!.outcomes.push(run)
-    for (const { partition, kind, first, last } of ranges) {
-      const { skipped, holes } = facts.get(partition)!
-      ;(skips(kind) ? skipped : holes).push({ first, last })
-    }
+    for (const { partition, ...run } of ranges) facts.get(partition)!.ranges.push(run)
     return facts
+  }
+
+  /** By partition, the lowest offset of which the log has an outcome and whose record has a time of `sinceMs` (Unix) or later. */
+  async firstSince(partitions: readonly number[], sinceMs: number): Promise<Map<number, number>> {
+    const slices = partitions.map((partition) => ({ partition, from: 0, to: 0 }))
+    const rows = await this.#select<{ partition: number; first: number }>(freshSql, slices, { sinceMs })
+    return new Map(rows.map(({ partition, first }) => [partition, first]))
   }
 
   /** By partition: distinct attempts. Rows that have expired count until ClickHouse drops them. */
@@ -85,8 +93,9 @@ export class RangeLog {
     return new Map(rows.map(({ partition, attempts }) => [partition, attempts]))
   }
 
-  #select<Row>(sql: string, slices: readonly Slice[]): Promise<Row[]> {
+  #select<Row>(sql: string, slices: readonly Slice[], more: Readonly<Record<string, number>> = {}): Promise<Row[]> {
     const params = {
+      ...more,
       ...subjectParams(this.#subject),
       partitions: slices.map((slice) => slice.partition),
       froms: slices.map((slice) => slice.from),

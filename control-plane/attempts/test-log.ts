@@ -25,6 +25,8 @@ export interface GivenAttempt {
   readonly status?: number
   /** Unix ms. */
   readonly sentMs?: number
+  /** Unix ms of the record. */
+  readonly recordMs?: number
   readonly latencyMs?: number
   readonly expireMs?: number
   readonly key?: string
@@ -103,7 +105,7 @@ function attemptInsert({ uid, name, cluster, topic }: Subject, row: GivenAttempt
     attempt_time: sentMs,
     expire_time: Math.ceil((row.expireMs ?? sentMs + 3 * 86_400_000) / 1000),
     latency_us: (row.latencyMs ?? 2) * 1000,
-    record_time: sentMs - 1000,
+    record_time: row.recordMs ?? sentMs - 1000,
     key: row.key ?? '',
     key_hash: row.keyHash ?? 0,
     request_headers: { 'content-type': 'application/json' },

@@ -1,11 +1,11 @@
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { laneKeys, writeParked } from '../../runtime/lane-keys.ts'
 import { decidingRow } from './outcome-rule.ts'
 import type { AskedRange } from './resolve-ranges.ts'
-import { laneOf, type Subject } from './subject.ts'
+import type { Subject } from './subject.ts'
 import { newSubject, openTestLog, type TestLog } from './test-log.ts'
-import { type Verification, verifyRange } from './verify-range.ts'
+import { type Around, setLaneState, verifyAround } from './test-verify.ts'
+import type { Verification } from './verify-range.ts'
 
 let log: TestLog
 beforeAll(async () => {
@@ -13,30 +13,16 @@ beforeAll(async () => {
 })
 afterAll(() => log.close())
 
-const limits = { executionTimeoutMs: 30_000, rowsToReadMax: 100_000_000, groupBytesMax: 500_000_000, sliceOffsetsMax: 4_000_000 }
-
-function verify(
+const verify = (
   subject: Subject,
   ends: number[],
-  asked: AskedRange[] = [],
-  sliceOffsetsMax = limits.sliceOffsetsMax,
-  spooled = 0,
-): Promise<Verification> {
-  const endsByPartition = new Map(ends.map((end, partition) => [partition, end]))
-  const offsets = { endOffsets: async () => endsByPartition, startOffsets: async () => new Map<number, number>() }
-  const spool = { waiting: async () => spooled }
-  return verifyRange({ log: log.reader, redis: log.redis, offsets, spool }, { ...limits, sliceOffsetsMax }, subject, asked)
-}
+  ranges: AskedRange[] = [],
+  sliceOffsetsMax?: number,
+  around: Around = {},
+): Promise<Verification> => verifyAround(log, subject, ends, { ...around, ranges, ...(sliceOffsetsMax && { sliceOffsetsMax }) })
 
-async function setLane(subject: Subject, partition: number, cursor: number, parked: Record<number, number> = {}): Promise<void> {
-  const keys = laneKeys(laneOf(subject, partition))
-  await log.redis.hset(keys.lane, { epoch: 1, cursor })
-  for (const [offset, round] of Object.entries(parked)) {
-    const times = { attempts: 1, unpaid: 0, firstMs: 1, lastMs: 1, dueMs: 1 }
-    const where = { bytes: 1, where: 'K', batch: undefined, stale: false } as const
-    await log.redis.hset(keys.parked, offset, writeParked({ state: 'P', keyHash: undefined, ...times, round, ...where }))
-  }
-}
+const setLane = (subject: Subject, partition: number, cursor: number, parked: Record<number, number> = {}): Promise<void> =>
+  setLaneState(log, subject, partition, cursor, parked)
 
 const delivered = (from: number, to: number, partition = 0) =>
   Array.from({ length: to - from }, (_, index) => ({ partition, offset: from + index }))
@@ -49,7 +35,7 @@ test('a whole use case of which everything was delivered is complete', async () 
   expect(complete).toBe(true)
   expect(total).toEqual({
     ...{ offsets: 70, published: 70, holes: 0, delivered: 70, failed: 0, skipped: 0, superseded: 0, onTheWay: 0, missing: 0 },
-    ...{ repeated: 0, attempts: 70 },
+    ...{ expired: 0, repeated: 0, attempts: 70, outcomeCounts: new Map([['DELIVERED NONE', 70]]), holeCounts: new Map() },
   })
   expect(partitions.map(({ partition, from, to, missing }) => [partition, from, to, missing])).toEqual([
     [0, 0, 50, []],
@@ -63,10 +49,10 @@ test('while inserts wait in the spool nothing is missing, and nothing is complet
   await log.insertAttempts(subject, delivered(0, 40))
   const drained = await verify(subject, [50])
   expect([drained.complete, drained.spooledInserts, drained.total.missing, drained.total.onTheWay]).toEqual([false, 0, 10, 0])
-  const waiting = await verify(subject, [50], [], limits.sliceOffsetsMax, 3)
+  const waiting = await verify(subject, [50], [], undefined, { spooled: 3 })
   expect([waiting.complete, waiting.spooledInserts, waiting.total.missing, waiting.total.onTheWay]).toEqual([false, 3, 0, 10])
   expect(waiting.partitions[0]!.missing).toEqual([])
-  const whole = await verify(subject, [40], [], limits.sliceOffsetsMax, 1)
+  const whole = await verify(subject, [40], [], undefined, { spooled: 1 })
   expect([whole.complete, whole.total.delivered]).toEqual([false, 40])
 })
 
@@ -117,12 +103,23 @@ test('every kind of end, every kind of range, gaps, repeats and what waits are t
   expect(total.attempts).toBe(59 + 11 + 3)
   expect(partitions[0]!.missing).toEqual([{ first: 25, last: 25 }])
   expect(complete).toBe(false)
+  expect(Object.fromEntries(total.outcomeCounts)).toMatchObject({
+    ...{
+      'FAILED NON_RETRYABLE_STATUS': 2,
+      'SKIPPED FILTERED': 3,
+      'SKIPPED TOMBSTONE': 1,
+      'SKIPPED because': 1,
+      'SKIPPED DELETED': 1,
+    },
+  })
+  expect(Object.fromEntries(total.holeCounts)).toEqual({ TRANSACTION: 3, COMPACTED: 2, RETENTION: 1, TRUNCATED: 1 })
 
   const part = await verify(subject, [100], [{ partition: 0, from: 5, to: 26 }])
   expect(part.total).toMatchObject({ offsets: 21, holes: 5, published: 16, missing: 1, onTheWay: 0, repeated: 2 })
 
   for (const sliceOffsetsMax of [1, 7, 89]) {
-    expect(await verify(subject, [100], [], sliceOffsetsMax)).toEqual({ total, partitions, spooledInserts: 0, complete })
+    const piecemeal = await verify(subject, [100], [], sliceOffsetsMax)
+    expect(piecemeal).toMatchObject({ total, partitions, spooledInserts: 0, complete })
   }
 })
 

@@ -57,6 +57,11 @@ export class TopicSource {
     return leaders === undefined ? undefined : [...leaders.keys()].sort((a, b) => a - b)
   }
 
+  /** Another one when the topic is deleted and created again; empty when the brokers have no ids. */
+  async topicId(cluster: string, topic: string): Promise<string> {
+    return (await this.#describe(cluster, topic))?.topicId ?? ''
+  }
+
   /** Rejects when it is there already. replicationFactor -1: Kafka's default. */
   createTopic(
     cluster: string,
@@ -115,13 +120,19 @@ export class TopicSource {
 
   /** By partition; -1 where nobody leads. */
   async #leaders(cluster: string, topic: string): Promise<Map<number, number> | undefined> {
+    const found = await this.#describe(cluster, topic)
+    return found && new Map(found.partitionMetadata.map((each) => [each.partitionId, each.leader]))
+  }
+
+  /** Undefined when there is no such topic. */
+  async #describe(cluster: string, topic: string): Promise<TopicMetadata | undefined> {
     return this.#ask(cluster, async (open) => {
       const answer = await (open as unknown as Metadata).metadata({ topics: [topic] })
       const found = answer?.topicMetadata.find((each) => each.topic === topic)
       if (found === undefined) throw new Error(`no broker of cluster ${cluster} answers`)
       if (isAbsent(found)) return undefined
       if (found.topicErrorCode !== 0) throw new Error(`topic ${topic}: ${kafkaErrorName(found.topicErrorCode)}`)
-      return new Map(found.partitionMetadata.map((each) => [each.partitionId, each.leader]))
+      return found
     })
   }
 

@@ -1,11 +1,13 @@
-import type { RangeCounts } from '../../proto/gen/ferry/v1/delivery_service_pb.ts'
 import { LaneCondition, LaneState } from '../../proto/gen/ferry/v1/lane_pb.ts'
 import type { UseCase } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import type { RangeCounts } from '../../proto/gen/ferry/v1/verification_pb.ts'
 import type { Fleet } from './fleet.ts'
 import { waitUntil } from './wait-until.ts'
 
 /** VerifyRange over everything, as numbers. */
-export type Counts = { readonly [K in Exclude<keyof RangeCounts, '$typeName' | '$unknown'>]: number }
+export type Counts = {
+  readonly [K in Exclude<keyof RangeCounts, '$typeName' | '$unknown' | 'expired' | 'outcomeCounts' | 'holeCounts'>]: number
+}
 
 /** What VerifyRange says now. */
 export async function countNow(fleet: Fleet, { name }: UseCase): Promise<Counts & { readonly complete: boolean }> {

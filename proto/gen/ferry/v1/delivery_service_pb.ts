@@ -8,6 +8,8 @@ import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/vali
 import { file_ferry_v1_access } from "./access_pb.ts";
 import type { Attempt, Delivery, Outcome, Reason } from "./delivery_pb.ts";
 import { file_ferry_v1_delivery } from "./delivery_pb.ts";
+import type { VerifyRangeRequestSchema, VerifyRangeResponseSchema } from "./verification_pb.ts";
+import { file_ferry_v1_verification } from "./verification_pb.ts";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -16,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ferry/v1/delivery_service.proto.
  */
 export const file_ferry_v1_delivery_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9mZXJyeS92MS9kZWxpdmVyeV9zZXJ2aWNlLnByb3RvEghmZXJyeS52MSLEAwoNQXR0ZW1wdEZpbHRlchI2CghvdXRjb21lcxgBIAMoDjIRLmZlcnJ5LnYxLk91dGNvbWVCEbpIDpIBCxAKIgeCAQQQASAAEiMKCHN0YXR1c2VzGAIgAygFQhG6SA6SAQsQZCIHGgUY5wcoABI0CgdyZWFzb25zGAMgAygOMhAuZmVycnkudjEuUmVhc29uQhG6SA6SAQsQHiIHggEEEAEgABItCglmcm9tX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKB3RvX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKA2tleRgGIAEoCUIIukgFcgMYkE4SHwoJcGFydGl0aW9uGAcgASgFQge6SAQaAigASACIAQESIQoLZnJvbV9vZmZzZXQYCCABKANCB7pIBCICKABIAYgBARIfCgl0b19vZmZzZXQYCSABKANCB7pIBCICKABIAogBARIWCgR0ZXh0GAogASgJQgi6SAVyAxjoB0IMCgpfcGFydGl0aW9uQg4KDF9mcm9tX29mZnNldEIMCgpfdG9fb2Zmc2V0SgQICxAQIpkBChNMaXN0QXR0ZW1wdHNSZXF1ZXN0EhwKCHVzZV9jYXNlGAEgASgJQgq6SAdyBRABGJYBEicKBmZpbHRlchgCIAEoCzIXLmZlcnJ5LnYxLkF0dGVtcHRGaWx0ZXISHQoJcGFnZV9zaXplGAMgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YBCABKAlCCLpIBXIDGPQDIlQKFExpc3RBdHRlbXB0c1Jlc3BvbnNlEiMKCGF0dGVtcHRzGAEgAygLMhEuZmVycnkudjEuQXR0ZW1wdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiZwoSR2V0RGVsaXZlcnlSZXF1ZXN0EhwKCHVzZV9jYXNlGAEgASgJQgq6SAdyBRABGJYBEhoKCXBhcnRpdGlvbhgCIAEoBUIHukgEGgIoABIXCgZvZmZzZXQYAyABKANCB7pIBCICKAAiOwoTR2V0RGVsaXZlcnlSZXNwb25zZRIkCghkZWxpdmVyeRgBIAEoCzISLmZlcnJ5LnYxLkRlbGl2ZXJ5IooBChVTa2lwRGVsaXZlcmllc1JlcXVlc3QSHAoIdXNlX2Nhc2UYASABKAlCCrpIB3IFEAEYlgESNwoKZGVsaXZlcmllcxgCIAEoCzIbLmZlcnJ5LnYxLldhaXRpbmdEZWxpdmVyaWVzQga6SAPIAQESGgoGcmVhc29uGAMgASgJQgq6SAdyBRABGPQDIhgKFlNraXBEZWxpdmVyaWVzUmVzcG9uc2UibwoWUmV0cnlEZWxpdmVyaWVzUmVxdWVzdBIcCgh1c2VfY2FzZRgBIAEoCUIKukgHcgUQARiWARI3CgpkZWxpdmVyaWVzGAIgASgLMhsuZmVycnkudjEuV2FpdGluZ0RlbGl2ZXJpZXNCBrpIA8gBASIZChdSZXRyeURlbGl2ZXJpZXNSZXNwb25zZSJ8ChFXYWl0aW5nRGVsaXZlcmllcxIaCglwYXJ0aXRpb24YASABKAVCB7pIBBoCKAASHAoLZnJvbV9vZmZzZXQYAiABKANCB7pIBCICKAASHwoJdG9fb2Zmc2V0GAMgASgDQge6SAQiAigBSACIAQFCDAoKX3RvX29mZnNldCJnChJWZXJpZnlSYW5nZVJlcXVlc3QSHAoIdXNlX2Nhc2UYASABKAlCCrpIB3IFEAEYlgESMwoGcmFuZ2VzGAIgAygLMhguZmVycnkudjEuUGFydGl0aW9uUmFuZ2VCCbpIBpIBAxCQTiKOAQoOUGFydGl0aW9uUmFuZ2USGgoJcGFydGl0aW9uGAEgASgFQge6SAQaAigAEiEKC2Zyb21fb2Zmc2V0GAIgASgDQge6SAQiAigASACIAQESHwoJdG9fb2Zmc2V0GAMgASgDQge6SAQiAigASAGIAQFCDgoMX2Zyb21fb2Zmc2V0QgwKCl90b19vZmZzZXQizAEKE1ZlcmlmeVJhbmdlUmVzcG9uc2USJAoFdG90YWwYASABKAsyFS5mZXJyeS52MS5SYW5nZUNvdW50cxIzCgpwYXJ0aXRpb25zGAIgAygLMh8uZmVycnkudjEuUGFydGl0aW9uVmVyaWZpY2F0aW9uEhAKCGNvbXBsZXRlGAMgASgIEi8KC3ZlcmlmeV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg9zcG9vbGVkX2luc2VydHMYBSABKAMinwEKFVBhcnRpdGlvblZlcmlmaWNhdGlvbhIRCglwYXJ0aXRpb24YASABKAUSEwoLZnJvbV9vZmZzZXQYAiABKAMSEQoJdG9fb2Zmc2V0GAMgASgDEiUKBmNvdW50cxgEIAEoCzIVLmZlcnJ5LnYxLlJhbmdlQ291bnRzEiQKB21pc3NpbmcYBSADKAsyEy5mZXJyeS52MS5PZmZzZXRSdW4iNgoJT2Zmc2V0UnVuEhQKDGZpcnN0X29mZnNldBgBIAEoAxITCgtsYXN0X29mZnNldBgCIAEoAyLRAQoLUmFuZ2VDb3VudHMSDwoHb2Zmc2V0cxgBIAEoAxIRCglwdWJsaXNoZWQYAiABKAMSDQoFaG9sZXMYAyABKAMSEQoJZGVsaXZlcmVkGAQgASgDEg4KBmZhaWxlZBgFIAEoAxIPCgdza2lwcGVkGAYgASgDEhIKCnN1cGVyc2VkZWQYByABKAMSEgoKb25fdGhlX3dheRgIIAEoAxIPCgdtaXNzaW5nGAkgASgDEhAKCHJlcGVhdGVkGAogASgDEhAKCGF0dGVtcHRzGAsgASgDIi0KDUdldExhZ1JlcXVlc3QSHAoIdXNlX2Nhc2UYASABKAlCCrpIB3IFEAEYlgEihQEKDkdldExhZ1Jlc3BvbnNlEg8KB3JlY29yZHMYASABKAMSDgoGcGFya2VkGAIgASgDEiYKA2V0YRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIqCgpwYXJ0aXRpb25zGAQgAygLMhYuZmVycnkudjEuUGFydGl0aW9uTGFnImQKDFBhcnRpdGlvbkxhZxIRCglwYXJ0aXRpb24YASABKAUSDgoGY3Vyc29yGAIgASgDEg0KBWZsb29yGAMgASgDEhIKCmVuZF9vZmZzZXQYBCABKAMSDgoGcGFya2VkGAUgASgDMtoECg9EZWxpdmVyeVNlcnZpY2USYQoMTGlzdEF0dGVtcHRzEh0uZmVycnkudjEuTGlzdEF0dGVtcHRzUmVxdWVzdBoeLmZlcnJ5LnYxLkxpc3RBdHRlbXB0c1Jlc3BvbnNlIhKCgBkOCAEQARoIdXNlX2Nhc2USXgoLR2V0RGVsaXZlcnkSHC5mZXJyeS52MS5HZXREZWxpdmVyeVJlcXVlc3QaHS5mZXJyeS52MS5HZXREZWxpdmVyeVJlc3BvbnNlIhKCgBkOCAEQARoIdXNlX2Nhc2USXgoLVmVyaWZ5UmFuZ2USHC5mZXJyeS52MS5WZXJpZnlSYW5nZVJlcXVlc3QaHS5mZXJyeS52MS5WZXJpZnlSYW5nZVJlc3BvbnNlIhKCgBkOCAEQARoIdXNlX2Nhc2USTwoGR2V0TGFnEhcuZmVycnkudjEuR2V0TGFnUmVxdWVzdBoYLmZlcnJ5LnYxLkdldExhZ1Jlc3BvbnNlIhKCgBkOCAEQARoIdXNlX2Nhc2USZwoOU2tpcERlbGl2ZXJpZXMSHy5mZXJyeS52MS5Ta2lwRGVsaXZlcmllc1JlcXVlc3QaIC5mZXJyeS52MS5Ta2lwRGVsaXZlcmllc1Jlc3BvbnNlIhKCgBkOCAIQARoIdXNlX2Nhc2USagoPUmV0cnlEZWxpdmVyaWVzEiAuZmVycnkudjEuUmV0cnlEZWxpdmVyaWVzUmVxdWVzdBohLmZlcnJ5LnYxLlJldHJ5RGVsaXZlcmllc1Jlc3BvbnNlIhKCgBkOCAIQARoIdXNlX2Nhc2ViBnByb3RvMw", [file_buf_validate_validate, file_ferry_v1_access, file_ferry_v1_delivery, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Ch9mZXJyeS92MS9kZWxpdmVyeV9zZXJ2aWNlLnByb3RvEghmZXJyeS52MSLEAwoNQXR0ZW1wdEZpbHRlchI2CghvdXRjb21lcxgBIAMoDjIRLmZlcnJ5LnYxLk91dGNvbWVCEbpIDpIBCxAKIgeCAQQQASAAEiMKCHN0YXR1c2VzGAIgAygFQhG6SA6SAQsQZCIHGgUY5wcoABI0CgdyZWFzb25zGAMgAygOMhAuZmVycnkudjEuUmVhc29uQhG6SA6SAQsQHiIHggEEEAEgABItCglmcm9tX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKB3RvX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKA2tleRgGIAEoCUIIukgFcgMYkE4SHwoJcGFydGl0aW9uGAcgASgFQge6SAQaAigASACIAQESIQoLZnJvbV9vZmZzZXQYCCABKANCB7pIBCICKABIAYgBARIfCgl0b19vZmZzZXQYCSABKANCB7pIBCICKABIAogBARIWCgR0ZXh0GAogASgJQgi6SAVyAxjoB0IMCgpfcGFydGl0aW9uQg4KDF9mcm9tX29mZnNldEIMCgpfdG9fb2Zmc2V0SgQICxAQIpkBChNMaXN0QXR0ZW1wdHNSZXF1ZXN0EhwKCHVzZV9jYXNlGAEgASgJQgq6SAdyBRABGJYBEicKBmZpbHRlchgCIAEoCzIXLmZlcnJ5LnYxLkF0dGVtcHRGaWx0ZXISHQoJcGFnZV9zaXplGAMgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YBCABKAlCCLpIBXIDGPQDIlQKFExpc3RBdHRlbXB0c1Jlc3BvbnNlEiMKCGF0dGVtcHRzGAEgAygLMhEuZmVycnkudjEuQXR0ZW1wdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiZwoSR2V0RGVsaXZlcnlSZXF1ZXN0EhwKCHVzZV9jYXNlGAEgASgJQgq6SAdyBRABGJYBEhoKCXBhcnRpdGlvbhgCIAEoBUIHukgEGgIoABIXCgZvZmZzZXQYAyABKANCB7pIBCICKAAiOwoTR2V0RGVsaXZlcnlSZXNwb25zZRIkCghkZWxpdmVyeRgBIAEoCzISLmZlcnJ5LnYxLkRlbGl2ZXJ5IooBChVTa2lwRGVsaXZlcmllc1JlcXVlc3QSHAoIdXNlX2Nhc2UYASABKAlCCrpIB3IFEAEYlgESNwoKZGVsaXZlcmllcxgCIAEoCzIbLmZlcnJ5LnYxLldhaXRpbmdEZWxpdmVyaWVzQga6SAPIAQESGgoGcmVhc29uGAMgASgJQgq6SAdyBRABGPQDIhgKFlNraXBEZWxpdmVyaWVzUmVzcG9uc2UibwoWUmV0cnlEZWxpdmVyaWVzUmVxdWVzdBIcCgh1c2VfY2FzZRgBIAEoCUIKukgHcgUQARiWARI3CgpkZWxpdmVyaWVzGAIgASgLMhsuZmVycnkudjEuV2FpdGluZ0RlbGl2ZXJpZXNCBrpIA8gBASIZChdSZXRyeURlbGl2ZXJpZXNSZXNwb25zZSJ8ChFXYWl0aW5nRGVsaXZlcmllcxIaCglwYXJ0aXRpb24YASABKAVCB7pIBBoCKAASHAoLZnJvbV9vZmZzZXQYAiABKANCB7pIBCICKAASHwoJdG9fb2Zmc2V0GAMgASgDQge6SAQiAigBSACIAQFCDAoKX3RvX29mZnNldCItCg1HZXRMYWdSZXF1ZXN0EhwKCHVzZV9jYXNlGAEgASgJQgq6SAdyBRABGJYBIoUBCg5HZXRMYWdSZXNwb25zZRIPCgdyZWNvcmRzGAEgASgDEg4KBnBhcmtlZBgCIAEoAxImCgNldGEYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKgoKcGFydGl0aW9ucxgEIAMoCzIWLmZlcnJ5LnYxLlBhcnRpdGlvbkxhZyJkCgxQYXJ0aXRpb25MYWcSEQoJcGFydGl0aW9uGAEgASgFEg4KBmN1cnNvchgCIAEoAxINCgVmbG9vchgDIAEoAxISCgplbmRfb2Zmc2V0GAQgASgDEg4KBnBhcmtlZBgFIAEoAzLaBAoPRGVsaXZlcnlTZXJ2aWNlEmEKDExpc3RBdHRlbXB0cxIdLmZlcnJ5LnYxLkxpc3RBdHRlbXB0c1JlcXVlc3QaHi5mZXJyeS52MS5MaXN0QXR0ZW1wdHNSZXNwb25zZSISgoAZDggBEAEaCHVzZV9jYXNlEl4KC0dldERlbGl2ZXJ5EhwuZmVycnkudjEuR2V0RGVsaXZlcnlSZXF1ZXN0Gh0uZmVycnkudjEuR2V0RGVsaXZlcnlSZXNwb25zZSISgoAZDggBEAEaCHVzZV9jYXNlEl4KC1ZlcmlmeVJhbmdlEhwuZmVycnkudjEuVmVyaWZ5UmFuZ2VSZXF1ZXN0Gh0uZmVycnkudjEuVmVyaWZ5UmFuZ2VSZXNwb25zZSISgoAZDggBEAEaCHVzZV9jYXNlEk8KBkdldExhZxIXLmZlcnJ5LnYxLkdldExhZ1JlcXVlc3QaGC5mZXJyeS52MS5HZXRMYWdSZXNwb25zZSISgoAZDggBEAEaCHVzZV9jYXNlEmcKDlNraXBEZWxpdmVyaWVzEh8uZmVycnkudjEuU2tpcERlbGl2ZXJpZXNSZXF1ZXN0GiAuZmVycnkudjEuU2tpcERlbGl2ZXJpZXNSZXNwb25zZSISgoAZDggCEAEaCHVzZV9jYXNlEmoKD1JldHJ5RGVsaXZlcmllcxIgLmZlcnJ5LnYxLlJldHJ5RGVsaXZlcmllc1JlcXVlc3QaIS5mZXJyeS52MS5SZXRyeURlbGl2ZXJpZXNSZXNwb25zZSISgoAZDggCEAEaCHVzZV9jYXNlYgZwcm90bzM", [file_buf_validate_validate, file_ferry_v1_access, file_ferry_v1_delivery, file_ferry_v1_verification, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Selects attempts. All fields that are set must match.
@@ -357,287 +359,6 @@ export const WaitingDeliveriesSchema: GenMessage<WaitingDeliveries> = /*@__PURE_
   messageDesc(file_ferry_v1_delivery_service, 9);
 
 /**
- * See VerifyRange.
- *
- * @generated from message ferry.v1.VerifyRangeRequest
- */
-export type VerifyRangeRequest = Message<"ferry.v1.VerifyRangeRequest"> & {
-  /**
-   * `namespaces/{namespace}/useCases/{id}`.
-   *
-   * @generated from field: string use_case = 1;
-   */
-  useCase: string;
-
-  /**
-   * Which offsets; empty means every partition from where the use case started to Kafka's end now.
-   *
-   * @generated from field: repeated ferry.v1.PartitionRange ranges = 2;
-   */
-  ranges: PartitionRange[];
-};
-
-/**
- * Describes the message ferry.v1.VerifyRangeRequest.
- * Use `create(VerifyRangeRequestSchema)` to create a new message.
- */
-export const VerifyRangeRequestSchema: GenMessage<VerifyRangeRequest> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_delivery_service, 10);
-
-/**
- * Offsets of one partition.
- *
- * @generated from message ferry.v1.PartitionRange
- */
-export type PartitionRange = Message<"ferry.v1.PartitionRange"> & {
-  /**
-   * Partition.
-   *
-   * @generated from field: int32 partition = 1;
-   */
-  partition: number;
-
-  /**
-   * First offset. Not set means where the use case started.
-   *
-   * @generated from field: optional int64 from_offset = 2;
-   */
-  fromOffset?: bigint | undefined;
-
-  /**
-   * Offset after the last. Not set means Kafka's end now.
-   *
-   * @generated from field: optional int64 to_offset = 3;
-   */
-  toOffset?: bigint | undefined;
-};
-
-/**
- * Describes the message ferry.v1.PartitionRange.
- * Use `create(PartitionRangeSchema)` to create a new message.
- */
-export const PartitionRangeSchema: GenMessage<PartitionRange> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_delivery_service, 11);
-
-/**
- * See VerifyRange.
- *
- * @generated from message ferry.v1.VerifyRangeResponse
- */
-export type VerifyRangeResponse = Message<"ferry.v1.VerifyRangeResponse"> & {
-  /**
-   * All partitions together.
-   *
-   * @generated from field: ferry.v1.RangeCounts total = 1;
-   */
-  total?: RangeCounts | undefined;
-
-  /**
-   * By partition.
-   *
-   * @generated from field: repeated ferry.v1.PartitionVerification partitions = 2;
-   */
-  partitions: PartitionVerification[];
-
-  /**
-   * True when every record has an outcome: nothing is missing, nothing on the way, and nothing in the spool.
-   *
-   * @generated from field: bool complete = 3;
-   */
-  complete: boolean;
-
-  /**
-   * When it was counted.
-   *
-   * @generated from field: google.protobuf.Timestamp verify_time = 4;
-   */
-  verifyTime?: Timestamp | undefined;
-
-  /**
-   * Inserts of any use case that wait in the spool topic until ClickHouse is back. While there are some, records without an outcome
-   * count as on the way, also below their lane's floor: their outcomes may be among them.
-   *
-   * @generated from field: int64 spooled_inserts = 5;
-   */
-  spooledInserts: bigint;
-};
-
-/**
- * Describes the message ferry.v1.VerifyRangeResponse.
- * Use `create(VerifyRangeResponseSchema)` to create a new message.
- */
-export const VerifyRangeResponseSchema: GenMessage<VerifyRangeResponse> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_delivery_service, 12);
-
-/**
- * One partition's part of the certificate.
- *
- * @generated from message ferry.v1.PartitionVerification
- */
-export type PartitionVerification = Message<"ferry.v1.PartitionVerification"> & {
-  /**
-   * Partition.
-   *
-   * @generated from field: int32 partition = 1;
-   */
-  partition: number;
-
-  /**
-   * First offset.
-   *
-   * @generated from field: int64 from_offset = 2;
-   */
-  fromOffset: bigint;
-
-  /**
-   * Offset after the last.
-   *
-   * @generated from field: int64 to_offset = 3;
-   */
-  toOffset: bigint;
-
-  /**
-   * What became of them.
-   *
-   * @generated from field: ferry.v1.RangeCounts counts = 4;
-   */
-  counts?: RangeCounts | undefined;
-
-  /**
-   * Offsets that are missing, as runs, at most 100.
-   *
-   * @generated from field: repeated ferry.v1.OffsetRun missing = 5;
-   */
-  missing: OffsetRun[];
-};
-
-/**
- * Describes the message ferry.v1.PartitionVerification.
- * Use `create(PartitionVerificationSchema)` to create a new message.
- */
-export const PartitionVerificationSchema: GenMessage<PartitionVerification> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_delivery_service, 13);
-
-/**
- * Offsets one after the other.
- *
- * @generated from message ferry.v1.OffsetRun
- */
-export type OffsetRun = Message<"ferry.v1.OffsetRun"> & {
-  /**
-   * First.
-   *
-   * @generated from field: int64 first_offset = 1;
-   */
-  firstOffset: bigint;
-
-  /**
-   * Last.
-   *
-   * @generated from field: int64 last_offset = 2;
-   */
-  lastOffset: bigint;
-};
-
-/**
- * Describes the message ferry.v1.OffsetRun.
- * Use `create(OffsetRunSchema)` to create a new message.
- */
-export const OffsetRunSchema: GenMessage<OffsetRun> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_delivery_service, 14);
-
-/**
- * What became of the offsets of a range. offsets = published + holes; published = the outcomes + on_the_way + missing.
- *
- * @generated from message ferry.v1.RangeCounts
- */
-export type RangeCounts = Message<"ferry.v1.RangeCounts"> & {
-  /**
-   * Offsets in the range.
-   *
-   * @generated from field: int64 offsets = 1;
-   */
-  offsets: bigint;
-
-  /**
-   * Records: offsets without the holes.
-   *
-   * @generated from field: int64 published = 2;
-   */
-  published: bigint;
-
-  /**
-   * Offsets that never were a record to deliver: compaction, transaction markers and aborted records, Kafka's retention.
-   *
-   * @generated from field: int64 holes = 3;
-   */
-  holes: bigint;
-
-  /**
-   * Records whose outcome is DELIVERED.
-   *
-   * @generated from field: int64 delivered = 4;
-   */
-  delivered: bigint;
-
-  /**
-   * Records whose outcome is FAILED.
-   *
-   * @generated from field: int64 failed = 5;
-   */
-  failed: bigint;
-
-  /**
-   * Records whose outcome is SKIPPED.
-   *
-   * @generated from field: int64 skipped = 6;
-   */
-  skipped: bigint;
-
-  /**
-   * Records whose outcome is SUPERSEDED.
-   *
-   * @generated from field: int64 superseded = 7;
-   */
-  superseded: bigint;
-
-  /**
-   * Records at or above their lane's floor without an outcome yet.
-   *
-   * @generated from field: int64 on_the_way = 8;
-   */
-  onTheWay: bigint;
-
-  /**
-   * Records below their lane's floor without an outcome. Always 0, or something is broken.
-   *
-   * @generated from field: int64 missing = 9;
-   */
-  missing: bigint;
-
-  /**
-   * Successful answers beyond the first of each record: what the endpoint took more than once.
-   *
-   * @generated from field: int64 repeated = 10;
-   */
-  repeated: bigint;
-
-  /**
-   * Attempts that the log has, whatever came of them; rows that have expired are not counted.
-   *
-   * @generated from field: int64 attempts = 11;
-   */
-  attempts: bigint;
-};
-
-/**
- * Describes the message ferry.v1.RangeCounts.
- * Use `create(RangeCountsSchema)` to create a new message.
- */
-export const RangeCountsSchema: GenMessage<RangeCounts> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_delivery_service, 15);
-
-/**
  * See GetLag.
  *
  * @generated from message ferry.v1.GetLagRequest
@@ -656,7 +377,7 @@ export type GetLagRequest = Message<"ferry.v1.GetLagRequest"> & {
  * Use `create(GetLagRequestSchema)` to create a new message.
  */
 export const GetLagRequestSchema: GenMessage<GetLagRequest> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_delivery_service, 16);
+  messageDesc(file_ferry_v1_delivery_service, 10);
 
 /**
  * See GetLag.
@@ -698,7 +419,7 @@ export type GetLagResponse = Message<"ferry.v1.GetLagResponse"> & {
  * Use `create(GetLagResponseSchema)` to create a new message.
  */
 export const GetLagResponseSchema: GenMessage<GetLagResponse> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_delivery_service, 17);
+  messageDesc(file_ferry_v1_delivery_service, 11);
 
 /**
  * One partition's lag.
@@ -747,7 +468,7 @@ export type PartitionLag = Message<"ferry.v1.PartitionLag"> & {
  * Use `create(PartitionLagSchema)` to create a new message.
  */
 export const PartitionLagSchema: GenMessage<PartitionLag> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_delivery_service, 18);
+  messageDesc(file_ferry_v1_delivery_service, 12);
 
 /**
  * Operators and analysts look at deliveries here.
@@ -776,7 +497,8 @@ export const DeliveryService: GenService<{
     output: typeof GetDeliveryResponseSchema;
   },
   /**
-   * Counts what became of every offset in a range, and finds what is missing: the certificate.
+   * Counts what became of every offset in a range, and finds what is missing: the certificate. For ranges of some million offsets; longer ones
+   * are counted by VerificationService, which also signs what it has counted.
    *
    * @generated from rpc ferry.v1.DeliveryService.VerifyRange
    */
