@@ -12,7 +12,8 @@ import { newSubject, openTestLog, type TestLog } from '../attempts/test-log.ts'
 import { LeaderClient } from '../fleet/leader-client.ts'
 import { validateRequest } from '../serve/validate-request.ts'
 import { UseCaseError } from '../use-cases/use-case-error.ts'
-import { deliveryService, selfCheckingDeliveryMethods } from './delivery-service.ts'
+import { deliveryService } from './delivery-service.ts'
+import { selfCheckingDeliveryMethods } from './query-methods.ts'
 
 let log: TestLog
 const marked: number[] = []

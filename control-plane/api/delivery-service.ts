@@ -1,20 +1,12 @@
 import { create } from '@bufbuild/protobuf'
 import { DurationSchema } from '@bufbuild/protobuf/wkt'
 import type { ServiceImpl } from '@connectrpc/connect'
-import {
-  DeliveryService,
-  ListAttemptsRequestSchema,
-  type WaitingDeliveries,
-} from '../../proto/gen/ferry/v1/delivery_service_pb.ts'
-import type { UseCase } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { DeliveryService, type WaitingDeliveries } from '../../proto/gen/ferry/v1/delivery_service_pb.ts'
 import type { LaneOrder } from '../../runtime/lane-keys.ts'
 import type { Redis } from '../../runtime/redis.ts'
 import { getDelivery } from '../attempts/get-delivery.ts'
 import { getLag } from '../attempts/lag.ts'
-import type { LogReader } from '../attempts/log-reader.ts'
-import { checkOffsetFilter } from '../attempts/offset-filter.ts'
 import { orderDeliveries } from '../attempts/order-deliveries.ts'
-import { listAttempts, type PageLimits } from '../attempts/query.ts'
 import { refuse } from '../attempts/query-error.ts'
 import { laneOf, subjectOf } from '../attempts/subject.ts'
 import type { VerifiedTopic } from '../attempts/topic-offsets.ts'
@@ -22,25 +14,18 @@ import { type VerifySources, verifiedUseCase } from '../attempts/verify-plan.ts'
 import { type VerifyLimits, verifyRange } from '../attempts/verify-range.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import type { LeaderClient } from '../fleet/leader-client.ts'
-import { answer, callerOf, refuseInvalid } from './answer.ts'
+import { answer, callerOf } from './answer.ts'
 import { onLeader } from './on-leader.ts'
+import { type QueryOptions, queryMethods } from './query-methods.ts'
 import { askedOf, verifiedMessage } from './verification-messages.ts'
 
-/** These tell what is wrong by the contract together with what it cannot say. */
-export const selfCheckingDeliveryMethods = [DeliveryService.method.listAttempts] as const
-
-export interface DeliveryServiceOptions {
-  readonly log: LogReader
+export interface DeliveryServiceOptions extends QueryOptions {
   readonly redis: Redis
   readonly offsets: VerifiedTopic
   readonly spool: VerifySources['spool']
-  /** Throws UseCaseError when there is none. */
-  readonly useCase: (name: string) => Promise<UseCase>
   /** See sampleLag. */
   readonly samplesPrefix: string
-  readonly pageLimits: PageLimits
   readonly verifyLimits: VerifyLimits
-  readonly nowMs: () => number
   readonly fleet: Pick<Fleet, 'lead' | 'markInbox'>
   readonly leader: LeaderClient
   /** Fields that a lane's inbox may hold. */
@@ -49,7 +34,7 @@ export interface DeliveryServiceOptions {
 
 /** The contract's DeliveryService on the domain. */
 export function deliveryService(options: DeliveryServiceOptions): ServiceImpl<typeof DeliveryService> {
-  const { log, pageLimits, verifyLimits, nowMs } = options
+  const { pageLimits, verifyLimits, nowMs } = options
   const subject = async (name: string) => subjectOf(await options.useCase(name))
   const order = async (name: string, deliveries: WaitingDeliveries, kind: LaneOrder['kind'], reason: string) => {
     const { partition, fromOffset, toOffset } = deliveries
@@ -65,13 +50,7 @@ export function deliveryService(options: DeliveryServiceOptions): ServiceImpl<ty
     return {}
   }
   return {
-    listAttempts: (request) =>
-      answer(async () => {
-        const { useCase, filter, pageSize, pageToken } = request
-        refuseInvalid(ListAttemptsRequestSchema, request, filter ? checkOffsetFilter(filter, 'filter') : [])
-        const page = await listAttempts(log, await subject(useCase), { filter, pageSize, pageToken }, pageLimits, nowMs())
-        return { attempts: [...page.attempts], nextPageToken: page.nextPageToken }
-      }),
+    ...queryMethods(options),
     getDelivery: ({ useCase, partition, offset }) =>
       answer(async () => ({
         delivery: await getDelivery(options, pageLimits, await subject(useCase), partition, Number(offset)),

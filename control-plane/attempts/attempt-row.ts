@@ -1,6 +1,13 @@
 import { create } from '@bufbuild/protobuf'
 import { DurationSchema, timestampFromMs } from '@bufbuild/protobuf/wkt'
-import { type Attempt, AttemptSchema, type Outcome, type Reason, type Trigger } from '../../proto/gen/ferry/v1/delivery_pb.ts'
+import {
+  type Attempt,
+  AttemptSchema,
+  type Outcome,
+  type Purpose,
+  type Reason,
+  type Trigger,
+} from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import type { Subject } from './subject.ts'
 
 /** A row of `attempts` as `attemptColumns` selects it. */
@@ -31,13 +38,15 @@ export interface AttemptRow {
   readonly expire_s: number
   readonly request_id: number
   readonly item: number
+  readonly purpose_number: Purpose
+  readonly replay: string
 }
 
 // No name here is a column's own name with another meaning: ClickHouse would take it in WHERE and ORDER BY too.
 export const attemptColumns = `partition, offset, round, epoch, attempt, toUnixTimestamp64Milli(attempt_time) AS sent_ms,
   CAST(trigger, 'Int8') AS trigger_number, retry_batch, CAST(outcome, 'Int8') AS outcome_number, CAST(reason, 'Int8') AS reason_number,
   status, latency_us, toUnixTimestamp64Milli(record_time) AS record_ms, key, method, url, request_headers, request_body,
-  response_headers, response_body, error, worker, revision, toUnixTimestamp(expire_time) AS expire_s, request_id, item`
+  response_headers, response_body, error, worker, revision, toUnixTimestamp(expire_time) AS expire_s, request_id, item, CAST(purpose, 'Int8') AS purpose_number, replay`
 
 export function attemptOf(subject: Subject, row: AttemptRow): Attempt {
   return create(AttemptSchema, {
@@ -71,6 +80,7 @@ export function attemptOf(subject: Subject, row: AttemptRow): Attempt {
     expireTime: timestampFromMs(row.expire_s * 1000),
     requestId: BigInt(row.request_id),
     item: row.item,
+    purpose: row.purpose_number,
   })
 }
 

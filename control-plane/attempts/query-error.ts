@@ -17,6 +17,7 @@ export type ViolationReason =
   | 'TIME_ORDER'
   | 'OFFSET_AND_TIME'
   | 'REQUEST_ID_REUSED'
+  | 'RETRY_BATCH_NAME'
 
 /** Why a question about deliveries or retry batches is not answered. Closed; the API gives each a status. */
 export type QueryErrorCode =

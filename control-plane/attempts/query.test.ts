@@ -1,8 +1,9 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import { timestampFromMs } from '@bufbuild/protobuf/wkt'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { Outcome, Reason, Trigger } from '../../proto/gen/ferry/v1/delivery_pb.ts'
+import { Outcome, Purpose, Reason, Trigger } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import { AttemptFilterSchema } from '../../proto/gen/ferry/v1/delivery_service_pb.ts'
+import { listFailureGroups } from './failure-groups.ts'
 import { LogReader } from './log-reader.ts'
 import { type AttemptPage, listAttempts } from './query.ts'
 import { QueryError } from './query-error.ts'
@@ -99,6 +100,36 @@ test('each filter selects what it says, and all of them together what they have 
     [{ key: 'a', outcomes: [Outcome.FAILED] }, []],
   ]
   for (const [filter, expected] of cases) expect([filter, offsetsOf(await list(subject, filter))]).toEqual([filter, expected])
+})
+
+test('attempts are selected by what made them happen, what they were for, their batch, their worker and their cause', async () => {
+  const subject = newSubject()
+  const name = (id: string) => `${subject.name}/retryBatches/${id}`
+  await log.insertAttempts(subject, [
+    { offset: 1, worker: 'worker-2' },
+    { offset: 2, attempt: 2, outcome: 'FAILED', status: 422, responseBody: 'no order 12' },
+    { offset: 3, round: 1, batch: 'rb-1', outcome: 'FAILED', status: 422, responseBody: 'no order 99' },
+    { offset: 4, outcome: 'FAILED', status: 422, responseBody: 'no customer 99' },
+    { offset: 4, purpose: 'SHADOW', replay: 'rp-1' },
+    { offset: 5, outcome: 'RETRY', status: 422, responseBody: 'no order 12' },
+  ])
+  const { failureGroups } = await listFailureGroups(log.reader, subject, undefined, 0)
+  const group = failureGroups.find((each) => each.errorPattern === 'no order <number>')!
+  const cases: [Filter, number[]][] = [
+    [{}, [1, 2, 3, 4, 5]],
+    [{ triggers: [Trigger.RETRY, Trigger.RETRY_BATCH] }, [2, 3]],
+    [{ retryBatch: name('rb-1') }, [3]],
+    [{ retryBatch: name('rb-2') }, []],
+    [{ worker: 'worker-2' }, [1]],
+    [{ purposes: [Purpose.SHADOW] }, [4]],
+    [{ purposes: [Purpose.SHADOW, Purpose.DELIVER], partition: 0, fromOffset: 4n }, [4, 4, 5]],
+    [{ failureGroup: group.id }, [2, 3]],
+    [{ failureGroup: '422-NON_RETRYABLE_STATUS-0123456789abcdef' }, []],
+  ]
+  for (const [filter, expected] of cases)
+    expect([filter, offsetsOf(await list(subject, filter)).sort()]).toEqual([filter, expected])
+  const shadow = await list(subject, { purposes: [Purpose.SHADOW] })
+  expect(shadow.attempts[0]!.purpose).toBe(Purpose.SHADOW)
 })
 
 test('texts of every kind are found as they are', async () => {
@@ -200,6 +231,7 @@ test('a page token of another filter or another use case is refused', async () =
 test('every mistake in a filter is told at once', async () => {
   const error = await list(newSubject(), {
     ...{ fromTime: timestampFromMs(2000), toTime: timestampFromMs(1000), fromOffset: 9n, toOffset: 8n },
+    retryBatch: 'namespaces/others/useCases/x/retryBatches/rb-1',
   }).catch((reason: unknown) => reason)
   expect(error).toBeInstanceOf(QueryError)
   expect((error as QueryError).violations.map(({ field, reason }) => [field, reason])).toEqual([
@@ -207,6 +239,7 @@ test('every mistake in a filter is told at once', async () => {
     ['filter.from_offset', 'PARTITION_MISSING'],
     ['filter.to_offset', 'PARTITION_MISSING'],
     ['filter.to_offset', 'OFFSET_ORDER'],
+    ['filter.retry_batch', 'RETRY_BATCH_NAME'],
   ])
 })
 

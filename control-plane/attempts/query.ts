@@ -3,10 +3,11 @@ import type { Attempt } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import { type AttemptFilter, AttemptFilterSchema } from '../../proto/gen/ferry/v1/delivery_service_pb.ts'
 import { attemptConditions } from './attempt-conditions.ts'
 import { type AttemptRow, attemptColumns, attemptOf } from './attempt-row.ts'
+import { checkBatchFilter } from './batch-filter.ts'
 import type { LogReader } from './log-reader.ts'
 import { checkOffsetFilter, timeMs } from './offset-filter.ts'
-import { type AttemptPosition, readPageToken, writePageToken } from './page-token.ts'
-import { QueryError, refuse } from './query-error.ts'
+import { positionIn, writePageToken } from './page-token.ts'
+import { refuse, type Violation } from './query-error.ts'
 import type { Subject } from './subject.ts'
 import { type TimeWindow, timeWindows } from './time-windows.ts'
 
@@ -39,6 +40,14 @@ const clockSkewMsMax = dayMs
 const narrow =
   'Narrow it: give filter.from_time and filter.to_time, filter.key, or filter.partition with filter.from_offset and filter.to_offset'
 
+/** What the contract's own rules cannot say. */
+export const checkAttemptFilter = (filter: AttemptFilter | undefined, useCase: string): Violation[] =>
+  filter ? [...checkOffsetFilter(filter, 'filter'), ...checkBatchFilter(filter, useCase, 'filter')] : []
+
+/** Where a page ends: time, partition, offset, round, epoch, attempt, replay, each descending. */
+const place = [0, 0, 0, 0, 0, 0, ''] as const
+type Place = readonly [number, number, number, number, number, number, string]
+
 /**
  * One page of a use case's attempts. A page starts below the last row of the one before it, so rows that arrive meanwhile neither
  * repeat nor hide what was there.
@@ -50,9 +59,9 @@ export async function listAttempts(
   limits: PageLimits,
   nowMs: number,
 ): Promise<AttemptPage> {
-  refuse(filter ? checkOffsetFilter(filter, 'filter') : [])
+  refuse(checkAttemptFilter(filter, subject.name))
   const list = `${subject.uid} ${Buffer.from(toBinary(AttemptFilterSchema, filter ?? create(AttemptFilterSchema))).toString('hex')}`
-  const after = pageToken === '' ? undefined : positionOf(pageToken, list)
+  const after = positionIn<Place>(pageToken, list, place)
   const rowsMax = pageSize || defaultPageSize
   const page: AttemptRow[] = []
   let bytes = 0
@@ -73,50 +82,43 @@ export async function listAttempts(
 function windowQuestion(
   subject: Subject,
   filter: AttemptFilter | undefined,
-  after: AttemptPosition | undefined,
+  after: Place | undefined,
   window: TimeWindow,
   rowsMax: number,
 ) {
   const { sql, params } = attemptConditions(subject, filter)
   const below = after
-    ? `AND (attempt_time, partition, offset, round, epoch, attempt) < (fromUnixTimestamp64Milli({afterMs: Int64}, 'UTC'),
-        {afterPartition: UInt32}, {afterOffset: UInt64}, {afterRound: UInt32}, {afterEpoch: UInt64}, {afterAttempt: UInt32})`
+    ? `AND (attempt_time, partition, offset, round, epoch, attempt, replay) < (fromUnixTimestamp64Milli({afterMs: Int64}, 'UTC'),
+        {afterPartition: UInt32}, {afterOffset: UInt64}, {afterRound: UInt32}, {afterEpoch: UInt64}, {afterAttempt: UInt32}, {afterReplay: String})`
     : ''
   return {
     sql: `SELECT ${attemptColumns} FROM attempts_live
       WHERE ${sql} AND attempt_time >= fromUnixTimestamp64Milli({fromMs: Int64}, 'UTC')
         AND attempt_time < fromUnixTimestamp64Milli({toMs: Int64}, 'UTC') ${below}
-      ORDER BY attempt_time DESC, partition DESC, offset DESC, round DESC, epoch DESC, attempt DESC
-      LIMIT 1 BY partition, offset, round, epoch, attempt LIMIT {rowsMax: UInt32}`,
+      ORDER BY attempt_time DESC, partition DESC, offset DESC, round DESC, epoch DESC, attempt DESC, replay DESC
+      LIMIT 1 BY partition, offset, round, epoch, attempt, replay LIMIT {rowsMax: UInt32}`,
     params: { ...params, ...window, rowsMax, ...(after ? afterParams(after) : {}) },
     narrow,
   }
 }
 
-const afterParams = ({ sentMs, partition, offset, round, epoch, attempt }: AttemptPosition) => ({
+const afterParams = ([sentMs, partition, offset, round, epoch, attempt, replay]: Place) => ({
   afterMs: sentMs,
   afterPartition: partition,
   afterOffset: offset,
   afterRound: round,
   afterEpoch: epoch,
   afterAttempt: attempt,
+  afterReplay: replay,
 })
 
-function timeOf(filter: AttemptFilter | undefined, after: AttemptPosition | undefined, nowMs: number): TimeWindow {
+function timeOf(filter: AttemptFilter | undefined, after: Place | undefined, nowMs: number): TimeWindow {
   const ends = [nowMs + clockSkewMsMax]
   if (filter?.toTime) ends.push(timeMs(filter.toTime))
-  if (after) ends.push(after.sentMs + 1)
+  if (after) ends.push(after[0] + 1)
   const fromMs = Math.max(nowMs - retentionMsMax, filter?.fromTime ? timeMs(filter.fromTime) : 0)
   return { fromMs, toMs: Math.min(...ends) }
 }
 
-const tokenAfter = (row: AttemptRow, list: string): string => writePageToken({ ...row, sentMs: row.sent_ms }, list)
-
-function positionOf(token: string, list: string): AttemptPosition {
-  const position = readPageToken(token, list)
-  if (position) return position
-  throw new QueryError(
-    'INVALID_PAGE_TOKEN',
-    'page_token must be the next_page_token of a page of the same use case with the same filter; start again without one',
-  )
-}
+const tokenAfter = (row: AttemptRow, list: string): string =>
+  writePageToken([row.sent_ms, row.partition, row.offset, row.round, row.epoch, row.attempt, row.replay], list)

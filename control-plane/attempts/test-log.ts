@@ -35,6 +35,11 @@ export interface GivenAttempt {
   readonly responseBody?: string
   readonly error?: string
   readonly batch?: string
+  readonly trigger?: string
+  readonly purpose?: 'DELIVER' | 'SHADOW' | 'TEST'
+  readonly replay?: string
+  readonly worker?: string
+  readonly item?: number
   /** Raw bytes of the record, kept in payloads. */
   readonly packed?: string
 }
@@ -94,10 +99,25 @@ function attemptInsert({ uid, name, cluster, topic }: Subject, row: GivenAttempt
   const sentMs = row.sentMs ?? Date.now() - 60_000
   const outcome = row.outcome ?? 'DELIVERED'
   return {
-    ...{ uid, namespace, use_case: useCase, revision: 3, cluster, topic, partition: row.partition ?? 0, replay: '' },
-    ...{ epoch: row.epoch ?? 100, worker: 'worker-1', purpose: 'DELIVER', method: 'POST', url: 'http://127.0.0.1/hook' },
-    ...{ offset: row.offset, round: row.round ?? 0, attempt: row.attempt ?? 1, request_id: 7, item: 0 },
-    trigger: (row.round ?? 0) > 0 ? 'RETRY_BATCH' : (row.attempt ?? 1) > 1 ? 'RETRY' : 'INITIAL',
+    ...{
+      uid,
+      namespace,
+      use_case: useCase,
+      revision: 3,
+      cluster,
+      topic,
+      partition: row.partition ?? 0,
+      replay: row.replay ?? '',
+    },
+    ...{
+      epoch: row.epoch ?? 100,
+      worker: row.worker ?? 'worker-1',
+      purpose: row.purpose ?? 'DELIVER',
+      method: 'POST',
+      url: 'http://127.0.0.1/hook',
+    },
+    ...{ offset: row.offset, round: row.round ?? 0, attempt: row.attempt ?? 1, request_id: 7, item: row.item ?? 0 },
+    trigger: row.trigger ?? ((row.round ?? 0) > 0 ? 'RETRY_BATCH' : (row.attempt ?? 1) > 1 ? 'RETRY' : 'INITIAL'),
     retry_batch: row.batch ?? '',
     outcome,
     reason: row.reason ?? (outcome === 'DELIVERED' ? 'NONE' : 'NON_RETRYABLE_STATUS'),
