@@ -62,7 +62,7 @@ async function copySources(root: string, copy: string): Promise<void> {
 
 async function runScenario(copy: string, scenario: string, seed: number): Promise<readonly string[]> {
   const resultDir = join(copy, '.local/chaos')
-  Object.assign(process.env, handOn({ seed, resultDir, only: `=${scenario}`, kind: 'named', minutes: 0 }))
+  Object.assign(process.env, handOn({ seed, resultDir, names: [scenario], kind: 'named', minutes: 0 }))
   const args = ['run', '--root', copy, '--project', 'end-to-end', 'test/chaos/chaos.test.ts']
   await runCommand('vitest', args, runMsMax, false)
   const [result] = resultsIn(resultDir)

@@ -15,24 +15,26 @@ export type RunKind = 'named' | 'random' | 'soak'
 interface Handed {
   readonly seed: number
   readonly resultDir: string
-  readonly only: string
+  /** A part of the names of those that are to run. */
+  readonly only?: string
+  /** Their whole names. */
+  readonly names?: readonly string[]
   readonly kind: RunKind
   readonly minutes: number
 }
 
 const variable = 'CHAOS_REQUEST'
 
-/** The environment that hands a request on. `only`: a part of the names of those that are to run, or = and a whole name. */
+/** The environment that hands a request on. */
 export const handOn = (request: Handed): Readonly<Record<string, string>> => ({ [variable]: JSON.stringify(request) })
 
 /** Undefined in `npm test`, which runs the fast ones. */
 export function readRequest(): ChaosRequest | undefined {
   const text = process.env[variable]
   if (text === undefined) return undefined
-  const { only, ...rest } = JSON.parse(text) as Handed
+  const { only = '', names, ...rest } = JSON.parse(text) as Handed
   // Long runs are registered only when they are asked for, and then alone.
   const isAsked = (scenario: string): boolean => rest.kind === 'named' || scenario.startsWith(rest.kind)
-  const isNamed = (scenario: string): boolean =>
-    only.startsWith('=') ? scenario === only.slice(1) : scenario.toLowerCase().includes(only.toLowerCase())
+  const isNamed = (scenario: string): boolean => names?.includes(scenario) ?? scenario.toLowerCase().includes(only.toLowerCase())
   return { ...rest, asksFor: (scenario) => isAsked(scenario) && isNamed(scenario) }
 }

@@ -7,11 +7,12 @@ import { runCommand, signalCommands } from '../run-command.ts'
 import { drawVerdicts, runMutations } from './mutate.ts'
 import { runLine, writeReport } from './report.ts'
 import { handOn, type RunKind } from './request.ts'
-import { resultsIn } from './results-in.ts'
+import { resultFile, resultsIn } from './results-in.ts'
 import { drawTable } from './table.ts'
 
 const usage = `usage: npm run chaos -- [options]
   --only TEXT     scenarios whose name contains it
+  --failed        the named scenarios that have failed in the last run; the table is of both runs
   --seed N        the moments and choices of a run, so that it can be repeated (default: by the clock)
   --random        mixes faults and changes at random, in rounds of a minute and a half each, instead of the named scenarios
   --soak          no faults, but endpoints that change: every order, batches, rate limits, filters and dead letters side by side
@@ -29,8 +30,9 @@ process.chdir(resolve(import.meta.dirname, '../..'))
 for (const name of Object.keys(process.env)) if (name.startsWith('FERRY_')) delete process.env[name]
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => signalCommands(signal))
 
-const { only, seed, json, kind, minutes, isMutations, isReport } = readArguments()
-rmSync(resultDir, { recursive: true, force: true })
+const { only, seed, json, kind, minutes, isMutations, isReport, isAgain } = readArguments()
+const names = isAgain ? takeFailed() : undefined
+if (names === undefined) rmSync(resultDir, { recursive: true, force: true })
 const startedMs = performance.now()
 const took = (): number => (performance.now() - startedMs) / 60_000
 if (isMutations) {
@@ -40,7 +42,7 @@ if (isMutations) {
   console.log(`${verdicts.length - unnoticed} passed, ${unnoticed} failed`)
   process.exit(unnoticed === 0 ? 0 : 1)
 }
-Object.assign(process.env, handOn({ seed, resultDir, only, kind, minutes }))
+Object.assign(process.env, handOn({ seed, resultDir, only, ...(names && { names }), kind, minutes }))
 const { exitCode } = await runCommand('vitest', ['run', '--project', 'end-to-end', 'test/chaos/chaos.test.ts'], runMsMax, true)
 const tookMinutes = Number(took().toFixed(1))
 const results = resultsIn(resultDir)
@@ -50,8 +52,12 @@ if (json !== undefined) {
   mkdirSync(dirname(resolve(json)), { recursive: true })
   writeFileSync(json, `${JSON.stringify({ seed, minutes: tookMinutes, results }, undefined, 2)}\n`)
 }
-if (isReport)
-  writeReport(reportPath, kind === 'named' ? 'scenarios' : kind, `${runLine(seed, tookMinutes)}\n\n${drawTable(results)}`)
+if (isReport) {
+  const inAllMinutes = names === undefined ? tookMinutes : results.reduce((sum, { seconds }) => sum + seconds, 0) / 60
+  const again = names === undefined ? '' : ` Run twice, since the first time they failed: ${names.join('; ')}.`
+  const section = kind === 'named' ? 'scenarios' : kind
+  writeReport(reportPath, section, `${runLine(seed, inAllMinutes)}${again}\n\n${drawTable(results)}`)
+}
 const passed = results.filter(({ problems }) => problems.length === 0).length
 // A scenario that broke off has left no result, or one without a problem: vitest knows.
 const failed = Math.max(results.length - passed, exitCode === 0 ? 0 : 1)
@@ -69,7 +75,7 @@ function readArguments() {
           minutes: { type: 'string' },
           mutations: { type: 'boolean' },
         },
-        report: { type: 'boolean' },
+        ...{ report: { type: 'boolean' }, failed: { type: 'boolean' } },
       },
     } as const)
     if (values.help) {
@@ -79,14 +85,28 @@ function readArguments() {
     if (values.random && values.soak) throw new Error('--random and --soak are two runs')
     const kind: RunKind = values.random ? 'random' : values.soak ? 'soak' : 'named'
     if (values.minutes !== undefined && kind === 'named') throw new Error('--minutes is for --random and --soak')
+    const isAgain = values.failed === true
+    if (isAgain && (kind !== 'named' || values.mutations || values.only !== undefined))
+      throw new Error('--failed runs named scenarios of the last run, and no others')
     const minutes = kind === 'named' ? 0 : wholeNumber('--minutes', values.minutes ?? '10')
     const seed = wholeNumber('--seed', values.seed ?? String(Date.now() % 1_000_000))
     const { only = '', json, mutations: isMutations = false, report: isReport = false } = values
-    return { only, seed, json, kind, minutes, isMutations, isReport }
+    return { only, seed, json, kind, minutes, isMutations, isReport, isAgain }
   } catch (error) {
     console.error(`${(error as Error).message}\n${usage}`)
     process.exit(2)
   }
+}
+
+/** Their names; their results are gone then, those of the others stay. */
+function takeFailed(): readonly string[] {
+  const failed = resultsIn(resultDir).filter(({ problems }) => problems.length > 0)
+  if (failed.length === 0) {
+    console.error('the last run has left no scenario that failed')
+    process.exit(2)
+  }
+  for (const { scenario } of failed) rmSync(resultFile(resultDir, scenario))
+  return failed.map(({ scenario }) => scenario)
 }
 
 function wholeNumber(option: string, text: string): number {

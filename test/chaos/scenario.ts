@@ -1,5 +1,4 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { Ordering } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { Fleet, type FleetOptions, shortLease } from '../harness/fleet.ts'
@@ -7,6 +6,7 @@ import { Flow, type FlowOptions } from './flow.ts'
 import { Random } from './random.ts'
 import { readRequest } from './request.ts'
 import type { Counts, Repeats, Result } from './result.ts'
+import { resultFile } from './results-in.ts'
 
 export interface ScenarioOptions {
   /** The row of the failure matrix (ARCHITECTURE.md) that it shows. */
@@ -84,7 +84,7 @@ async function run(name: string, options: ScenarioOptions, fault: Fault, seed: n
   }
   if (resultDir !== undefined) {
     mkdirSync(resultDir, { recursive: true })
-    writeFileSync(join(resultDir, `${name.replaceAll(/\W+/g, '-')}.json`), JSON.stringify(result))
+    writeFileSync(resultFile(resultDir, name), JSON.stringify(result))
   }
   expect(counts.problems).toEqual([])
 }
