@@ -2,6 +2,7 @@ import { bytes, duration, readConfig, text, type Values, wholeNumber } from '../
 import { readKafkaClusters } from '../runtime/kafka-clusters.ts'
 import { readSchemaRegistries } from '../runtime/schema-registries.ts'
 import { address, connectionSettings, findSpoolProblems } from '../runtime/settings.ts'
+import { accessSettings, findOpenProblems } from './access-settings.ts'
 
 /** Everything that a control plane reads from its environment. */
 export const controlPlaneSettings = {
@@ -9,13 +10,14 @@ export const controlPlaneSettings = {
   grpcAddress: address(
     'FERRY_GRPC_ADDRESS',
     '127.0.0.1:7070',
-    'Where gRPC is served. There is no authentication yet: anything but loopback must be guarded by the network.',
+    'Where gRPC is served. Anything but loopback needs FERRY_ADMIN_TOKEN_SHA256.',
   ),
   httpAddress: address(
     'FERRY_HTTP_ADDRESS',
     '127.0.0.1:7071',
-    'Where the same services are served as JSON over HTTP, with /healthz, /readyz and /metrics.',
+    'Where the same services are served as JSON over HTTP, with /healthz, /readyz and /metrics. Anything but loopback needs FERRY_ADMIN_TOKEN_SHA256.',
   ),
+  ...accessSettings,
   advertisedAddress: text('FERRY_ADVERTISED_ADDRESS', {
     default: '',
     pattern: /^(|(\[[0-9a-fA-F:]+\]|[a-zA-Z0-9._-]+):\d{1,5})$/,
@@ -264,6 +266,7 @@ export function readControlPlaneConfig(env: Record<string, string | undefined>) 
   const { registries, problems: registryProblems } = readSchemaRegistries(env)
   const check = (values: Values<typeof controlPlaneSettings>): readonly string[] => [
     ...findSpoolProblems(values),
+    ...findOpenProblems(values),
     ...(values.heartbeatIntervalMs * 2 <= values.heartbeatTimeoutMs
       ? []
       : [

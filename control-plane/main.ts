@@ -2,6 +2,7 @@ import { collectDefaultMetrics, Registry as MetricsRegistry } from 'prom-client'
 import { DeliveryService } from '../proto/gen/ferry/v1/delivery_service_pb.ts'
 import { FleetService } from '../proto/gen/ferry/v1/fleet_service_pb.ts'
 import { RetryBatchService } from '../proto/gen/ferry/v1/retry_batch_service_pb.ts'
+import { TokenService } from '../proto/gen/ferry/v1/token_service_pb.ts'
 import { UseCaseSchema } from '../proto/gen/ferry/v1/use_case_pb.ts'
 import { UseCaseService } from '../proto/gen/ferry/v1/use_case_service_pb.ts'
 import { WorkerService } from '../proto/gen/ferry/v1/worker_service_pb.ts'
@@ -18,6 +19,7 @@ import { fleetService } from './api/fleet-service.ts'
 import { previewMethods } from './api/preview-methods.ts'
 import { selfCheckingDeliveryMethods } from './api/query-methods.ts'
 import { retryBatchService, selfCheckingRetryBatchMethods } from './api/retry-batch-service.ts'
+import { tokenService } from './api/token-service.ts'
 import { selfCheckingMethods, useCaseService } from './api/use-case-service.ts'
 import { withLanes } from './api/with-lanes.ts'
 import { workerService } from './api/worker-service.ts'
@@ -37,6 +39,7 @@ import { LeaderClient } from './fleet/leader-client.ts'
 import { ParkedCounter } from './fleet/parked-counter.ts'
 import { TopicSource } from './fleet/topic-source.ts'
 import { within } from './fleet/within.ts'
+import { openAccess } from './open-access.ts'
 import { openStartSteps } from './open-start-steps.ts'
 import { batchKeys } from './retry-batches/batch-keys.ts'
 import { BatchStore } from './retry-batches/batch-store.ts'
@@ -187,7 +190,10 @@ function open(config: ControlPlaneConfig, address: () => string, log: Logger) {
   const connections = connect(config, log)
   const useCases = openUseCases(config, connections)
   const fleet = openFleet(config, connections, useCases, address, log)
-  const leader = new LeaderClient({ leaderAddress: () => fleet.leaderAddress, timeoutMs: config.forwardTimeoutMs })
+  const access = openAccess(config, connections.redis, useCases.keys)
+  const leader = new LeaderClient({
+    ...{ leaderAddress: () => fleet.leaderAddress, timeoutMs: config.forwardTimeoutMs, whoCalls: access.whoCalls },
+  })
   const { queryTimeoutMs: executionTimeoutMs, queryRowsMax: rowsToReadMax, queryGroupBytesMax: groupBytesMax } = config
   const limits = { executionTimeoutMs, rowsToReadMax, groupBytesMax }
   const reader = new LogReader(connections.clickhouse, limits)
@@ -199,12 +205,12 @@ function open(config: ControlPlaneConfig, address: () => string, log: Logger) {
   })
   const steps = openStartSteps(config, { ...connections, keys: useCases.keys }, log)
   const trials = new Trials({ openMax: config.trialsMax, replyBytesMax: 4 << 20 })
-  return { trials, connections, useCases, fleet, leader, limits, reader, batches, loops, outbox, steps }
+  return { access, trials, connections, useCases, fleet, leader, limits, reader, batches, loops, outbox, steps }
 }
 type Parts = ReturnType<typeof open>
 
 async function listen(config: ControlPlaneConfig, parts: Parts, log: Logger): Promise<ServeHandle> {
-  const { connections, useCases, fleet, leader, limits, reader, batches, steps, trials } = parts
+  const { access, connections, useCases, fleet, leader, limits, reader, batches, steps, trials } = parts
   const { redis, source, spool } = connections
   const registry = new MetricsRegistry()
   collectDefaultMetrics({ register: registry })
@@ -223,13 +229,15 @@ async function listen(config: ControlPlaneConfig, parts: Parts, log: Logger): Pr
       [FleetService, fleetService(fleet, leader)],
       [DeliveryService, deliveries],
       [RetryBatchService, retryBatchService(batches)],
+      [TokenService, tokenService(access.tokens)],
     ],
     selfChecking: [...selfCheckingMethods, ...selfCheckingDeliveryMethods, ...selfCheckingRetryBatchMethods],
     grpc: hostAndPort(config.grpcAddress),
     http: hostAndPort(config.httpAddress),
     ready: () => [...steps.problems(), ...fleet.problems()],
     limits: serveLimits(config),
-    ...{ registry, log },
+    reflection: config.reflection === 'on',
+    ...{ registry, log, gate: access.gate },
   })
 }
 
@@ -263,6 +271,8 @@ async function start(config: ControlPlaneConfig): Promise<Running> {
   grpcPort = server.grpcPort
   const grpc = withPort(config.grpcAddress, grpcPort)
   log.info({ grpc, http: withPort(config.httpAddress, server.httpPort) }, 'control plane: serving')
+  if (parts.access.gate.isOpen)
+    log.warn({}, 'control plane: nobody is asked who they are, so only loopback is served; see FERRY_ADMIN_TOKEN_SHA256')
   parts.fleet.start()
   parts.outbox.start()
   for (const loop of parts.loops) loop.start()

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os'
 import { addresses, bytes, duration, readConfig, type Values, wholeNumber } from '../runtime/config.ts'
+import { controlPlaneCredentials, findCredentialProblems } from '../runtime/control-plane-credentials.ts'
 import { readKafkaClusters } from '../runtime/kafka-clusters.ts'
 import { readSchemaRegistries } from '../runtime/schema-registries.ts'
 import { address, connectionSettings, findSpoolProblems } from '../runtime/settings.ts'
@@ -10,6 +11,7 @@ export const workerSettings = {
     default: '127.0.0.1:7070',
     description: 'gRPC addresses of the control planes.',
   }),
+  ...controlPlaneCredentials,
   ...connectionSettings,
   httpAddress: address('FERRY_HTTP_ADDRESS', '127.0.0.1:7072', 'Where /metrics, /healthz and /readyz are served.'),
   leaseMs: duration('FERRY_LEASE', {
@@ -166,6 +168,7 @@ export function readWorkerConfig(env: Record<string, string | undefined>) {
   const { registries, problems: registryProblems } = readSchemaRegistries(env)
   const check = (values: Values<typeof workerSettings>): readonly string[] => [
     ...findSpoolProblems(values),
+    ...findCredentialProblems(values),
     ...(values.insertTimeoutMs < values.leaseMs
       ? []
       : [`FERRY_INSERT_TIMEOUT (${values.insertTimeoutMs} ms) must be shorter than FERRY_LEASE (${values.leaseMs} ms)`]),

@@ -1,6 +1,7 @@
 import { defaultDecodeLimits } from '../convert/decode/decode-limits.ts'
 import { defaultJsonataLimits, Jsonata } from '../convert/jsonata/jsonata.ts'
 import { connectClickHouse } from '../runtime/clickhouse.ts'
+import { showToken } from '../runtime/control-plane-credentials.ts'
 import { connectKafka } from '../runtime/kafka.ts'
 import { createLog } from '../runtime/log.ts'
 import { connectRedis, onReconnected } from '../runtime/redis.ts'
@@ -35,7 +36,7 @@ async function start(config: WorkerConfig): Promise<Running> {
   const kafkas = config.clusters.map((each) => connectKafka(each, 'ferry-worker', KAFKA_TIMEOUT_MS, log))
   const clusters = new Clusters(kafkas, config, log)
   clusters.connect()
-  const client = new ControlPlaneClient(config.controlPlane, config.callTimeoutMs)
+  const client = new ControlPlaneClient(config.controlPlane, config.callTimeoutMs, [showToken(config, log)])
   const insert = createInsert(clickhouse, config.insertTimeoutMs)
   const { client: kafka, side } = clusters.of(config.spoolCluster)!
   const spool = openSpool(spoolTopicOf(config), process, { kafka, side, redis, clickhouse, insert, log }, config)

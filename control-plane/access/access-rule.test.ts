@@ -1,19 +1,10 @@
-import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { clone, createFileRegistry, type DescFile, type DescService, getExtension, setExtension } from '@bufbuild/protobuf'
 import { FileDescriptorProtoSchema, MethodOptionsSchema } from '@bufbuild/protobuf/wkt'
 import { expect, test } from 'vitest'
 import { access, Role, Scope } from '../../proto/gen/ferry/v1/access_pb.ts'
 import { RetryBatchService } from '../../proto/gen/ferry/v1/retry_batch_service_pb.ts'
 import { readAccessRules } from './access-rule.ts'
-
-/** Of every file that the contract generates, so that none can be forgotten here either. */
-async function allServices(): Promise<DescService[]> {
-  const directory = join(import.meta.dirname, '../../proto/gen/ferry/v1')
-  const modules = await Promise.all(readdirSync(directory).map((name) => import(join(directory, name)) as Promise<object>))
-  const values = modules.flatMap((module) => Object.values(module) as { kind?: string }[])
-  return values.filter((value): value is DescService => value.kind === 'service')
-}
+import { allServices } from './all-services.ts'
 
 /** The service with another option on its first method. */
 function withAccess(service: DescService, change: (option: { role: Role; scope: Scope; field: string }) => void): DescService {

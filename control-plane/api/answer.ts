@@ -1,19 +1,21 @@
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
 import { Code, type ConnectError, type HandlerContext } from '@connectrpc/connect'
+import { AccessError } from '../access/access-error.ts'
+import { mayUseNamespace, namespaceOf } from '../access/identity.ts'
 import { QueryError, type QueryErrorCode } from '../attempts/query-error.ts'
-import { actorHeader } from '../fleet/leader-client.ts'
+import { toAccessAnswer } from '../serve/access-answer.ts'
 import { type ErrorReason, type FieldViolation, ferryError } from '../serve/errors.ts'
 import { findViolations, invalidRequest } from '../serve/validate-request.ts'
+import { callerOf } from '../serve/who-calls.ts'
 import { StoreError, type StoreErrorCode } from '../store/store-error.ts'
-import type { Caller } from '../use-cases/caller.ts'
 import { UseCaseError, type UseCaseErrorCode } from '../use-cases/use-case-error.ts'
 
-const actorLengthMax = 200
+export { callerOf }
 
-/** Whoever the caller says it is: nothing checks that yet. */
-export function callerOf(context: HandlerContext): Caller {
-  const actor = context.requestHeader.get(actorHeader)?.trim().slice(0, actorLengthMax)
-  return { actor: actor || 'anonymous' }
+/** Whether the caller may see what has this name. */
+export function seenBy(context: HandlerContext): (name: string) => boolean {
+  const { identity } = callerOf(context)
+  return (name) => mayUseNamespace(identity, namespaceOf(name) ?? '')
 }
 
 /** Does the work; what the domain refuses becomes an error of the contract. */
@@ -57,6 +59,7 @@ const codes: Record<UseCaseErrorCode | QueryErrorCode | CallerStoreCode, Code> =
 }
 
 function toConnectError(error: unknown): ConnectError | undefined {
+  if (error instanceof AccessError) return toAccessAnswer(error)
   if (error instanceof UseCaseError) {
     return ferryError(codes[error.code], error.code satisfies ErrorReason, error.message, error.metadata, error.violations)
   }

@@ -17,7 +17,7 @@ import { selfCheckingDeliveryMethods } from './query-methods.ts'
 
 let log: TestLog
 const marked: number[] = []
-const leader = new LeaderClient({ leaderAddress: () => undefined, timeoutMs: 1000 })
+const leader = new LeaderClient({ leaderAddress: () => undefined, timeoutMs: 1000, whoCalls: async () => ({}) })
 beforeAll(async () => {
   log = await openTestLog()
 })

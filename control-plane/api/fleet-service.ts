@@ -5,6 +5,7 @@ import type { Fleet } from '../fleet/fleet.ts'
 import type { LaneView } from '../fleet/lane-view.ts'
 import type { LeaderClient } from '../fleet/leader-client.ts'
 import type { Worker } from '../fleet/workers.ts'
+import { seenBy } from './answer.ts'
 import { onLeader } from './on-leader.ts'
 
 /** The contract's FleetService. Only the leader knows; other replicas ask it. */
@@ -25,7 +26,12 @@ export function fleetService(fleet: Fleet, leader: LeaderClient): ServiceImpl<ty
         context,
         (client, options) => client.listLanes(request, options),
         async () => {
-          const { lanes, nextPageToken } = await fleet.lanes(request.useCase, request.pageSize, request.pageToken)
+          const { lanes, nextPageToken } = await fleet.lanes(
+            request.useCase,
+            request.pageSize,
+            request.pageToken,
+            seenBy(context),
+          )
           return { lanes: lanes.map(writeLane), nextPageToken }
         },
       ),

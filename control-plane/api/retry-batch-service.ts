@@ -9,7 +9,7 @@ import {
 } from '../../proto/gen/ferry/v1/retry_batch_service_pb.ts'
 import { checkOffsetFilter } from '../attempts/offset-filter.ts'
 import type { RetryBatches } from '../retry-batches/retry-batches.ts'
-import { answer, callerOf, refuseInvalid } from './answer.ts'
+import { answer, callerOf, refuseInvalid, seenBy } from './answer.ts'
 
 /** These tell what is wrong by the contract together with what it cannot say. */
 export const selfCheckingRetryBatchMethods = [
@@ -38,9 +38,9 @@ export function retryBatchService(batches: RetryBatches): ServiceImpl<typeof Ret
         return { retryBatch: await batches.create(retryBatch, request.requestId, callerOf(context).actor) }
       }),
     getRetryBatch: ({ name }) => answer(async () => ({ retryBatch: await batches.get(name) })),
-    listRetryBatches: ({ useCase, pageSize, pageToken }) =>
+    listRetryBatches: ({ useCase, pageSize, pageToken }, context) =>
       answer(async () => {
-        const page = await batches.list(useCase, pageSize, pageToken)
+        const page = await batches.list(useCase, pageSize, pageToken, seenBy(context))
         return { retryBatches: [...page.batches], nextPageToken: page.nextPageToken }
       }),
     cancelRetryBatch: ({ name }, context) =>

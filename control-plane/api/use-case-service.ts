@@ -5,7 +5,7 @@ import { UseCaseService } from '../../proto/gen/ferry/v1/use_case_service_pb.ts'
 import type { Lifecycle } from '../use-cases/lifecycle.ts'
 import type { Registry } from '../use-cases/registry.ts'
 import { answered } from '../use-cases/use-case-secrets.ts'
-import { answer, callerOf } from './answer.ts'
+import { answer, callerOf, seenBy } from './answer.ts'
 
 /** These tell what is wrong by the contract together with what it cannot say, so that a caller sees every mistake at once. */
 export const selfCheckingMethods = [UseCaseService.method.createUseCase, UseCaseService.method.updateUseCase] as const
@@ -21,9 +21,9 @@ export function useCaseService(
     createUseCase: ({ useCase, validateOnly }, context) =>
       answer(async () => ({ useCase: answered(await registry.create(given(useCase), validateOnly, callerOf(context))) })),
     getUseCase: ({ name }) => answer(async () => ({ useCase: answered(await registry.get(name)) })),
-    listUseCases: ({ parent, pageSize, pageToken }) =>
+    listUseCases: ({ parent, pageSize, pageToken }, context) =>
       answer(async () => {
-        const { items, nextPageToken } = await registry.list(parent, pageSize, pageToken)
+        const { items, nextPageToken } = await registry.list(parent, pageSize, pageToken, seenBy(context))
         return { useCases: items.map(answered), nextPageToken }
       }),
     updateUseCase: ({ useCase, updateMask, allowMissing, validateOnly }, context) =>

@@ -29,7 +29,7 @@ export function workerService(
           throw ferryError(Code.FailedPrecondition, 'PROTOCOL_VERSION_UNSUPPORTED', message)
         }
         if (fleet.lead() === undefined) {
-          return leader.call(WorkerService, context.requestHeader, (client, options) => client.heartbeat(request, options))
+          return leader.call(WorkerService, context, (client, options) => client.heartbeat(request, options))
         }
         const reply = writeReply(await fleet.heartbeat(readHeartbeat(request, Date.now())))
         if (!request.draining) reply.trials = trials.take(request.instance)
@@ -38,7 +38,7 @@ export function workerService(
     answerTrial: (request, context) =>
       answerFleet(async () => {
         if (fleet.lead() === undefined) {
-          return leader.call(WorkerService, context.requestHeader, (client, options) => client.answerTrial(request, options))
+          return leader.call(WorkerService, context, (client, options) => client.answerTrial(request, options))
         }
         trials.answer(request)
         return {}

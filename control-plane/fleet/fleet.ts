@@ -82,11 +82,18 @@ export class Fleet {
       .map((worker) => ({ worker, lanes: worker.reports.size }))
   }
 
-  /** One page of lanes by use case and partition; of one use case when a name is given. Throws FleetError. */
-  async lanes(useCaseName: string, pageSize: number, pageToken: string): Promise<LanePage> {
+  /** One page of lanes by use case and partition; of one use case when a name is given, else of all that `sees` lets through. Throws FleetError. */
+  async lanes(
+    useCaseName: string,
+    pageSize: number,
+    pageToken: string,
+    sees: (name: string) => boolean = () => true,
+  ): Promise<LanePage> {
     const session = this.#led()
     const { listTimeoutMs, monotonicMs } = this.#options
-    const useCases = [...session.views.all.values()].filter((each) => useCaseName === '' || each.name === useCaseName)
+    const useCases = [...session.views.all.values()].filter(({ name }) =>
+      useCaseName === '' ? sees(name) : name === useCaseName,
+    )
     if (useCaseName !== '' && useCases.length === 0) {
       throw new FleetError('USE_CASE_NOT_FOUND', `there is no use case ${useCaseName}: see ListUseCases`)
     }

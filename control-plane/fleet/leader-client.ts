@@ -1,16 +1,18 @@
 import type { DescService } from '@bufbuild/protobuf'
-import { type CallOptions, type Client, createClient } from '@connectrpc/connect'
+import { type CallOptions, type Client, createClient, type HandlerContext } from '@connectrpc/connect'
 import { createGrpcJsTransport, type GrpcJsTransport } from '../../proto/grpc-transport.ts'
 import { FleetError } from './fleet-error.ts'
 
 /** Set on a call that one replica hands to another, so that it is never handed on. */
 export const forwardedHeader = 'ferry-forwarded'
 
-/** Who calls, as the caller says. */
-export const actorHeader = 'ferry-actor'
+/** A call that this replica has taken. */
+export type Taken = Pick<HandlerContext, 'requestHeader' | 'values' | 'service' | 'method'>
 
 export interface LeaderClientOptions {
   readonly leaderAddress: () => string | undefined
+  /** Headers that tell the leader who made the call. It must be handed on as the same method. */
+  readonly whoCalls: (taken: Taken) => Promise<Readonly<Record<string, string>>>
   readonly timeoutMs: number
 }
 
@@ -26,15 +28,14 @@ export class LeaderClient {
   /** Throws FleetError NO_LEADER when none is known, or when the call has been handed on already. */
   async call<S extends DescService, T>(
     service: S,
-    header: Headers,
+    taken: Taken,
     call: (client: Client<S>, options: CallOptions) => Promise<T>,
   ): Promise<T> {
     const address = this.#options.leaderAddress()
-    if (address === undefined || header.has(forwardedHeader)) {
+    if (address === undefined || taken.requestHeader.has(forwardedHeader)) {
       throw new FleetError('NO_LEADER', 'no replica leads at this moment: go on, and call again in a second')
     }
-    const actor = header.get(actorHeader)
-    const headers = { [forwardedHeader]: '1', ...(actor !== null && { [actorHeader]: actor }) }
+    const headers = { [forwardedHeader]: '1', ...(await this.#options.whoCalls(taken)) }
     return call(createClient(service, this.#transportTo(address)), { timeoutMs: this.#options.timeoutMs, headers })
   }
 

@@ -80,6 +80,7 @@ export function auditRow(
   const after = JSON.stringify(toJson(RetryBatchSchema, batch))
   return {
     ...{ change_time: timeMs, actor, action, namespace: namespace!, use_case: useCase!, uid, revision: '0' },
+    resource: batch.name,
     ...{ reason: batch.reason, before: '', after },
   }
 }

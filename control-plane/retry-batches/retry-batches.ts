@@ -34,6 +34,8 @@ export interface RetryBatchPage {
 }
 
 const defaultPageSize = 50
+/** Of the list, for one page of what a caller sees. */
+const readsMax = 20
 /** Only the leader's counting makes a second try. */
 const triesMax = 10
 
@@ -96,11 +98,26 @@ export class RetryBatches {
     return { ...record.batch, ...fields, ...(isOpen(record) ? { enqueued } : {}) }
   }
 
-  /** Newest first, of one use case or (empty) of all, with progress as it was last counted. */
-  async list(useCase: string, pageSize: number, pageToken: string): Promise<RetryBatchPage> {
+  /**
+   * Newest first, of one use case or (empty) of all that the caller sees, with progress as it was last counted. A page may be short of
+   * pageSize and not be the last: so many batches are looked at for it and no more.
+   */
+  async list(
+    useCase: string,
+    pageSize: number,
+    pageToken: string,
+    sees: (name: string) => boolean = () => true,
+  ): Promise<RetryBatchPage> {
     const size = pageSize || defaultPageSize
-    const { records, more } = await this.#options.store.list(useCase, pageToken === '' ? undefined : pageToken, size)
-    return { batches: records.map(({ batch }) => batch), nextPageToken: more ? batchIdOf(records.at(-1)!) : '' }
+    const batches: RetryBatch[] = []
+    let belowId = pageToken === '' ? undefined : pageToken
+    for (let reads = 0; reads < readsMax; reads++) {
+      const { records, more } = await this.#options.store.list(useCase, belowId, size - batches.length)
+      batches.push(...records.map(({ batch }) => batch).filter(({ name }) => sees(name)))
+      belowId = more ? batchIdOf(records.at(-1)!) : ''
+      if (!more || batches.length === size) break
+    }
+    return { batches, nextPageToken: belowId ?? '' }
   }
 
   /** Cancelling what is cancelled answers it. */

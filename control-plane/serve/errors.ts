@@ -21,9 +21,11 @@ export type ErrorReason =
   | 'CLUSTER_NOT_FOUND'
   | 'DELIVERY_NOT_FOUND'
   | 'RETRY_BATCH_NOT_FOUND'
+  | 'TOKEN_NOT_FOUND'
   | 'SERVICE_NOT_FOUND' // health: no such service
   // ALREADY_EXISTS
   | 'USE_CASE_EXISTS' // with another definition
+  | 'TOKEN_EXISTS' // or has been there: ids of tokens are used once
   // ABORTED
   | 'ETAG_MISMATCH' // somebody changed it in between: get it and try again
   | 'CONCURRENT_CHANGE' // two changes at once: try again
@@ -35,6 +37,7 @@ export type ErrorReason =
   | 'DELIVERY_NOT_WAITING'
   | 'DELIVERY_BEHIND' // it waits behind an earlier one of its key
   | 'TRIAL_FAILED' // a preview or test that no worker can do, and why
+  | 'ACCESS_OPEN' // a token would protect nothing: whoever runs Ferry sets FERRY_ADMIN_TOKEN_SHA256
   | 'PROTOCOL_VERSION_UNSUPPORTED' // the worker is older or newer than this control plane can serve
   | 'WORKER_EXPELLED' // start again as a new instance
   | 'WORKER_WITHOUT_LEASE' // take a lease in Redis, and call again
@@ -50,8 +53,8 @@ export type ErrorReason =
   | 'TRIAL_TIMEOUT' // DEADLINE_EXCEEDED: a worker has taken a preview or test, and has not answered
   | 'CANCELED'
   | 'LIMIT_EXCEEDED' // RESOURCE_EXHAUSTED
-  | 'UNAUTHENTICATED'
-  | 'PERMISSION_DENIED'
+  | 'UNAUTHENTICATED' // nobody has proven who calls
+  | 'PERMISSION_DENIED' // another role, or another namespace
   | 'UNIMPLEMENTED'
   | 'UNAVAILABLE'
   | 'INTERNAL' // nothing that the caller can do; the id is in the server's log

@@ -10,6 +10,7 @@ import {
 import {
   Code,
   ConnectError,
+  createContextValues,
   createHandlerContext,
   createServiceImplSpec,
   type HandlerContext,
@@ -27,7 +28,9 @@ import type {
   sendUnaryData,
 } from '@grpc/grpc-js'
 import { Metadata, type MethodDefinition, type ServerErrorResponse, type UntypedServiceImplementation } from '@grpc/grpc-js'
+import { namesOf } from '../access/certificate-roles.ts'
 import { ferryError, internalError } from './errors.ts'
+import { tellCertificate } from './who-calls.ts'
 
 type Message = MessageShape<DescMessage>
 type Call = ServerUnaryCall<Message, Message> | ServerDuplexStream<Message, Message>
@@ -154,7 +157,10 @@ function toContext(method: DescMethod, call: Call): Context {
   for (const [key, values] of Object.entries(call.metadata.toHttp2Headers())) {
     for (const value of Array.isArray(values) ? values : [values]) requestHeader.append(key, String(value))
   }
+  const contextValues = createContextValues()
+  tellCertificate(contextValues, () => namesOf(call.getAuthContext().sslPeerCertificate ?? {}))
   return createHandlerContext({
+    contextValues,
     service: method.parent,
     method,
     protocolName: 'grpc',

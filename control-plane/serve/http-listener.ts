@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { createContextValues, type Interceptor } from '@connectrpc/connect'
+import { namesOf } from '../access/certificate-roles.ts'
 import { connectHandler } from './connect-handler.ts'
 import type { Listener } from './grpc-listener.ts'
 import { answerJson, answerProbe, type Probes } from './http-answers.ts'
@@ -8,6 +10,7 @@ import { ListenError } from './listen-error.ts'
 import type { Log } from './log.ts'
 import { trackLogged } from './logged-mark.ts'
 import type { ServiceEntry } from './service-entry.ts'
+import { tellCertificate } from './who-calls.ts'
 
 export type HttpListenerOptions = Probes & {
   readonly host: string
@@ -76,6 +79,7 @@ function createHandler(options: HttpListenerOptions): (request: IncomingMessage,
     if (!paths.has(path)) return answerUnknown(path, services, methods, response)
     if (!acceptsRpc(path, request, response)) return
     const values = createContextValues()
+    tellCertificate(values, () => certificateOf(request.socket))
     const hasReached = trackLogged(values)
     response.once('finish', () => {
       if (response.statusCode < 400 || hasReached()) return
@@ -89,6 +93,9 @@ function createHandler(options: HttpListenerOptions): (request: IncomingMessage,
     }
   }
 }
+
+const certificateOf = (socket: Socket): string[] =>
+  socket instanceof TLSSocket && socket.authorized ? namesOf(socket.getPeerCertificate()) : []
 
 function answerUnknown(
   path: string,

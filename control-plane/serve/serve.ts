@@ -1,9 +1,11 @@
 import type { DescMethod, DescService } from '@bufbuild/protobuf'
-import type { Interceptor, ServiceImpl } from '@connectrpc/connect'
+import type { ServiceImpl } from '@connectrpc/connect'
 import { file_google_rpc_error_details } from '../../proto/gen/google/rpc/error_details_pb.ts'
 import { Health } from '../../proto/gen/grpc/health/v1/health_pb.ts'
 import { ServerReflection } from '../../proto/gen/grpc/reflection/v1/reflection_pb.ts'
 import { readAccessRules } from '../access/access-rule.ts'
+import type { Gate } from '../access/gate.ts'
+import { authorize } from './authorize.ts'
 import { boundCall } from './bound-call.ts'
 import { startGrpcListener } from './grpc-listener.ts'
 import { createHealth, type HealthOptions } from './health.ts'
@@ -28,8 +30,10 @@ export type ServeOptions<S extends readonly DescService[]> = Probes & {
   readonly limits?: Partial<ServeLimits>
   /** Unary methods that check the contract's rules themselves and tell every violation, theirs and the contract's, at once. */
   readonly selfChecking?: readonly DescMethod[]
-  /** Run after logging and before validation: who calls, and may they. */
-  readonly interceptors?: readonly Interceptor[]
+  /** Says who calls; asked after logging and before validation. Not set: everybody may everything. */
+  readonly gate?: Pick<Gate, 'admit'>
+  /** Not set: served. */
+  readonly reflection?: boolean
 }
 
 export type ServeHandle = {
@@ -52,7 +56,7 @@ export async function serve<const S extends readonly DescService[]>(options: Ser
   const pairs: readonly (readonly [DescService, object])[] = options.services
   const services = pairs.map(([service, implementation]) => serviceEntry(service, implementation))
   compileRules(services.map((entry) => entry.service))
-  readAccessRules(services.map((entry) => entry.service))
+  const rules = readAccessRules(services.map((entry) => entry.service))
   const stopping = new AbortController()
   const cutting = new AbortController()
   const ready = (): readonly string[] => (stopping.signal.aborted ? ['the server is stopping'] : readReasons(options.ready, log))
@@ -60,7 +64,8 @@ export async function serve<const S extends readonly DescService[]>(options: Ser
   const logging = logRequest({ log, slowMs: limits.slowCallMs })
   const bounding = boundCall({ callTimeoutMs: limits.callTimeoutMs, stopping: stopping.signal, cutting: cutting.signal })
   const limiting = limitCalls(limits.callsPerServiceMax)
-  const interceptors = [logging, limiting, bounding, ...(options.interceptors ?? []), validateRequest(options.selfChecking ?? [])]
+  const authorizing = options.gate ? [authorize(options.gate, rules)] : []
+  const interceptors = [logging, limiting, bounding, ...authorizing, validateRequest(options.selfChecking ?? [])]
   const { health, reflections } = createOwnServices(services, { ready, stopping: stopping.signal, pollMs: limits.healthPollMs })
   const grpcListener = await startGrpcListener({
     ...grpc,
@@ -68,7 +73,10 @@ export async function serve<const S extends readonly DescService[]>(options: Ser
       ...services.map((entry) => ({ ...entry, interceptors })),
       // Without bound: health ends its watchers itself, after it has told them that the server stops.
       { ...health, interceptors: [logging] },
-      ...reflections.map((entry) => ({ ...entry, interceptors: [logging, limiting, bounding] })),
+      ...(options.reflection === false ? [] : reflections).map((entry) => ({
+        ...entry,
+        interceptors: [logging, limiting, bounding],
+      })),
     ],
     limits,
   })

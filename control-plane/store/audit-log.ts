@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import type { ClickHouseClient } from '../../runtime/clickhouse.ts'
-import type { ChangeRow } from './change.ts'
+import { type ChangeRow, definitionActionList } from './change.ts'
 import { StoreError } from './store-error.ts'
 
 /** A change with its id, as `use_case_changes` has it. */
@@ -72,12 +72,12 @@ export class AuditLog {
     return Number(rows[0]?.id ?? 0)
   }
 
-  /** One row per use case whose definition has a change above the given id. What retry batches leave in the audit changes none. */
+  /** One row per use case whose definition has a change above the given id. */
   async latestSince(changeId: number): Promise<LatestChange[]> {
     const rows = await this.#select<{ namespace: string; use_case: string; latest: [string, string, string] }>(
       `SELECT namespace, use_case, argMax((uid, toString(revision), after), change_id) AS latest
-       FROM use_case_changes WHERE change_id > {changeId: UInt64} AND action NOT IN ('RETRY_BATCH', 'RETRY_BATCH_CANCEL') GROUP BY namespace, use_case`,
-      { changeId },
+       FROM use_case_changes WHERE change_id > {changeId: UInt64} AND action IN {actions: Array(String)} GROUP BY namespace, use_case`,
+      { changeId, actions: definitionActionList },
     )
     return rows.map(({ namespace, use_case, latest: [uid, revision, after] }) => ({
       name: `namespaces/${namespace}/useCases/${use_case}`,
@@ -85,6 +85,16 @@ export class AuditLog {
       revision: BigInt(revision),
       after,
     }))
+  }
+
+  /** The last known state of each token that has a change above the given id, as its change has it. */
+  async latestTokensSince(changeId: number): Promise<{ readonly id: string; readonly after: string }[]> {
+    const rows = await this.#select<{ resource: string; latest: string }>(
+      `SELECT resource, argMax(after, change_id) AS latest FROM use_case_changes
+       WHERE change_id > {changeId: UInt64} AND startsWith(resource, 'tokens/') GROUP BY resource`,
+      { changeId },
+    )
+    return rows.map(({ resource, latest }) => ({ id: resource.slice('tokens/'.length), after: latest }))
   }
 
   async #select<Row>(query: string, params: Record<string, unknown>): Promise<Row[]> {

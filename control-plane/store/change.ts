@@ -5,6 +5,14 @@ import { keptSchema } from './kept-schema.ts'
 /** DELETE marks a use case as deleting; REMOVE is the end of it, when its lanes are drained. */
 export type ChangeAction = 'CREATE' | 'UPDATE' | 'PAUSE' | 'RESUME' | 'DELETE' | 'REMOVE'
 
+/** The audit has other entries beside these, which change no definition: retry batches, tokens, orders of operators. */
+const definitionActions: Readonly<Record<ChangeAction, true>> = {
+  ...{ CREATE: true, UPDATE: true, PAUSE: true, RESUME: true, DELETE: true, REMOVE: true },
+}
+export const isDefinitionAction = (action: string): action is ChangeAction => Object.hasOwn(definitionActions, action)
+/** For a query of the audit. */
+export const definitionActionList: readonly string[] = Object.keys(definitionActions)
+
 /** One accepted change of one use case: what is written to Redis, and what the audit keeps. */
 export interface Change {
   readonly action: ChangeAction
@@ -39,13 +47,15 @@ export function readUseCase(json: string): UseCase {
 /** Whether writing this back would lose what a newer control plane wrote. */
 export const isPartlyRead = (useCase: UseCase): boolean => partlyRead.has(useCase)
 
-/** A row of `use_case_changes` without its id, which the script gives. */
+/** A row of `use_case_changes` without its id, which the script gives. namespace and use_case are empty where it is about none. */
 export interface ChangeRow {
   readonly change_time: number
   readonly actor: string
   readonly action: string
   readonly namespace: string
   readonly use_case: string
+  /** What was changed. Left out: the use case itself. */
+  readonly resource?: string
   readonly uid: string
   readonly revision: string
   readonly reason: string

@@ -10,6 +10,12 @@ export interface ControlKeys {
   readonly changes: string
   /** Stream: changes that ClickHouse does not have yet; an entry's id is `{change id}-0`. */
   readonly outbox: string
+  /** Hash: id of a token -> the token as JSON, with the hash of its secret. */
+  readonly tokens: string
+  /** Hash: id of a token -> when it was last used, Unix ms, to within minutes. */
+  readonly tokenUses: string
+  /** String: 32 random bytes in base64 that replicas sign with when one hands a call to another. */
+  readonly handOverKey: string
   /** String with TTL: who applies ClickHouse migrations now. */
   readonly migration: string
 }
@@ -23,6 +29,9 @@ export function controlKeys(tag = 'control'): ControlKeys {
     descriptorSets: `${prefix}descriptor-sets`,
     changes: `${prefix}changes`,
     outbox: `${prefix}outbox`,
+    tokens: `${prefix}tokens`,
+    tokenUses: `${prefix}token-uses`,
+    handOverKey: `${prefix}hand-over-key`,
     migration: `${prefix}migration`,
   }
 }

@@ -3,7 +3,7 @@ import { backoffMs } from '../../runtime/backoff.ts'
 import type { Logger } from '../../runtime/log.ts'
 import type { Redis } from '../../runtime/redis.ts'
 import type { AuditLog, AuditRow } from './audit-log.ts'
-import { type ChangeRow, descriptorSetOf, readUseCase } from './change.ts'
+import { type ChangeRow, descriptorSetOf, isDefinitionAction, readUseCase } from './change.ts'
 import type { ControlKeys } from './control-keys.ts'
 import { freezeScript, removeScript } from './outbox-scripts.ts'
 import { restore } from './restore.ts'
@@ -90,7 +90,7 @@ export class Outbox {
   async #insert(rows: readonly AuditRow[]): Promise<void> {
     const { auditLog } = this.#options
     for (const row of rows) {
-      const sha256 = row.after === '' ? undefined : descriptorSetOf(readUseCase(row.after))
+      const sha256 = row.after === '' || !isDefinitionAction(row.action) ? undefined : descriptorSetOf(readUseCase(row.after))
       if (sha256) await this.#insertDescriptorSet(sha256, row)
     }
     await auditLog.insertChanges(rows, `use-case-changes/${rows[0]!.change_id}-${rows.at(-1)!.change_id}`)

@@ -5,6 +5,7 @@ import { askRedis } from './ask-redis.ts'
 import { type Change, changeRow, descriptorSetOf, isPartlyRead, readUseCase, writeUseCase } from './change.ts'
 import { changeScript } from './change-script.ts'
 import type { ControlKeys } from './control-keys.ts'
+import { readHashScript } from './read-hash.ts'
 import { StoreError } from './store-error.ts'
 
 export interface RecordsOptions {
@@ -26,14 +27,6 @@ export type WriteResult =
   | { readonly kind: 'WRITTEN'; readonly changeId: number }
   | { readonly kind: 'CONFLICT'; readonly current: UseCase | undefined }
   | { readonly kind: 'NO_DESCRIPTOR_SET' }
-
-/** Answers definitions only when something changed since ARGV[1], and nothing while Redis is not prepared. KEYS changes useCases */
-const readAllScript = defineScript(`
-local last = redis.call('HGET', KEYS[1], 'last')
-if not last then return {} end
-if last == ARGV[1] then return {last} end
-return {last, redis.call('HGETALL', KEYS[2])}
-`)
 
 /** Answers one field, and nothing while Redis is not prepared: then that it is not there says nothing. KEYS changes hash */
 const readScript = defineScript(`
@@ -73,7 +66,7 @@ export class Records {
    */
   async readAll(): Promise<ReadonlyMap<string, UseCase>> {
     const { redis, keys } = this.#options
-    const reply = await askRedis(() => readAllScript(redis, [keys.changes, keys.useCases], [this.#last]))
+    const reply = await askRedis(() => readHashScript(redis, [keys.changes, keys.useCases], [this.#last]))
     const [last, pairs] = reply as [Buffer?, Buffer[]?]
     if (last === undefined) throw unprepared()
     if (pairs === undefined) return this.#all

@@ -1,5 +1,5 @@
 import { defineScript } from '../../runtime/redis.ts'
-import { mark, type RestoreOptions, restoreOne } from './restore.ts'
+import { mark, type RestoreOptions, restoreOne, restoreTokens } from './restore.ts'
 import { StoreError } from './store-error.ts'
 
 // The leader restores what Redis has lost when it can tell that something was lost: Redis is empty, or its last change id is below
@@ -14,7 +14,7 @@ return {head[1] or '', head[2] or '0', redis.call('XLEN', KEYS[2])}
 const triesMax = 5
 
 /**
- * Compares every definition with the audit, also beside control planes that run, and puts back what Redis lacks or has older; what
+ * Compares every definition and token with the audit, also beside control planes that run, and puts back what Redis lacks or has older; what
  * the audit says was removed goes. Answers the names of those that differed. Throws StoreError.
  */
 export async function restoreAll(options: RestoreOptions): Promise<readonly string[]> {
@@ -37,6 +37,7 @@ async function tryAll(options: RestoreOptions, differed: Set<string>): Promise<b
     if (done === 'CHANGED') return false
     if (done === 'RESTORED') differed.add(change.name)
   }
+  for (const name of await restoreTokens(options, 0)) differed.add(name)
   // Everybody reads again; and an empty Redis takes changes from now on.
   if (differed.size > 0 || last === '') await mark(options, highest, Number(term))
   return true

@@ -63,8 +63,30 @@ export async function restore(options: RestoreOptions, term: number): Promise<nu
   const lost = await auditLog.latestSince(drained)
   let restored = 0
   for (const change of lost) if ((await restoreOne(options, change)) === 'RESTORED' && change.after !== '') restored++
+  const tokens = (await restoreTokens(options, drained)).length
   await mark(options, highest, term)
-  if (restored > 0) log.warn({ restored, highest, drained }, 'store: Redis had lost definitions; restored from the audit')
+  if (restored + tokens > 0)
+    log.warn({ restored, tokens, highest, drained }, 'store: Redis had lost definitions or tokens; restored from the audit')
+  return restored
+}
+
+/** Answers whether it was put back. What is revoked stays so. KEYS tokens  ARGV id, token */
+const restoreTokenScript = defineScript(`
+local current = redis.call('HGET', KEYS[1], ARGV[1])
+if current == ARGV[2] then return 0 end
+if current and cjson.decode(current).token.revokeTime then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+return 1
+`)
+
+/**
+ * Puts tokens back whose changes above the given id Redis has lost: what was revoked is revoked again, and workers are known again.
+ * Answers their names.
+ */
+export async function restoreTokens({ redis, keys, auditLog }: RestoreOptions, since: number): Promise<string[]> {
+  const restored: string[] = []
+  for (const { id, after } of await auditLog.latestTokensSince(since))
+    if (Number(await restoreTokenScript(redis, [keys.tokens], [id, after])) === 1) restored.push(`tokens/${id}`)
   return restored
 }
 

@@ -68,10 +68,15 @@ export class Registry {
     return this.#records.readAll()
   }
 
-  /** Sorted by name. `parent` is `namespaces/{namespace}`, or empty for all. */
-  async list(parent: string, pageSize: number, pageToken: string): Promise<Page<UseCase>> {
+  /** Sorted by name. `parent` is `namespaces/{namespace}`, or empty for all; `sees` says which names the caller may see. */
+  async list(
+    parent: string,
+    pageSize: number,
+    pageToken: string,
+    sees: (name: string) => boolean = () => true,
+  ): Promise<Page<UseCase>> {
     const all = await this.#records.readAll()
-    const names = [...all.keys()].filter((name) => parent === '' || name.startsWith(`${parent}/`)).sort()
+    const names = [...all.keys()].filter((name) => (parent === '' || name.startsWith(`${parent}/`)) && sees(name)).sort()
     const page = pageOf(names, parent, pageSize, pageToken)
     return { ...page, items: page.items.map((name) => all.get(name)!) }
   }

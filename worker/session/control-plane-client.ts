@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf'
-import { type Client, Code, ConnectError, createClient } from '@connectrpc/connect'
+import { type Client, Code, ConnectError, createClient, type Interceptor } from '@connectrpc/connect'
 import type { UseCase } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import {
   type AnswerTrialRequest,
@@ -24,14 +24,16 @@ export class ControlPlaneClient {
   readonly #addresses: readonly string[]
   readonly #replicas: Replica[]
   readonly #timeoutMs: number
+  readonly #interceptors: readonly Interceptor[]
   /** Replaced, with calls that may be on their way: closed when these have ended. */
   readonly #leaving = new Map<Replica, NodeJS.Timeout>()
   #current = 0
 
-  constructor(addresses: readonly string[], timeoutMs: number) {
+  constructor(addresses: readonly string[], timeoutMs: number, interceptors: readonly Interceptor[] = []) {
     this.#addresses = addresses
+    this.#interceptors = interceptors
     this.#timeoutMs = timeoutMs
-    this.#replicas = addresses.map(connect)
+    this.#replicas = addresses.map((address) => connect(address, interceptors))
   }
 
   heartbeat(request: HeartbeatRequest): Promise<HeartbeatResponse> {
@@ -64,7 +66,7 @@ export class ControlPlaneClient {
    * and a connection through it stays with one replica for as long as that lives.
    */
   #leave(at: number, replica: Replica): void {
-    this.#replicas[at] = connect(this.#addresses[at]!)
+    this.#replicas[at] = connect(this.#addresses[at]!, this.#interceptors)
     if (this.#current === at) this.#current = (at + 1) % this.#replicas.length
     const timer = setTimeout(() => {
       this.#leaving.delete(replica)
@@ -80,7 +82,7 @@ export class ControlPlaneClient {
   }
 }
 
-function connect(address: string): Replica {
-  const transport = createGrpcJsTransport(address)
+function connect(address: string, interceptors: readonly Interceptor[]): Replica {
+  const transport = createGrpcJsTransport(address, { interceptors })
   return { client: createClient(WorkerService, transport), close: () => transport.close() }
 }

@@ -284,11 +284,12 @@ FROM outcomes AS f WHERE f.outcome = 'FAILED' AND f.replay = ''
 GROUP BY f.namespace, f.use_case, f.uid, day, f.failure_group, f.status, f.reason
 ;
 
--- The audit: every accepted change of a use case.
+-- The audit: every accepted change of a use case, of a token, and every order of an operator. resource is what it was done to.
 CREATE TABLE IF NOT EXISTS use_case_changes
 (
     change_id UInt64, change_time DateTime64(3, 'UTC'), actor String, action LowCardinality(String),
     namespace LowCardinality(String), use_case LowCardinality(String), uid String, revision UInt64, reason String,
+    resource String DEFAULT if(use_case = '', '', concat('namespaces/', namespace, '/useCases/', use_case)),
     before String CODEC(ZSTD(3)), after String CODEC(ZSTD(3))
 )
 ENGINE = ReplacingMergeTree
@@ -297,7 +298,8 @@ SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fs
 ;
 
 CREATE VIEW IF NOT EXISTS use_case_history AS
-SELECT change_id, change_time, actor, action, namespace, use_case, uid, revision, reason, before, after FROM use_case_changes FINAL
+SELECT change_id, change_time, actor, action, namespace, use_case, resource, uid, revision, reason, before, after FROM use_case_changes FINAL
+WHERE use_case != ''
 ;
 
 -- Descriptor sets by content, so that definitions can be restored from the audit alone.

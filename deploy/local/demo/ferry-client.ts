@@ -2,8 +2,9 @@ import { type Client, createClient } from '@connectrpc/connect'
 import { DeliveryService } from '../../../proto/gen/ferry/v1/delivery_service_pb.ts'
 import { FleetService } from '../../../proto/gen/ferry/v1/fleet_service_pb.ts'
 import { RetryBatchService } from '../../../proto/gen/ferry/v1/retry_batch_service_pb.ts'
+import { TokenService } from '../../../proto/gen/ferry/v1/token_service_pb.ts'
 import { UseCaseService } from '../../../proto/gen/ferry/v1/use_case_service_pb.ts'
-import { createGrpcJsTransport } from '../../../proto/grpc-transport.ts'
+import { createGrpcJsTransport, type GrpcJsTransportOptions } from '../../../proto/grpc-transport.ts'
 
 const callTimeoutMs = 60_000
 
@@ -13,16 +14,18 @@ export interface FerryClient {
   readonly deliveries: Client<typeof DeliveryService>
   readonly retryBatches: Client<typeof RetryBatchService>
   readonly fleet: Client<typeof FleetService>
+  readonly tokens: Client<typeof TokenService>
   close(): void
 }
 
-export function connectFerry(grpcAddress: string): FerryClient {
-  const transport = createGrpcJsTransport(grpcAddress, { callTimeoutMs })
+export function connectFerry(grpcAddress: string, options: GrpcJsTransportOptions = {}): FerryClient {
+  const transport = createGrpcJsTransport(grpcAddress, { callTimeoutMs, ...options })
   return {
     useCases: createClient(UseCaseService, transport),
     deliveries: createClient(DeliveryService, transport),
     retryBatches: createClient(RetryBatchService, transport),
     fleet: createClient(FleetService, transport),
+    tokens: createClient(TokenService, transport),
     close: () => transport.close(),
   }
 }
