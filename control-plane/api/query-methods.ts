@@ -1,9 +1,11 @@
 import type { ServiceImpl } from '@connectrpc/connect'
+import { ListDeliveriesRequestSchema } from '../../proto/gen/ferry/v1/deliveries_pb.ts'
 import { DeliveryService, ListAttemptsRequestSchema } from '../../proto/gen/ferry/v1/delivery_service_pb.ts'
 import { ListFailureGroupsRequestSchema } from '../../proto/gen/ferry/v1/failure_groups_pb.ts'
 import type { UseCase } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import { checkDeliveryFilter } from '../attempts/delivery-filter.ts'
 import { listFailureGroups } from '../attempts/failure-groups.ts'
-import type { LogReader } from '../attempts/log-reader.ts'
+import { type ListSources, listDeliveries } from '../attempts/list-deliveries.ts'
 import { checkOffsetFilter } from '../attempts/offset-filter.ts'
 import { checkAttemptFilter, listAttempts, type PageLimits } from '../attempts/query.ts'
 import { subjectOf } from '../attempts/subject.ts'
@@ -12,11 +14,13 @@ import { answer, refuseInvalid } from './answer.ts'
 /** These tell what is wrong by the contract together with what it cannot say. */
 export const selfCheckingDeliveryMethods = [
   DeliveryService.method.listAttempts,
+  DeliveryService.method.listDeliveries,
   DeliveryService.method.listFailureGroups,
 ] as const
 
-export interface QueryOptions {
-  readonly log: LogReader
+const searchLimits = { windowsMax: 100, searchMsMax: 5000 }
+
+export interface QueryOptions extends ListSources {
   /** Throws UseCaseError when there is none. */
   readonly useCase: (name: string) => Promise<UseCase>
   readonly pageLimits: PageLimits
@@ -24,7 +28,8 @@ export interface QueryOptions {
 }
 
 /** Methods of DeliveryService that ask the log what became of many deliveries. */
-export function queryMethods({ log, useCase, pageLimits, nowMs }: QueryOptions) {
+export function queryMethods(options: QueryOptions) {
+  const { log, useCase, pageLimits, nowMs } = options
   const subject = async (name: string) => subjectOf(await useCase(name))
   return {
     listAttempts: (request) =>
@@ -33,6 +38,14 @@ export function queryMethods({ log, useCase, pageLimits, nowMs }: QueryOptions) 
         refuseInvalid(ListAttemptsRequestSchema, request, checkAttemptFilter(filter, request.useCase))
         const page = await listAttempts(log, await subject(request.useCase), { filter, pageSize, pageToken }, pageLimits, nowMs())
         return { attempts: [...page.attempts], nextPageToken: page.nextPageToken }
+      }),
+    listDeliveries: (request) =>
+      answer(async () => {
+        const { filter, pageSize, pageToken } = request
+        refuseInvalid(ListDeliveriesRequestSchema, request, checkDeliveryFilter(filter, request.useCase))
+        const query = { filter, pageSize, pageToken }
+        const page = await listDeliveries(options, await subject(request.useCase), query, { ...pageLimits, ...searchLimits })
+        return { deliveries: [...page.deliveries], nextPageToken: page.nextPageToken }
       }),
     listFailureGroups: (request) =>
       answer(async () => {

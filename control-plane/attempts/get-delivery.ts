@@ -1,9 +1,9 @@
-import { create } from '@bufbuild/protobuf'
-import { timestampFromMs } from '@bufbuild/protobuf/wkt'
-import { type Attempt, type Delivery, DeliverySchema } from '../../proto/gen/ferry/v1/delivery_pb.ts'
+import type { Attempt, Delivery } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import type { Redis } from '../../runtime/redis.ts'
 import { type AttemptRow, attemptColumns, attemptOf } from './attempt-row.ts'
-import { countAttempts, deliveryStatus, type OutcomeRow, type RangeRow, skips } from './delivery-state.ts'
+import { readDeliveryLog } from './delivery-log.ts'
+import { deliveryMessage } from './delivery-message.ts'
+import { type RangeRow, skips } from './delivery-state.ts'
 import { readLaneView } from './lane-position.ts'
 import type { LogReader } from './log-reader.ts'
 import type { PageLimits } from './query.ts'
@@ -32,35 +32,20 @@ export async function getDelivery(
   // Redis first: what it no longer parks when it is asked is in the log by then.
   const lane = await readLaneView(redis, laneOf(subject, partition), offset)
   const params = { ...subjectParams(subject), partition, offset }
-  const [outcomes, [range], rows] = await Promise.all([
-    log.select<OutcomeRow>({ sql: outcomesSql, params, narrow }),
+  const [known, [range], rows] = await Promise.all([
+    readDeliveryLog(log, subject, partition, [offset], '', narrow),
     log.select<RangeRow>({ sql: rangeSql, params, narrow }),
     newestAttempts(log, params, limits.pageBytesMax),
   ])
-  const seen = lane.parked !== undefined || outcomes.length > 0 || rows.length > 0
+  const outcomes = known.outcomes.get(offset) ?? []
+  const attempts = known.attempts.get(offset)
+  const seen = lane.parked !== undefined || outcomes.length > 0 || attempts !== undefined
   if (!seen && range && !skips(range.kind)) throw notARecord(subject, partition, offset, range.kind)
   if (!seen && !range) await requireRecord(sources.offsets, subject, partition, offset)
-  const status = deliveryStatus({ offset, lane, outcomes, range, attempted: rows.length > 0 })
-  const { parked } = lane
-  const known = [...rows, ...outcomes, ...(parked ? [{ round: parked.round, attempt: parked.attempts }] : [])]
-  return create(DeliverySchema, {
-    useCase: subject.name,
-    uid: subject.uid,
-    cluster: subject.cluster,
-    topic: subject.topic,
-    partition,
-    offset: BigInt(offset),
-    state: status.state,
-    outcome: status.outcome,
-    reason: status.reason,
-    ...(status.nextAttemptMs ? { nextAttemptTime: timestampFromMs(status.nextAttemptMs) } : {}),
-    attemptCount: countAttempts(known),
-    attempts: timeline(subject, rows),
-  })
+  const delivery = deliveryMessage(subject, { partition, offset, lane, outcomes, attempts, range })
+  delivery.attempts = timeline(subject, rows)
+  return delivery
 }
-
-const outcomesSql = `SELECT DISTINCT round, epoch, attempt, toString(outcome) AS outcome, toString(reason) AS reason
-  FROM outcomes WHERE ${subjectSql} AND partition = {partition: UInt32} AND offset = {offset: UInt64}`
 
 // A range that says that the record was skipped goes before one that says that there is none.
 const rangeSql = `SELECT toString(kind) AS kind, reason FROM ranges

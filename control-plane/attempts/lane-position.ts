@@ -51,6 +51,27 @@ export async function readLanePosition(redis: Redis, lane: LaneId): Promise<Lane
   return { cursor, floor, parked }
 }
 
+/** A lane with all that it has parked. */
+export interface WholeLane {
+  readonly cursor: number | undefined
+  readonly ended: readonly Run[]
+  readonly parked: ReadonlyMap<number, ParkedEntry>
+}
+
+/** The cursor is read first: what is settled in between is in the log. */
+export async function readWholeLane(redis: Redis, lane: LaneId): Promise<WholeLane> {
+  const keys = laneKeys(lane)
+  const [cursor, ended] = await askRedis(() => redis.hmget(keys.lane, 'cursor', 'ended'))
+  const parked = new Map<number, ParkedEntry>()
+  for (let scan: string | undefined = '0'; scan !== undefined; ) {
+    const from: string = scan
+    const [next, fields] = await askRedis(() => redis.hscan(keys.parked, from, 'COUNT', scanCount))
+    for (let index = 0; index < fields.length; index += 2) parked.set(Number(fields[index]), readParked(fields[index + 1]!))
+    scan = next === '0' ? undefined : next
+  }
+  return { cursor: cursor == null ? undefined : Number(cursor), ended: readRuns(ended ?? ''), parked }
+}
+
 export async function readLaneView(redis: Redis, lane: LaneId, offset: number): Promise<LaneView> {
   const keys = laneKeys(lane)
   const [cursor, ended] = await askRedis(() => redis.hmget(keys.lane, 'cursor', 'ended'))
