@@ -1,12 +1,21 @@
-import { expect, test } from 'vitest'
+import type { MessageInitShape } from '@bufbuild/protobuf'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { LaneCondition } from '../proto/gen/ferry/v1/lane_pb.ts'
+import { DeliveryClass, type DeliveryPolicySchema } from '../proto/gen/ferry/v1/use_case_pb.ts'
 import { certificate } from './harness/certificate.ts'
 import { Endpoint } from './harness/endpoint.ts'
 import { Fleet, shortLease } from './harness/fleet.ts'
 import { metricOf } from './harness/metric.ts'
+import type { Received } from './harness/received.ts'
 import { jsonRecords, Topic } from './harness/topic.ts'
-import { registerUseCase, specOf, waitForLanes } from './harness/use-case.ts'
+import { newName, registerUseCase, specOf, waitForLanes } from './harness/use-case.ts'
 import { waitUntil } from './harness/wait-until.ts'
+
+let fleet: Fleet
+beforeAll(async () => {
+  fleet = await Fleet.start({ workers: 2, workerEnv: shortLease })
+})
+afterAll(() => fleet?.[Symbol.asyncDispose]())
 
 const perSecond = 200
 const published = 1200
@@ -23,8 +32,66 @@ function mostInWindow(arrivals: readonly number[]): number {
   }, 0)
 }
 
+/** The most of these requests that were on the way at once, as the endpoint saw them. */
+function mostAtOnce(requests: readonly Received[]): number {
+  const changes = requests.flatMap(({ arrivedMs, answeredMs }) => [
+    { ms: arrivedMs, by: 1 },
+    { ms: answeredMs, by: -1 },
+  ])
+  let now = 0
+  return changes
+    .sort((a, b) => a.ms - b.ms || a.by - b.by)
+    .reduce((most, { by }) => {
+      now += by
+      return Math.max(most, now)
+    }, 0)
+}
+
+test('LIVE goes first in an endpoint group: it does not feel a backfill, which takes what is left', async () => {
+  const slowMs = 700
+  await using endpoint = await Endpoint.start(({ headers }) => ({
+    delayMs: String(headers['ferry-use-case']).endsWith('-backfill') ? slowMs : 5,
+  }))
+  await using liveTopic = await Topic.create(fleet.stack.kafkaBrokers, 2)
+  await using oldTopic = await Topic.create(fleet.stack.kafkaBrokers, 2)
+  const name = newName()
+  const member = (topic: Topic, delivery: MessageInitShape<typeof DeliveryPolicySchema>) =>
+    specOf(topic, endpoint, { destination: { url: endpoint.url, endpointGroup: 'shop' }, delivery })
+  // What LIVE says holds for all of the group: two requests for each worker.
+  const live = await registerUseCase(fleet, member(liveTopic, { maxInFlight: 4 }), name)
+  await waitForLanes(fleet, live, 2)
+  let sent = 0
+  const pings = async (): Promise<number> => {
+    const waits: number[] = []
+    for (let i = 0; i < 15; i++) {
+      const startMs = Date.now()
+      await liveTopic.publish([{ key: `k${sent}`, value: '{}', partition: sent % 2 }])
+      const count = ++sent
+      await waitUntil('the record arrives', 10_000, () => endpoint.of(live).requests.length >= count)
+      waits.push(endpoint.of(live).requests.at(-1)!.arrivedMs - startMs)
+    }
+    return waits.sort((a, b) => a - b)[7]!
+  }
+  const aloneMs = await pings()
+  const wrong = registerUseCase(fleet, member(oldTopic, { class: DeliveryClass.BACKFILL, maxInFlight: 5 }), `${name}-backfill`)
+  await expect(wrong).rejects.toThrow(/max_in_flight is 4 in .*, which shares endpoint_group shop; given 5/)
+  await oldTopic.publish(jsonRecords(24))
+  const backfill = await registerUseCase(fleet, member(oldTopic, { class: DeliveryClass.BACKFILL }), `${name}-backfill`)
+  await waitUntil('the backfill is under way', 20_000, () => endpoint.of(backfill).requests.length >= 4)
+  expect(await pings()).toBeLessThan(aloneMs + slowMs / 3)
+  // LIVE has so much to do that the backfill waits.
+  await liveTopic.publish(jsonRecords(800))
+  await waitUntil('the backfill says to whom it yields', 10_000, async () => {
+    const { lanes } = await fleet.client.fleet.listLanes({ useCase: backfill.name })
+    return lanes.some(({ condition, message }) => condition === LaneCondition.YIELDING_TO_LIVE && message.includes(live.name))
+  })
+  const counts = { published: sent + 800, delivered: sent + 800, attempts: sent + 800, missing: 0 }
+  expect(await certificate(fleet, live, 60_000)).toMatchObject(counts)
+  expect(await certificate(fleet, backfill, 60_000)).toMatchObject({ published: 24, delivered: 24, attempts: 24, missing: 0 })
+  expect(mostAtOnce(endpoint.requests)).toBeLessThanOrEqual(4)
+}, 120_000)
+
 test('two workers keep a rate limit together, also while one is killed and replaced; other use cases do not feel it', async () => {
-  await using fleet = await Fleet.start({ workers: 2, workerEnv: shortLease })
   await using endpoint = await Endpoint.start()
   await using topic = await Topic.create(fleet.stack.kafkaBrokers, 4)
   await topic.publish(jsonRecords(published))

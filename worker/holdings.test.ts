@@ -2,11 +2,18 @@ import { create } from '@bufbuild/protobuf'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { LaneCondition, LaneState as State } from '../proto/gen/ferry/v1/lane_pb.ts'
 import { Concurrency, RateLimitSchema, type UseCase } from '../proto/gen/ferry/v1/use_case_pb.ts'
-import { type LaneAssignment, LaneAssignmentSchema, type LaneReport } from '../proto/gen/ferry/v1/worker_service_pb.ts'
+import {
+  type EndpointGroup,
+  EndpointGroupSchema,
+  type LaneAssignment,
+  LaneAssignmentSchema,
+  type LaneReport,
+} from '../proto/gen/ferry/v1/worker_service_pb.ts'
 import { type LaneId, laneKeys } from '../runtime/lane-keys.ts'
 import type { Logger } from '../runtime/log.ts'
 import { connectRedis, type Redis } from '../runtime/redis.ts'
 import { sharedStack } from '../test/stack.ts'
+import type { OwnEndpoint } from './deliver/endpoint.ts'
 import { HeldLanes } from './holdings.ts'
 import { sampleMeans, sampleUseCase } from './lane/sample-route.ts'
 import { Routes } from './routes.ts'
@@ -94,6 +101,7 @@ async function assign(partition: number, epoch: number, over: Partial<LaneAssign
   } as never)
 }
 
+const endpoint = (): OwnEndpoint => held.rosters[0]!.endpoint as OwnEndpoint
 const reports = (): LaneReport[] => [...held.report()].sort((a, b) => a.id!.partition - b.id!.partition)
 const states = (): State[] => reports().map((each) => each.state)
 
@@ -104,7 +112,7 @@ describe('lanes that are assigned', () => {
     await vi.waitFor(() => expect(states()).toEqual([State.RUNNING, State.RUNNING]), 5000)
     expect(reports()[1]).toMatchObject({ epoch: 6n, revision: 1n, condition: LaneCondition.UNSPECIFIED, endOffset: -1n })
     expect(held.rosters).toHaveLength(1)
-    expect(held.rosters[0]!.maxInFlight).toBe(8)
+    expect(endpoint().maxInFlight).toBe(8)
   })
 
   test('wait, and say so, while the control plane does not give their definition', async () => {
@@ -142,7 +150,7 @@ describe('lanes that are assigned', () => {
     definitions = () => [useCase(3, 'http://127.0.0.1:10/')]
     held.assign([await assign(0, 5, { revision: 3n, maxInFlight: 2 })])
     await vi.waitFor(() => expect(reports()[0]).toMatchObject({ revision: 3n, message: '' }), 5000)
-    expect(held.rosters[0]!.maxInFlight).toBe(2)
+    expect(endpoint().maxInFlight).toBe(2)
     expect(held.rosters[0]!.route.plan.origin).toBe('http://127.0.0.1:10')
   })
 
@@ -158,37 +166,63 @@ test('a share of a rate limit holds and is reported as soon as it is assigned, w
   definitions = () => [withRate(1, 100)]
   held.assign([await assign(0, 5, { rateSharePpm: 1_000_000 }), await assign(1, 6, { rateSharePpm: 1_000_000 })])
   await vi.waitFor(() => expect(states()).toEqual([State.RUNNING, State.RUNNING]), 5000)
-  expect(held.rosters[0]!.rate?.text).toMatch(/sends 100 of 100 records a second/)
+  expect(endpoint().rate?.text).toMatch(/sends 100 of 100 records a second/)
   definitions = () => {
     throw new Error('deadline exceeded')
   }
   held.assign([await assign(0, 5, { rateSharePpm: 250_000, revision: 2n })])
-  expect(held.rosters[0]!.rate?.text).toMatch(/sends 25 of 100 records a second/)
+  expect(endpoint().rate?.text).toMatch(/sends 25 of 100 records a second/)
   expect(reports().map((each) => each.rateSharePpm)).toEqual([250_000, 250_000])
   definitions = () => [useCase(2)]
-  await vi.waitFor(() => expect(held.rosters[0]!.rate).toBeUndefined(), 5000)
+  await vi.waitFor(() => expect(endpoint().rate).toBeUndefined(), 5000)
   held.loseAll('the lease was lost')
   definitions = () => [withRate(3, 8)]
   held.assign([await assign(0, 50, { releasedVersion: 2n, revision: 3n })])
   await vi.waitFor(() => expect(states()).toEqual([State.RUNNING]), 5000)
-  expect(held.rosters[0]!.rate?.text).toMatch(/sends 0 of 8 records a second/)
+  expect(endpoint().rate?.text).toMatch(/sends 0 of 8 records a second/)
 })
 
 test('what was found out of an endpoint stays with a new share, and goes with another endpoint', async () => {
   definitions = () => [withConcurrency(1, Concurrency.ADAPTIVE)]
   held.assign([await assign(0, 5)])
   await vi.waitFor(() => expect(states()).toEqual([State.RUNNING]), 5000)
-  const { adaptive } = held.rosters[0]!
+  const { adaptive } = endpoint()
   expect(adaptive).toMatchObject({ max: 8, limit: 1 })
   held.assign([await assign(0, 5, { maxInFlight: 3 })])
   await vi.waitFor(() => expect(adaptive!.max).toBe(3), 5000)
-  expect(held.rosters[0]!.adaptive).toBe(adaptive)
+  expect(endpoint().adaptive).toBe(adaptive)
   definitions = () => [withConcurrency(2, Concurrency.ADAPTIVE, 'http://127.0.0.1:10/')]
   held.assign([await assign(0, 5, { revision: 2n })])
-  await vi.waitFor(() => expect(held.rosters[0]!.adaptive).not.toBe(adaptive), 5000)
+  await vi.waitFor(() => expect(endpoint().adaptive).not.toBe(adaptive), 5000)
   definitions = () => [withConcurrency(3, Concurrency.FIXED)]
   held.assign([await assign(0, 5, { revision: 3n })])
-  await vi.waitFor(() => expect(held.rosters[0]!.adaptive).toBeUndefined(), 5000)
+  await vi.waitFor(() => expect(endpoint().adaptive).toBeUndefined(), 5000)
+})
+
+test('use cases of an endpoint group have one endpoint together, by what their assignments say of it', async () => {
+  const other = `${uid}-other`
+  definitions = () => [useCase(1), Object.assign(useCase(1), { uid: other })]
+  const inGroup = (name: string, recordsPerSecond: number) =>
+    create(EndpointGroupSchema, { name, maxInFlight: 16, concurrency: Concurrency.ADAPTIVE, rateLimit: { recordsPerSecond } })
+  const of = (endpointGroup: EndpointGroup | undefined, rateSharePpm: number) => ({ endpointGroup, rateSharePpm }) as never
+  const one = await assign(0, 5, of(inGroup('demo/shop', 100), 500_000))
+  const two = Object.assign(await assign(1, 6, of(inGroup('demo/shop', 100), 500_000)))
+  two.id = { ...two.id!, uid: other }
+  held.assign([one, two])
+  await vi.waitFor(() => expect(held.rosters).toHaveLength(2), 5000)
+  await vi.waitFor(() => expect(held.rosters.map(({ endpoint }) => endpoint.group)).toEqual(['demo/shop', 'demo/shop']), 5000)
+  const [first, second] = held.rosters
+  expect(first!.endpoint).toBe(second!.endpoint)
+  expect(first!.endpoint.maxInFlight).toBe(8)
+  expect(first!.endpoint.rateOf(first!)?.text).toMatch(/sends 50 of 100 records a second/)
+  // One leaves: what the other has stays as it is.
+  held.assign([await assign(0, 5, of(undefined, 0)), two])
+  await vi.waitFor(() => expect(first!.endpoint.group).toBeUndefined(), 5000)
+  expect(first!.endpoint.rateOf(first!)).toBeUndefined()
+  expect(second!.endpoint.rateOf(second!)?.text).toMatch(/sends 50 of 100 records a second/)
+  // Nobody has an assignment any more: nor a share.
+  held.assign([await assign(0, 5, of(undefined, 0))])
+  expect(second!.endpoint.rateOf(second!)?.text).toMatch(/sends 0 of 100 records a second/)
 })
 
 describe('lanes that are let go', () => {

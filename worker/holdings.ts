@@ -10,12 +10,12 @@ import { defaultCluster } from '../runtime/kafka-settings.ts'
 import { type LaneId, laneKey } from '../runtime/lane-keys.ts'
 import type { Logger } from '../runtime/log.ts'
 import type { Clusters } from './clusters.ts'
-import { changedLimit } from './deliver/adaptive-limit.ts'
-import { changedRate } from './deliver/rate-limit.ts'
+import { type EndpointShares, Endpoints } from './endpoints.ts'
 import { floorOf } from './lane/floor.ts'
 import { Keeper, type KeeperParts } from './lane/keeper.ts'
 import type { LaneLimits } from './lane/lane-limits.ts'
-import { Roster, type RosterParts } from './lane/roster.ts'
+import { Roster } from './lane/roster.ts'
+import type { RosterParts } from './lane/roster-parts.ts'
 import type { Routes, Wanted } from './routes.ts'
 import type { Holdings } from './session/session.ts'
 
@@ -50,8 +50,9 @@ export class HeldLanes implements Holdings {
   readonly #parts: HeldLanesParts
   readonly #options: HeldLanesOptions
   #assignments = new Map<string, LaneAssignment>()
-  /** Shares of rate limits, by use case. */
-  #ratePpm: ReadonlyMap<string, number> = new Map()
+  readonly #endpoints = new Endpoints()
+  /** By use case. */
+  #shares: EndpointShares = new Map()
   #suspended = true
   #leaving = false
 
@@ -84,9 +85,15 @@ export class HeldLanes implements Holdings {
         parked: BigInt(lane?.parking.size ?? 0),
         ...{ releasedVersion: BigInt(keeper.releasedVersion), seenEpoch: BigInt(keeper.seenEpoch) },
         revision: BigInt(lane?.route.plan.revision ?? 0),
-        rateSharePpm: this.#ratePpm.get(keeper.id.uid) ?? 0,
+        rateSharePpm: this.#shares.get(keeper.id.uid)?.rateSharePpm ?? 0,
+        liveDemandPpm: this.#demandOf(keeper),
       })
     })
+  }
+
+  #demandOf(keeper: Keeper): number {
+    const roster = this.rosterOf(keeper)
+    return roster?.endpoint.demandPpm(roster) ?? 0
   }
 
   /** Why the lane does not move, as it is reported. */
@@ -112,13 +119,8 @@ export class HeldLanes implements Holdings {
 
   /** At once: others have what this worker no longer has as soon as it says that it works by these assignments. */
   #share(): void {
-    this.#ratePpm = new Map([...this.#assignments.values()].map(({ id, rateSharePpm }) => [id!.uid, rateSharePpm]))
-    for (const roster of this.#rosters.values()) this.#limitRate(roster)
-  }
-
-  #limitRate(roster: Roster): void {
-    const { uid, rateLimit } = roster.route.plan
-    roster.rate = changedRate(roster.rate, rateLimit, this.#ratePpm.get(uid) ?? 0, performance.now())
+    this.#shares = new Map([...this.#assignments.values()].map((each) => [each.id!.uid, each]))
+    this.#endpoints.shareRates(this.rosters, this.#shares, performance.now())
   }
 
   /** From now on the lane is reported, whatever it still waits for. */
@@ -178,10 +180,9 @@ export class HeldLanes implements Holdings {
     const roster = this.#rosterFor(route.plan.uid)
     const isSameEndpoint = roster.route.plan.origin === route.plan.origin
     roster.route = route
-    roster.maxInFlight = Math.max(1, assignment.maxInFlight)
-    const known = isSameEndpoint ? roster.adaptive : undefined
-    roster.adaptive = changedLimit(known, route.plan.isAdaptive, roster.maxInFlight)
-    this.#limitRate(roster)
+    if (!isSameEndpoint) roster.endpoint.forget(roster)
+    this.#endpoints.place(roster, assignment)
+    this.#endpoints.shareRates(this.rosters, this.#shares, performance.now())
     const limits = this.#limitsOf(assignment)
     if (keeper.begun) keeper.reroute(route, limits)
     else {
@@ -230,6 +231,7 @@ export class HeldLanes implements Holdings {
     roster?.remove(keeper)
     if (roster?.keepers.length !== 0) return
     roster.close()
+    this.#endpoints.leave(roster)
     this.#rosters.delete(keeper.id.uid)
   }
 

@@ -100,10 +100,11 @@ function registerRequestMetrics(registry: Registry, held: () => HeldLanes): void
   })
   new Gauge({
     name: 'ferry_requests_in_flight_max',
-    help: 'Requests that may be on the way now, summed over use cases: shares of max_in_flight, or what adaptive concurrency has found',
+    help: 'Requests that may be on the way now, summed over endpoints: shares of max_in_flight, or what adaptive concurrency has found',
     registers: [registry],
     collect() {
-      this.set(held().rosters.reduce((sum, { adaptive, maxInFlight }) => sum + (adaptive?.limit ?? maxInFlight), 0))
+      const endpoints = new Set(held().rosters.map(({ endpoint }) => endpoint))
+      this.set([...endpoints].reduce((sum, { limit }) => sum + limit, 0))
     },
   })
 }

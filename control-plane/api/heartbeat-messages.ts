@@ -8,7 +8,7 @@ import {
   type LaneReport as LaneReportMessage,
 } from '../../proto/gen/ferry/v1/worker_service_pb.ts'
 import { type LaneId, laneKey } from '../../runtime/lane-keys.ts'
-import type { Assignment, Heartbeat, HeartbeatReply, LaneReport, ReportedState } from '../fleet/heartbeat.ts'
+import type { Assignment, EndpointGroup, Heartbeat, HeartbeatReply, LaneReport, ReportedState } from '../fleet/heartbeat.ts'
 
 /** The contract's heartbeat in its plain form. */
 export function readHeartbeat(request: HeartbeatRequest, wallMs: number): Heartbeat {
@@ -50,6 +50,7 @@ function readReport(report: LaneReportMessage, reportTimeMs: number): LaneReport
     seenEpoch: Number(report.seenEpoch),
     revision: Number(report.revision),
     rateSharePpm: report.rateSharePpm,
+    liveDemandPpm: report.liveDemandPpm,
     reportTimeMs,
   }
 }
@@ -80,4 +81,14 @@ const writeAssignment = (assignment: Assignment) => ({
   parkedBytesMax: BigInt(assignment.parkedBytesMax),
   creditMax: assignment.creditMax,
   rateSharePpm: assignment.rateSharePpm,
+  ...(assignment.endpointGroup && { endpointGroup: writeGroup(assignment.endpointGroup) }),
 })
+
+function writeGroup({ name, maxInFlight, concurrency, recordsPerSecond, bytesPerSecond }: EndpointGroup) {
+  const isLimited = recordsPerSecond !== undefined || bytesPerSecond !== undefined
+  const rateLimit = {
+    ...(recordsPerSecond !== undefined && { recordsPerSecond }),
+    ...(bytesPerSecond !== undefined && { bytesPerSecond }),
+  }
+  return { name, maxInFlight, concurrency, ...(isLimited && { rateLimit }) }
+}

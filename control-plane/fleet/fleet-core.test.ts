@@ -62,6 +62,47 @@ describe('the fleet', () => {
     )
   })
 
+  test('nor of the limits of an endpoint group, whatever its LIVE lanes ask for', () => {
+    fc.assert(
+      fc.property(stories(120), (story) => {
+        const world = new World(true)
+        for (const command of story) {
+          world.run(command)
+          const senders = world.workers.filter((worker) => worker.isAlive && world.nowMs < worker.leaseUntilMs)
+          // A worker has one share for both.
+          const shares = senders.map((worker) => Math.max(worker.ratePpm('a'), worker.ratePpm('b')))
+          expect(shares.reduce((sum, share) => sum + share, 0)).toBeLessThanOrEqual(1_000_000)
+        }
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('when the faults end, each soon has of a group what its LIVE lanes ask for, and the rest by lanes that are BACKFILL', () => {
+    fc.assert(
+      fc.property(stories(60), fc.array(fc.constantFrom(0, 100_000, 1_000_000), { minLength: 10 }), (story, demands) => {
+        const world = new World(true)
+        for (const command of story) world.run(command)
+        for (const uid of ['a', 'b']) world.setState(uid, 'ACTIVE')
+        for (const [at, worker] of world.workers.entries()) worker.demandPpm = demands[at % demands.length]!
+        settle(world, false)
+        const held = (uid: string, worker: (typeof world.workers)[0]) =>
+          lanes.filter((id) => id.uid === uid && world.holdersOf(id)[0] === worker).length
+        const senders = world.workers.filter((each) => each.canAct)
+        const asked = senders.map((worker) => (held('a', worker) > 0 ? worker.demandPpm : 0))
+        const total = asked.reduce((sum, each) => sum + each, 0)
+        const shrink = Math.min(1, 950_000 / Math.max(1, total))
+        const rest = 1_000_000 - total * shrink
+        for (const [at, worker] of senders.entries()) {
+          const ready = (0.1 * rest * held('a', worker)) / 3 + (0.9 * rest * held('b', worker)) / 3
+          const share = worker.ratePpm('a') || worker.ratePpm('b')
+          expect(Math.abs(share - (asked[at]! * shrink + ready))).toBeLessThan(2)
+        }
+      }),
+      { numRuns: 100 },
+    )
+  })
+
   test('when the faults end, each soon has the share of a rate limit that its lanes ask for', () => {
     fc.assert(
       fc.property(stories(80), (story) => {

@@ -63,6 +63,8 @@ export class ModelWorker {
   isAlive = true
   isFrozen = false
   draining = false
+  /** What its LIVE lanes ask for, if they are of a group. */
+  demandPpm = 0
   leaseUntilMs = 0
   #sequence = 0
   #applied = 0
@@ -111,7 +113,7 @@ export class ModelWorker {
       description: '',
       startTimeMs: 0,
       draining: this.draining,
-      lanes: lanes.map((lane) => reportOf(lane, this.ratePpm(lane.id.uid))),
+      lanes: lanes.map((lane) => ({ ...reportOf(lane, this.ratePpm(lane.id.uid)), liveDemandPpm: this.demandPpm })),
       complete: isComplete,
       assignmentVersion: this.#applied,
     }
@@ -183,7 +185,7 @@ const reportOf = (lane: ModelLane, rateSharePpm: number): LaneReport => ({
   parked: 0,
   releasedVersion: lane.state === 'RELEASED' ? lane.version : 0,
   seenEpoch: lane.seenEpoch,
-  ...{ revision: 1, rateSharePpm, reportTimeMs: 0 },
+  ...{ revision: 1, rateSharePpm, liveDemandPpm: 0, reportTimeMs: 0 },
 })
 
 /** A leader with what it has sent to Redis and not been answered. */

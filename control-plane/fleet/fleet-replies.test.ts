@@ -10,10 +10,21 @@ const lane = (partition: number): LaneId => ({ uid: 'u', cluster: 'default', top
 const useCase: FleetUseCase = {
   ...{ uid: 'u', state: 'ACTIVE', revision: 7, maxInFlight: 10, parkedMax: 100, parkedBytesMax: 1001 },
   isRateLimited: false,
+  member: undefined,
 }
 const report = (partition: number, epoch: number, state: ReportedState, more: Partial<LaneReport> = {}): LaneReport => ({
   ...{ id: lane(partition), key: laneKey(lane(partition)), epoch, state, condition: 0, message: '', cursor: 0, floor: 0 },
-  ...{ endOffset: -1, parked: 0, releasedVersion: 0, seenEpoch: 0, revision: 1, rateSharePpm: 0, reportTimeMs: 0, ...more },
+  ...{
+    endOffset: -1,
+    parked: 0,
+    releasedVersion: 0,
+    seenEpoch: 0,
+    revision: 1,
+    rateSharePpm: 0,
+    liveDemandPpm: 0,
+    reportTimeMs: 0,
+    ...more,
+  },
 })
 
 let core: FleetCore
@@ -58,11 +69,27 @@ describe('what a worker is told', () => {
     const reply = beat('x', { assignmentVersion: 0 })
     expect(reply.assignments).toEqual([
       {
-        ...{ id: lane(0), epoch: wallMs, revision: 7, releasedVersion: 1, maxInFlight: 10, rateSharePpm: 0 },
+        ...{
+          id: lane(0),
+          epoch: wallMs,
+          revision: 7,
+          releasedVersion: 1,
+          maxInFlight: 10,
+          rateSharePpm: 0,
+          endpointGroup: undefined,
+        },
         ...{ parkedMax: 50, parkedBytesMax: 501, creditMax: 50 },
       },
       {
-        ...{ id: lane(1), epoch: wallMs, revision: 7, releasedVersion: 1, maxInFlight: 10, rateSharePpm: 0 },
+        ...{
+          id: lane(1),
+          epoch: wallMs,
+          revision: 7,
+          releasedVersion: 1,
+          maxInFlight: 10,
+          rateSharePpm: 0,
+          endpointGroup: undefined,
+        },
         ...{ parkedMax: 50, parkedBytesMax: 500, creditMax: 50 },
       },
     ])

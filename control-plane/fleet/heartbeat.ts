@@ -1,4 +1,5 @@
 import type { LaneId } from '../../runtime/lane-keys.ts'
+import type { GroupLimits } from '../use-cases/endpoint-group.ts'
 
 // The heartbeat's plain form: what a worker says and hears, as the contract's messages without their encoding.
 
@@ -37,6 +38,8 @@ export interface LaneReport {
   readonly revision: number
   /** The share of the use case's rate limit that its worker works by, in millionths. */
   readonly rateSharePpm: number
+  /** LIVE in an endpoint group: what its use case on this worker asks for of the whole limits, in millionths. */
+  readonly liveDemandPpm: number
   /** Wall clock of the leader when it heard this. */
   readonly reportTimeMs: number
 }
@@ -50,8 +53,15 @@ export interface Assignment {
   readonly parkedMax: number
   readonly parkedBytesMax: number
   readonly creditMax: number
-  /** The worker's share of the use case's rate limit, in millionths; 0 without a limit. */
+  /** The worker's share of the rate limit of the use case or its group, in millionths; 0 without a limit. */
   readonly rateSharePpm: number
+  /** Undefined: the use case shares its endpoint with no other. */
+  readonly endpointGroup: EndpointGroup | undefined
+}
+
+/** Use cases that share an endpoint, and their limits over the whole fleet. */
+export interface EndpointGroup extends GroupLimits {
+  readonly name: string
 }
 
 export interface Release {

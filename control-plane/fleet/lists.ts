@@ -1,9 +1,8 @@
-import type { Assignment } from './heartbeat.ts'
+import { divideEndpoints, type EndpointShares } from './endpoint-shares.ts'
+import type { Assignment, EndpointGroup } from './heartbeat.ts'
 import type { LaneRecord, LaneTable } from './lane-table.ts'
 import type { FleetUseCase } from './plan.ts'
-import { rateShares } from './rate-shares.ts'
-import { holderOf } from './reconcile.ts'
-import { divideInFlight, laneShares } from './shares.ts'
+import { laneShares } from './shares.ts'
 import type { Workers } from './workers.ts'
 
 /**
@@ -17,10 +16,11 @@ export function buildLists(
   lastVersion: number,
 ): number {
   const lists = new Map<string, Assignment[]>(workers.all().map((worker) => [worker.instance, []]))
-  for (const [uid, lanes] of byUseCase(table)) {
+  const lanesOf = byUseCase(table)
+  const shares = divideEndpoints(lanesOf, useCases, workers)
+  for (const [uid, lanes] of lanesOf) {
     const useCase = useCases.get(uid)
-    if (useCase !== undefined)
-      addLanes(lists, useCase, lanes, useCase.isRateLimited ? rateShares(uid, lanes, workers) : undefined)
+    if (useCase !== undefined) addLanes(lists, useCase, lanes, shares.get(uid)!)
   }
   const leaving = leavingSince(table)
   let version = lastVersion
@@ -36,7 +36,11 @@ export function buildLists(
 }
 
 const sharesIn = (list: readonly Assignment[]): Map<string, number> =>
-  new Map(list.filter((each) => each.rateSharePpm > 0).map((each) => [each.id.uid, each.rateSharePpm]))
+  new Map(
+    list
+      .filter((each) => each.rateSharePpm > 0)
+      .map(({ id, endpointGroup, rateSharePpm }) => [endpointGroup?.name ?? id.uid, rateSharePpm]),
+  )
 
 /** A lane that is to be let go needs a version of its own, also when no list had it: that the worker has seen it is the proof. */
 function leavingSince(table: LaneTable): Map<string, number> {
@@ -59,20 +63,12 @@ function byUseCase(table: LaneTable): Map<string, LaneRecord[]> {
   return groups
 }
 
-/** Without `ratePpm` there is no rate limit to be shared. */
 function addLanes(
   lists: Map<string, Assignment[]>,
   useCase: FleetUseCase,
   lanes: readonly LaneRecord[],
-  ratePpm: ReadonlyMap<string, number> | undefined,
+  { inFlight, ratePpm, group }: EndpointShares,
 ): void {
-  // Whoever may still be sending counts, so that the sum over the fleet stays within the limit while a lane moves.
-  const held = new Map<string, number>()
-  for (const lane of lanes) {
-    const holder = holderOf(lane.holding)
-    if (holder !== undefined) held.set(holder, (held.get(holder) ?? 0) + 1)
-  }
-  const inFlight = divideInFlight(useCase.maxInFlight, held)
   for (const [index, lane] of lanes.entries()) {
     if (lane.holding.state !== 'GIVEN') continue
     const { instance, epoch, releasedVersion } = lane.holding
@@ -87,6 +83,7 @@ function addLanes(
       parkedBytesMax,
       creditMax,
       rateSharePpm: ratePpm?.get(instance) ?? 0,
+      endpointGroup: group,
     })
   }
 }
@@ -99,4 +96,16 @@ const fields = [
 /** Lanes come in the table's order, which does not change: lists are the same when they are so place by place. */
 const isSame = (a: readonly Assignment[], b: readonly Assignment[]): boolean =>
   a.length === b.length &&
-  a.every((each, index) => each.id === b[index]!.id && fields.every((field) => each[field] === b[index]![field]))
+  a.every((each, index) => {
+    const other = b[index]!
+    return (
+      each.id === other.id &&
+      fields.every((field) => each[field] === other[field]) &&
+      isSameGroup(each.endpointGroup, other.endpointGroup)
+    )
+  })
+
+const groupFields = ['name', 'maxInFlight', 'concurrency', 'recordsPerSecond', 'bytesPerSecond'] as const
+
+const isSameGroup = (a: EndpointGroup | undefined, b: EndpointGroup | undefined): boolean =>
+  a === b || groupFields.every((field) => a?.[field] === b?.[field])

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { type LaneId, laneKey } from '../../runtime/lane-keys.ts'
+import type { GroupMember } from '../use-cases/endpoint-group.ts'
 import { ModelLeader, ModelRedis, ModelWorker } from './fleet-model.ts'
 import type { FleetUseCase } from './plan.ts'
 
@@ -15,6 +16,7 @@ export type Command =
   | { readonly kind: 'write'; readonly isAnswered: boolean }
   | { readonly kind: 'stale-write' | 'step' | 'read' | 'expel' | 'failover' | 'join' }
   | { readonly kind: 'pause' | 'resume'; readonly uid: string }
+  | { readonly kind: 'demand'; readonly who: number; readonly ppm: number }
 
 const who = fc.nat({ max: workersMax - 1 })
 const only = <const K extends string>(...kinds: K[]): fc.Arbitrary<K> => fc.constantFrom(...kinds)
@@ -38,9 +40,16 @@ export const commands: fc.Arbitrary<Command> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: only('write'), isAnswered: fc.boolean() }) },
   { weight: 4, arbitrary: fc.record({ kind: only('stale-write', 'step', 'read', 'expel', 'failover', 'join') }) },
   { weight: 1, arbitrary: fc.record({ kind: only('pause', 'resume'), uid: only('a', 'b') }) },
+  { weight: 2, arbitrary: fc.record({ kind: only('demand'), who, ppm: fc.constantFrom(0, 50_000, 300_000, 1_000_000) }) },
 )
 
-const useCase = (uid: string, state: FleetUseCase['state']): FleetUseCase => ({
+/** a is LIVE and b BACKFILL. */
+const member = (uid: string): GroupMember => ({
+  ...{ group: 'team/shop', isBackfill: uid === 'b' },
+  asked: { maxInFlight: 8, concurrency: undefined, recordsPerSecond: 100, bytesPerSecond: undefined },
+})
+
+const useCase = (uid: string, state: FleetUseCase['state'], isGrouped: boolean): FleetUseCase => ({
   uid,
   state,
   revision: 1,
@@ -48,6 +57,7 @@ const useCase = (uid: string, state: FleetUseCase['state']): FleetUseCase => ({
   parkedMax: 100,
   parkedBytesMax: 1000,
   isRateLimited: true,
+  member: isGrouped ? member(uid) : undefined,
 })
 
 export const lanes: readonly LaneId[] = ['a', 'b'].flatMap((uid) =>
@@ -58,11 +68,15 @@ export class World {
   nowMs = 0
   readonly redis = new ModelRedis()
   readonly workers: ModelWorker[] = []
-  readonly useCases = new Map(['a', 'b'].map((uid) => [uid, useCase(uid, 'ACTIVE')]))
+  readonly useCases = new Map<string, FleetUseCase>()
+  readonly #isGrouped: boolean
   readonly stale: ModelLeader[] = []
   leader: ModelLeader
 
-  constructor() {
+  /** isGrouped: both use cases share an endpoint. */
+  constructor(isGrouped = false) {
+    this.#isGrouped = isGrouped
+    for (const uid of ['a', 'b']) this.setState(uid, 'ACTIVE')
     for (const id of lanes) this.redis.lanes.set(laneKey(id), { epoch: 0, owner: '', version: 1 })
     this.redis.term = 1
     this.leader = new ModelLeader(1, lanes, this.useCases)
@@ -115,7 +129,7 @@ export class World {
   }
 
   setState(uid: string, state: FleetUseCase['state']): void {
-    this.useCases.set(uid, useCase(uid, state))
+    this.useCases.set(uid, useCase(uid, state, this.#isGrouped))
   }
 
   /** Workers that may be sending for this lane now. */
@@ -137,6 +151,7 @@ export class World {
     if (command.kind === 'freeze') worker.isFrozen = true
     if (command.kind === 'thaw') worker.isFrozen = false
     if (command.kind === 'leave') worker.draining = true
+    if (command.kind === 'demand') worker.demandPpm = command.ppm
     if (command.kind === 'late' && worker.lastBeat !== undefined) this.leader.hear(worker.lastBeat, this.nowMs)
     if (!worker.canAct) return
     if (command.kind === 'touch') worker.touch(this.redis, this.nowMs)

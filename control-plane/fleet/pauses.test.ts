@@ -12,7 +12,7 @@ const report = (uid: string, partition: number, revision: number, condition: Lan
     cursor: 0,
   },
   ...{ condition, message: `by ${revision}`, floor: 0, endOffset: 0, parked: 0, releasedVersion: 0, seenEpoch: 0, revision },
-  ...{ rateSharePpm: 0, reportTimeMs: 0 },
+  ...{ rateSharePpm: 0, liveDemandPpm: 0, reportTimeMs: 0 },
 })
 
 test('a use case is paused once, by the latest revision whose endpoint asked for it', () => {

@@ -1,4 +1,5 @@
 import type { LaneId } from '../../runtime/lane-keys.ts'
+import type { GroupMember } from '../use-cases/endpoint-group.ts'
 import { assign, type PlacedLane, type PlacedWorker } from './assign.ts'
 import type { LaneRecord, LaneTable } from './lane-table.ts'
 import { holderOf, leaveOut, nextEpoch } from './reconcile.ts'
@@ -13,6 +14,8 @@ export interface FleetUseCase {
   readonly parkedMax: number
   readonly parkedBytesMax: number
   readonly isRateLimited: boolean
+  /** Undefined: it shares its endpoint with no other. Else its own limits do not count, but the group's. */
+  readonly member: GroupMember | undefined
 }
 
 /** A lane that is to be given to a worker as soon as that is written down. */

@@ -3,7 +3,7 @@ const LISTS_MAX = 8
 
 interface ToldShares {
   readonly version: number
-  /** By the use case's uid. */
+  /** By the use case's uid, or the name of its endpoint group. */
   readonly ppm: ReadonlyMap<string, number>
 }
 
@@ -32,7 +32,7 @@ export class RateClaims {
     return this.#lists.length < before
   }
 
-  of(uid: string): number {
-    return this.#lists.reduce((most, { ppm }) => Math.max(most, ppm.get(uid) ?? 0), 0)
+  of(key: string): number {
+    return this.#lists.reduce((most, { ppm }) => Math.max(most, ppm.get(key) ?? 0), 0)
   }
 }

@@ -185,6 +185,14 @@ export class TestWorker {
 
 const report = (key: string, { assignment, state, releasedVersion, seenEpoch }: Held): LaneReport => ({
   ...{ id: assignment.id, key, epoch: assignment.epoch, state, condition: 0, message: '', cursor: 5, floor: 4 },
-  ...{ endOffset: 9, parked: 1, releasedVersion, seenEpoch, revision: 1, rateSharePpm: assignment.rateSharePpm },
+  ...{
+    endOffset: 9,
+    parked: 1,
+    releasedVersion,
+    seenEpoch,
+    revision: 1,
+    rateSharePpm: assignment.rateSharePpm,
+    liveDemandPpm: 0,
+  },
   reportTimeMs: Date.now(),
 })

@@ -19,7 +19,7 @@ describe('viewUseCase', () => {
     expect(viewUseCase(useCase('u'))).toEqual({
       ...{ uid: 'u', name: 'namespaces/n/useCases/u', state: 'ACTIVE', revision: 4, cluster: 'default', topic: 'orders' },
       ...{ group: 'ferry.n.u.u', start: { kind: 'EARLIEST' }, maxInFlight: 1024, parkedMax: 100_000, parkedBytesMax: 2 ** 28 },
-      ...{ failureRetentionMs: 30 * 86_400_000, isRateLimited: false },
+      ...{ failureRetentionMs: 30 * 86_400_000, isRateLimited: false, member: undefined },
     })
   })
 

@@ -2,6 +2,7 @@ import { durationMs } from '@bufbuild/protobuf/wkt'
 import { type UseCase, UseCaseState } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { groupId, type LaneId } from '../../runtime/lane-keys.ts'
 import { effective } from '../use-cases/defaults.ts'
+import { memberOf } from '../use-cases/endpoint-group.ts'
 import type { FleetUseCase } from './plan.ts'
 import { type StartRule, startRule } from './start-offsets.ts'
 
@@ -37,6 +38,7 @@ export function viewUseCase(useCase: UseCase): ViewedUseCase {
     parkedMax: Number(delivery!.parkedMax!),
     parkedBytesMax: Number(delivery!.parkedBytesMax!),
     isRateLimited: delivery!.rateLimit !== undefined,
+    member: memberOf(useCase),
     failureRetentionMs: durationMs(log!.failureRetention!),
   }
 }

@@ -5,6 +5,7 @@ import { CloudEventsMode } from '../../proto/gen/ferry/v1/cloud_events_pb.ts'
 import {
   Concurrency,
   type Decode,
+  DeliveryClass,
   type DeliveryPolicy,
   DeliveryPolicySchema,
   type Destination,
@@ -100,6 +101,7 @@ function fillBatching(batch: Batching): void {
 
 function fillDelivery(delivery: DeliveryPolicy): DeliveryPolicy {
   delivery.ordering ||= Ordering.UNORDERED
+  delivery.class ||= DeliveryClass.LIVE
   delivery.concurrency ||= delivery.maxInFlight === undefined ? Concurrency.ADAPTIVE : Concurrency.FIXED
   const isAdaptive = delivery.concurrency === Concurrency.ADAPTIVE
   delivery.maxInFlight ??= isAdaptive ? defaults.maxInFlightAdaptive : defaults.maxInFlight

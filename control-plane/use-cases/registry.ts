@@ -23,7 +23,7 @@ const triesMax = 3
 export interface RegistryOptions {
   readonly records: Records
   readonly descriptorSets: DescriptorSets
-  readonly validation: Omit<ValidateContext, 'descriptorSet' | 'nowMs'>
+  readonly validation: Omit<ValidateContext, 'descriptorSet' | 'nowMs' | 'useCases'>
   readonly secrets: UseCaseSecrets
   readonly nowMs: () => number
 }
@@ -49,7 +49,8 @@ export class Registry {
     this.#secrets = secrets
     this.#records = records
     this.#descriptorSets = descriptorSets
-    this.#validation = { ...validation, nowMs, descriptorSet: (sha256) => descriptorSets.read(sha256) }
+    const useCases = async () => (await records.readAll()).values()
+    this.#validation = { ...validation, nowMs, descriptorSet: (sha256) => descriptorSets.read(sha256), useCases }
     this.#nowMs = nowMs
   }
 

@@ -15,6 +15,7 @@ const context: ValidateContext = {
   schemaRegistries: ['default', 'west'],
   topics: { partitions: async (_cluster, topic) => (topic === 'orders' ? 3 : undefined) },
   contractViolations: (useCase) => findViolations(UseCaseSchema, useCase),
+  useCases: async () => [],
   nowMs: Date.now,
   descriptorSet: async (sha256) => (sha256 === hashDescriptorSet(known) ? known : undefined),
 }

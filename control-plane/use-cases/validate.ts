@@ -5,6 +5,7 @@ import { checkDeadLetters, checkDeadLetterTopic } from './check-dead-letters.ts'
 import { checkDecode, type DecodeContext } from './check-decode.ts'
 import { checkDelivery } from './check-delivery.ts'
 import { checkDestination } from './check-destination.ts'
+import { checkClass, checkGroupLimits } from './check-endpoint-group.ts'
 import { checkFilter } from './check-filter.ts'
 import { checkImmutable } from './check-immutable.ts'
 import { checkRetry } from './check-retry.ts'
@@ -26,6 +27,8 @@ export interface ValidateContext extends SourceContext, DecodeContext {
   readonly egress: EgressRules
   /** What is wrong with a use case by the contract's own rules. */
   readonly contractViolations: (useCase: UseCase) => readonly ContractViolation[]
+  /** All that are registered. */
+  readonly useCases: () => Promise<Iterable<UseCase>>
   /** Unix ms. */
   readonly nowMs: () => number
 }
@@ -55,6 +58,8 @@ export async function validate(
   if (spec.delivery) own.push(...checkDelivery(spec.delivery))
   if (destination) own.push(...checkDestination(destination, context.egress, context.nowMs()))
   if (spec.retry) own.push(...checkRetry(spec.retry), ...checkBlocking(spec), ...checkDeadLetters(spec))
+  own.push(...checkClass(useCase))
+  if (spec.destination?.endpointGroup) own.push(...checkGroupLimits(useCase, await context.useCases()))
   own.push(...checkFilter(spec.filter), ...checkTransform(spec.transform), ...checkTransformedBatches(spec))
   own.push(...(await checkDecode(stored, context)))
   const sourceIsReadable = !byContract.some((each) => each.field.startsWith('use_case.spec.source'))

@@ -115,6 +115,15 @@ export class AdaptiveLimit {
     return Math.max(1, Math.min(this.max, Math.floor(this.#limit)))
   }
 
+  /** It was not told of some requests, and goes on with the limit that there is by now. */
+  goOn(limit: number, nowMs: number): void {
+    this.#limit = Math.max(1, Math.min(this.max, limit))
+    this.#probingFrom = this.#shrunkFrom = this.#judged = 0
+    this.#wasSlow = false
+    if (limit > 1) this.#isFirst = false
+    this.#begin(nowMs)
+  }
+
   /** A request starts; `inFlight` with it. */
   started(inFlight: number, nowMs: number): void {
     if (nowMs < this.#fromMs || this.#started >= this.#size) return

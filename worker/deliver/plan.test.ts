@@ -74,6 +74,7 @@ test('a use case that says nothing has the defaults of the contract', () => {
     deliversTombstones: false,
     latestVersionWins: false,
     isAdaptive: true,
+    isBackfill: false,
     ...{ giveUpFunded: true, blocks: false, deadLetterTopic: '', policyId: '-' },
     logBody: 'ALL',
     requestBodyBytesMax: 65_536,

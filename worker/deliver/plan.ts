@@ -1,6 +1,7 @@
 import type { DeliveryPolicy, UseCase } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import {
   Concurrency,
+  DeliveryClass,
   GiveUp,
   HttpMethod,
   Isolation,
@@ -43,6 +44,8 @@ export interface Plan {
   readonly rateLimit: RatePlan | undefined
   /** Whether the worker finds out how many requests the endpoint takes at once, within its share. */
   readonly isAdaptive: boolean
+  /** Whether it takes what the others of its endpoint group leave. */
+  readonly isBackfill: boolean
   /** Scheme, host and port. */
   readonly origin: string
   /** Path and query. */
@@ -101,6 +104,7 @@ export function compilePlan(useCase: UseCase): Plan {
     ordering: choice('spec.delivery.ordering', orderings, delivery?.ordering),
     rateLimit: compileRate(delivery),
     isAdaptive: isAdaptive(delivery),
+    isBackfill: choice('spec.delivery.class', classes, delivery?.class),
     latestVersionWins: delivery?.latestVersionWins ?? false,
     retry: retryPlan,
     statusPlans: compileStatusPlans(rules, retryPlan),
@@ -129,6 +133,11 @@ const orderings = {
   [Ordering.UNORDERED]: 'UNORDERED',
   [Ordering.KEY]: 'KEY',
   [Ordering.PARTITION]: 'PARTITION',
+} as const
+const classes = {
+  [DeliveryClass.UNSPECIFIED]: false,
+  [DeliveryClass.LIVE]: false,
+  [DeliveryClass.BACKFILL]: true,
 } as const
 const giveUps = { [GiveUp.UNSPECIFIED]: true, [GiveUp.FUNDED]: true, [GiveUp.UNFUNDED]: false } as const
 const blockings = {

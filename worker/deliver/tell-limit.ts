@@ -1,7 +1,8 @@
 import type { AdaptiveLimit, EndpointLoad } from './adaptive-limit.ts'
 import type { Flight } from './flight.ts'
 
-type Landed = Pick<Flight<unknown>, 'status' | 'cut' | 'sentAt' | 'endedAt'>
+/** What has landed, as limits see it. */
+export type Landed = Pick<Flight<unknown>, 'status' | 'cut' | 'sentAt' | 'endedAt'>
 
 /** Statuses of an endpoint, or of what stands before it, that takes no more. */
 const overloaded: ReadonlySet<number> = new Set([429, 502, 503, 504])

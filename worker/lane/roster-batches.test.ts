@@ -64,7 +64,7 @@ function start(batch: Batch, ordering: 'UNORDERED' | 'KEY' | 'PARTITION' = 'UNOR
     onLanded: () => {},
     onRateLimited: () => {},
   })
-  roster.maxInFlight = 4
+  roster.endpoint.shareInFlight({ maxInFlight: 4, wholeMaxInFlight: 1, isAdaptive: false })
   const limits = { parkedMax: 1000, parkedBytesMax: 100_000, creditMax: 100, bufferBytesMax: 100_000 }
   const begin = { cursor: 0, parking: new Parking(), known: new KnownEnds([], new Map(), ordering !== 'UNORDERED'), credit: 100 }
   let requestId = 0

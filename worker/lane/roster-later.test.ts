@@ -53,7 +53,7 @@ function start(ordering: 'UNORDERED' | 'KEY', offsets: number, maxInFlight: numb
     ...{ logIsOpen: () => true, logIsSpooling: () => false, maySend: () => maySend, onLanded: () => {} },
     onRateLimited: () => {},
   })
-  roster.maxInFlight = maxInFlight
+  roster.endpoint.shareInFlight({ maxInFlight, wholeMaxInFlight: 1, isAdaptive: false })
   const limits = { parkedMax: 1000, parkedBytesMax: 100_000, creditMax: 100, bufferBytesMax: 100_000 }
   const begin = { cursor: 0, parking: new Parking(), known: new KnownEnds([], new Map(), ordering === 'KEY'), credit: 100 }
   const lane = new Lane({ uid: 'u1', cluster: 'default', topic: 't', partition: 0 }, 1, route, limits, begin, {

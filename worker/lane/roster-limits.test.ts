@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { LaneCondition } from '../../proto/gen/ferry/v1/lane_pb.ts'
 import { AdaptiveLimit } from '../deliver/adaptive-limit.ts'
+import type { OwnEndpoint } from '../deliver/endpoint.ts'
 import { RateLimit } from '../deliver/rate-limit.ts'
 import type { Keeper } from './keeper.ts'
 import { KnownEnds } from './known-ends.ts'
@@ -15,6 +16,7 @@ import { Roster } from './roster.ts'
 import { sampleRoute } from './sample-route.ts'
 
 const whole = 1_000_000
+const endpointOf = (made: Roster): OwnEndpoint => made.endpoint as OwnEndpoint
 const record = (offset: number) => ({
   ...{ offset: String(offset), timestamp: '0', headers: {}, key: null, value: Buffer.from(`"${offset}"`) },
 })
@@ -69,7 +71,7 @@ function start(records: number, limit: (roster: Roster) => void, filter = ''): {
     ...{ logIsOpen: () => true, logIsSpooling: () => false, maySend: () => true, onLanded: () => {} },
     onRateLimited: (useCase, text, ms) => waited.push({ useCase, text, ms }),
   })
-  roster.maxInFlight = 8
+  endpointOf(roster).maxInFlight = 8
   limit(roster)
   const limits = { parkedMax: 1000, parkedBytesMax: 100_000, creditMax: 100, bufferBytesMax: 1_000_000 }
   const begin = { cursor: 0, parking: new Parking(), known: new KnownEnds([], new Map(), false), credit: 100 }
@@ -101,7 +103,7 @@ function load(lane: Lane, offset: number): void {
 const limitTo =
   (recordsPerSecond: number, bytesPerSecond?: number) =>
   (made: Roster): void => {
-    made.rate = new RateLimit({ recordsPerSecond, bytesPerSecond }, whole, performance.now())
+    endpointOf(made).rate = new RateLimit({ recordsPerSecond, bytesPerSecond }, whole, performance.now())
   }
 
 /** How many requests arrive within so long, and how many may by this rate. */
@@ -173,8 +175,8 @@ describe('a roster with a rate limit', () => {
 
 describe('a roster with adaptive concurrency', () => {
   const adapt = (made: Roster): void => {
-    made.maxInFlight = 32
-    made.adaptive = new AdaptiveLimit(32)
+    endpointOf(made).maxInFlight = 32
+    endpointOf(made).adaptive = new AdaptiveLimit(32)
   }
 
   test('begins with one request, and has soon found out that the endpoint takes all', async () => {

@@ -68,7 +68,7 @@ function start({
   const made = new Roster(route, {
     ...{ logIsOpen: () => true, logIsSpooling: () => false, maySend, onLanded: () => {}, onRateLimited: () => {} },
   })
-  made.maxInFlight = maxInFlight
+  made.endpoint.shareInFlight({ maxInFlight, wholeMaxInFlight: 1, isAdaptive: false })
   roster = made
   const addLane = (partition: number): Lane => {
     const limits = { parkedMax: 1000, parkedBytesMax: 100_000, creditMax: 100, bufferBytesMax: 100_000 }
@@ -177,7 +177,7 @@ describe('a roster', () => {
     feed(lane, upTo(4))
     roster.pump()
     await arrived(4)
-    roster.maxInFlight = 1
+    roster.endpoint.shareInFlight({ maxInFlight: 1, wholeMaxInFlight: 1, isAdaptive: false })
     feed(lane, [4, 5, 6])
     for (const offset of upTo(4)) reply(offset)
     await landed(4)
@@ -236,7 +236,7 @@ describe('a roster', () => {
     // No header may have a line end: undici refuses each request at once.
     Object.assign(lane.headers, { keyPrefix: 'bad\nvalue' })
     roster.pump()
-    await vi.waitFor(() => expect(roster.breaker.state).toBe('OPEN'), 5000)
+    await vi.waitFor(() => expect(roster.endpoint.breaker.state).toBe('OPEN'), 5000)
     await vi.waitFor(() => expect(lane.inFlight).toBe(0), 5000)
     expect(rows.length).toBeGreaterThanOrEqual(20)
     expect(rows.length).toBeLessThan(30)
@@ -249,7 +249,7 @@ describe('a roster', () => {
     feed(lane, upTo(100))
     answer = (_offset, response) => response.writeHead(503).end()
     roster.pump()
-    await vi.waitFor(() => expect([roster.breaker.state, lane.inFlight]).toEqual(['OPEN', 0]), 5000)
+    await vi.waitFor(() => expect([roster.endpoint.breaker.state, lane.inFlight]).toEqual(['OPEN', 0]), 5000)
     answer = (offset, response) => open.set(offset, response)
     await vi.waitFor(() => {
       roster.pump()

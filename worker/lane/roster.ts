@@ -1,37 +1,22 @@
 import { Trigger } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import type { LaneCondition } from '../../proto/gen/ferry/v1/lane_pb.ts'
-import type { AdaptiveLimit } from '../deliver/adaptive-limit.ts'
-import { Breaker, defaultBreakerOptions } from '../deliver/breaker.ts'
 import { EgressError } from '../deliver/egress-guard.ts'
+import { type Endpoint, OwnEndpoint, type Sender } from '../deliver/endpoint.ts'
 import { Flight } from '../deliver/flight.ts'
-import type { RateLimit } from '../deliver/rate-limit.ts'
 import type { Route } from '../deliver/route.ts'
 import { failsEndpoint } from '../deliver/status-class.ts'
-import { tellLimit } from '../deliver/tell-limit.ts'
 import type { KafkaRecord } from '../source/kafka-record.ts'
 import { Batcher } from './batcher.ts'
 import type { Keeper } from './keeper.ts'
 import { landBatch } from './land-batch.ts'
-import { conditionMessage, laneCondition, waitsForRate } from './lane-condition.ts'
+import { conditionMessage, hasWork, laneCondition, waitsForRate } from './lane-condition.ts'
+import { letPass } from './let-pass.ts'
 import { Load } from './load.ts'
 import { unpackRecord } from './packed-record.ts'
 import type { Parked } from './parked.ts'
 import type { RequestBatch } from './request-batch.ts'
+import type { RosterParts } from './roster-parts.ts'
 
-export interface RosterParts {
-  /** Whether the log has room for another attempt's row. */
-  readonly logIsOpen: () => boolean
-  /** Whether rows go into the spool, because ClickHouse is away. */
-  readonly logIsSpooling: () => boolean
-  /** Whether this worker may send, by its lease: asked before each request, with both clocks, just read. */
-  readonly maySend: (now: number, nowMs: number) => boolean
-  readonly onLanded: (outcome: number) => void
-  /** Something has waited for the rate limit for so long. */
-  readonly onRateLimited: (useCase: string, text: string, ms: number, now: number) => void
-}
-
-/** A request that takes longer while its lane has no room left is let pass. */
-const HANG_MS = 1000
 /** Records that end without a request, because nothing can be made of them, are taken one after the other for so long. */
 const TURN_MS = 5
 
@@ -41,15 +26,11 @@ const recordOf = (entry: Parked): KafkaRecord => unpackRecord(entry.packed!, ent
  * One use case on this worker: its lanes here take turns for its request slots. A slot that lands takes the next record at
  * once. Retries take at most half of the slots while fresh records wait; of a single slot, and of a rate, every other turn.
  */
-export class Roster {
+export class Roster implements Sender {
   route: Route
   readonly keepers: Keeper[] = []
-  readonly breaker = new Breaker(defaultBreakerOptions)
-  maxInFlight = 1
-  /** Says how many of them there may be now; undefined with fixed concurrency. */
-  adaptive: AdaptiveLimit | undefined
-  /** Undefined without a limit. */
-  rate: RateLimit | undefined
+  /** Bounds its requests, together with others' in a group. */
+  endpoint: Endpoint = new OwnEndpoint()
   readonly #parts: RosterParts
   #flights: Flight<Load>[] = []
   readonly #idle: Flight<Load>[] = []
@@ -81,10 +62,29 @@ export class Roster {
     return this.#flights.length - this.#idle.length
   }
 
+  get name(): string {
+    return this.route.plan.name
+  }
+
+  get isBackfill(): boolean {
+    return this.route.plan.isBackfill
+  }
+
+  get hasWork(): boolean {
+    return this.keepers.some(({ lane, maySend }) => maySend && hasWork(lane))
+  }
+
+  /** What is on the way counts neither there nor here. */
+  moveTo(endpoint: Endpoint): void {
+    for (const { load } of this.#flights) load.ticket = 0
+    this.endpoint = endpoint
+  }
+
   /** Sends as much as may be sent now. */
   pump(): void {
+    this.endpoint.letOthersFirst(this)
     // A share that has become smaller: slots that are idle go now, the others when they land.
-    while (this.#flights.length > this.maxInFlight && this.#idle.length > 0) this.#dismiss(this.#idle.pop()!)
+    while (this.#flights.length > this.endpoint.maxInFlight && this.#idle.length > 0) this.#dismiss(this.#idle.pop()!)
     for (;;) {
       const flight = this.#idle.pop() ?? this.#open()
       if (flight === undefined || !this.#next(flight, performance.now(), Date.now())) return
@@ -92,7 +92,7 @@ export class Roster {
   }
 
   #open(): Flight<Load> | undefined {
-    if (this.#flights.length >= this.maxInFlight) return undefined
+    if (this.#flights.length >= this.endpoint.maxInFlight) return undefined
     const { maySend } = this.#parts
     const landed = (flight: Flight<Load>): void => this.#landed(flight)
     const flight = new Flight<Load>(this.route.target, new Load(), landed, () => maySend(performance.now(), Date.now()))
@@ -117,12 +117,12 @@ export class Roster {
       }
       if (load.isRetry) this.#retriesInFlight++
       this.#tookRetry = load.isRetry
-      load.ticket = this.breaker.started(now)
+      load.ticket = this.endpoint.begin(this, now)
       if (made === true) {
         flight.send(this.route.target, load.headers, load.body, now)
-        this.adaptive?.started(this.inFlight, now)
+        this.endpoint.started(this, now)
       } else void this.#sendLater(flight, made, now)
-      this.rate?.sent(load.batch?.count ?? 1, load.body.length, now)
+      this.endpoint.sent(this, load.batch?.count ?? 1, load.body.length, now)
       return true
     }
     this.#idle.push(flight)
@@ -144,8 +144,8 @@ export class Roster {
     if (!this.#parts.maySend(later, laterMs)) flight.abort('ABORTED')
     else if (lane.carry(load, made, laterMs)) {
       flight.send(target, load.headers, load.body, later)
-      this.adaptive?.started(this.inFlight, later)
-      this.rate?.sent(0, load.body.length, later)
+      this.endpoint.started(this, later)
+      this.endpoint.sent(this, 0, load.body.length, later)
     } else this.#endsUnsent(flight, later, laterMs)
   }
 
@@ -153,10 +153,19 @@ export class Roster {
   #endsUnsent(flight: Flight<Load>, now: number, nowMs: number): void {
     const { load } = flight
     flight.letGo()
-    this.breaker.withdrawn(load.ticket, now)
+    this.endpoint.breaker.withdrawn(load.ticket, now)
     if (load.isRetry) this.#retriesInFlight--
-    if (this.#flights.length > this.maxInFlight) this.#dismiss(flight)
+    this.#goOn(flight, now, nowMs, false)
+  }
+
+  /** The slot is free. hasRoom: others are, too, which were not before. */
+  #goOn(flight: Flight<Load>, now: number, nowMs: number, hasRoom: boolean): void {
+    const { endpoint } = this
+    const isShared = endpoint.group !== undefined
+    if (this.#flights.length > endpoint.maxInFlight) this.#dismiss(flight)
+    else if (isShared) this.#idle.push(flight)
     else this.#next(flight, now, nowMs)
+    if (isShared || hasRoom) endpoint.pump(this, now)
   }
 
   /** There is more to do, after what others have to do now. */
@@ -171,19 +180,20 @@ export class Roster {
 
   #mayStart(now: number, nowMs: number): boolean {
     const { maySend, logIsOpen } = this.#parts
-    if (!maySend(now, nowMs) || !logIsOpen() || !this.route.access.mayStart(now) || !this.breaker.mayStart(now)) return false
-    if (this.adaptive !== undefined && this.inFlight > this.adaptive.limit) return false
+    if (!maySend(now, nowMs) || !logIsOpen() || !this.route.access.mayStart(now)) return false
     // The last to be asked: what it refuses would have been sent.
-    return this.rate === undefined || this.rate.mayStart(now)
+    return this.endpoint.mayStart(this, now)
   }
 
   #take(load: Load, now: number, nowMs: number): boolean {
-    const slots = this.adaptive?.limit ?? this.maxInFlight
-    const byTurns = slots === 1 || this.rate !== undefined
+    const { endpoint } = this
+    const slots = endpoint.limit
+    const byTurns = slots === 1 || endpoint.rateOf(this) !== undefined
     const share = byTurns ? !this.#tookRetry : (this.#retriesInFlight + 1) * 2 <= slots
     // Probes are by turns a fresh record and one that is tried again: either kind may fail for its own sake and hold all others up.
-    if (this.breaker.state !== 'CLOSED') this.#probeRetry = !this.#probeRetry
-    const retryFirst = this.breaker.state === 'CLOSED' ? share : this.#probeRetry
+    const isClosed = endpoint.breaker.state === 'CLOSED'
+    if (!isClosed) this.#probeRetry = !this.#probeRetry
+    const retryFirst = isClosed ? share : this.#probeRetry
     return (
       (retryFirst && this.#takeRetry(load, nowMs)) ||
       this.#takeFresh(load, now, nowMs) ||
@@ -226,7 +236,7 @@ export class Roster {
 
   #landed(flight: Flight<Load>): void {
     const { load, endedAt } = flight
-    const { breaker } = this
+    const { breaker } = this.endpoint
     const before = breaker.state
     const ok = !failsEndpoint(this.route.plan.statusClasses, flight.status)
     const { error } = flight
@@ -236,15 +246,13 @@ export class Roster {
     else breaker.answered(load.ticket, ok, endedAt, load.row.trigger === Trigger.INITIAL)
     if (load.isRetry) this.#retriesInFlight--
     const nowMs = Date.now()
-    const hasGrown = this.adaptive !== undefined && tellLimit(this.adaptive, flight, isBlocked, nowMs)
+    const hasGrown = this.endpoint.answered(this, flight, isBlocked, nowMs)
     if (load.batch === undefined) {
       load.lane!.landed(flight, nowMs)
       this.#parts.onLanded(load.row.outcome)
     } else this.#landedBatch(flight, load.batch, nowMs)
-    if (this.#flights.length > this.maxInFlight) this.#dismiss(flight)
-    else this.#next(flight, endedAt, nowMs)
     // Also when a probe has succeeded: all the others may go, too.
-    if (hasGrown || (before !== 'CLOSED' && this.breaker.state === 'CLOSED')) this.pump()
+    this.#goOn(flight, endedAt, nowMs, hasGrown || (before !== 'CLOSED' && breaker.state === 'CLOSED'))
   }
 
   #landedBatch(flight: Flight<Load>, { items }: RequestBatch, nowMs: number): void {
@@ -255,25 +263,17 @@ export class Roster {
 
   /** Called some times a second: ends requests that take too long, and lets pass those that hold up their lane. */
   sweep(now: number): void {
+    this.endpoint.sweep(now)
     this.#tellRate(now)
-    for (const flight of [...this.#flights]) {
-      flight.expire(now)
-      if (!flight.busy) continue
-      const { load } = flight
-      if (now - flight.sentAt <= HANG_MS) continue
-      const lane = load.lane!
-      const carried = load.batch?.items ?? [load]
-      if (!carried.some((each) => lane.isHeldUpBy(each))) continue
-      const sentMs = Math.round(Date.now() - (now - flight.sentAt))
-      for (const each of carried) lane.letPass(each, sentMs)
-    }
+    for (const flight of [...this.#flights]) letPass(flight, now)
   }
 
   #tellRate(now: number): void {
     const ms = now - this.#sweptAt
     this.#sweptAt = now
-    if (this.rate === undefined || !this.keepers.some(({ lane }) => waitsForRate(this.rate, lane, now))) return
-    this.#parts.onRateLimited(this.route.plan.name, this.rate.text, ms, now)
+    const rate = this.endpoint.rateOf(this)
+    if (rate === undefined || !this.keepers.some(({ lane }) => waitsForRate(rate, lane, now))) return
+    this.#parts.onRateLimited(this.name, rate.text, ms, now)
   }
 
   /** Aborts the requests of one lane, or of all. */

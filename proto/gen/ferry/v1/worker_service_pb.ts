@@ -10,7 +10,7 @@ import type { LaneCondition, LaneId, LaneState } from "./lane_pb.ts";
 import { file_ferry_v1_lane } from "./lane_pb.ts";
 import type { PreviewRequest, TestRequest } from "./preview_pb.ts";
 import { file_ferry_v1_preview } from "./preview_pb.ts";
-import type { UseCase } from "./use_case_pb.ts";
+import type { Concurrency, RateLimit, UseCase } from "./use_case_pb.ts";
 import { file_ferry_v1_use_case } from "./use_case_pb.ts";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ferry/v1/worker_service.proto.
  */
 export const file_ferry_v1_worker_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch1mZXJyeS92MS93b3JrZXJfc2VydmljZS5wcm90bxIIZmVycnkudjEirQIKEEhlYXJ0YmVhdFJlcXVlc3QSGwoIaW5zdGFuY2UYASABKAlCCbpIBnIEEAEYQBIZCghzZXF1ZW5jZRgCIAEoA0IHukgEIgIoARIhChBwcm90b2NvbF92ZXJzaW9uGAMgASgFQge6SAQaAigBEh0KC2Rlc2NyaXB0aW9uGAQgASgJQgi6SAVyAxjIARIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghkcmFpbmluZxgGIAEoCBIvCgVsYW5lcxgHIAMoCzIULmZlcnJ5LnYxLkxhbmVSZXBvcnRCCrpIB5IBBBCgjQYSEAoIY29tcGxldGUYCCABKAgSGgoSYXNzaWdubWVudF92ZXJzaW9uGAkgASgDIscCCgpMYW5lUmVwb3J0EiQKAmlkGAEgASgLMhAuZmVycnkudjEuTGFuZUlkQga6SAPIAQESDQoFZXBvY2gYAiABKAMSIgoFc3RhdGUYAyABKA4yEy5mZXJyeS52MS5MYW5lU3RhdGUSKgoJY29uZGl0aW9uGAQgASgOMhcuZmVycnkudjEuTGFuZUNvbmRpdGlvbhIZCgdtZXNzYWdlGAUgASgJQgi6SAVyAxiQThIOCgZjdXJzb3IYBiABKAMSDQoFZmxvb3IYByABKAMSEgoKZW5kX29mZnNldBgIIAEoAxIOCgZwYXJrZWQYCSABKAMSGAoQcmVsZWFzZWRfdmVyc2lvbhgKIAEoAxISCgpzZWVuX2Vwb2NoGAsgASgDEhAKCHJldmlzaW9uGAwgASgDEhYKDnJhdGVfc2hhcmVfcHBtGA0gASgFIqkCChFIZWFydGJlYXRSZXNwb25zZRIaChJhc3NpZ25tZW50X3ZlcnNpb24YASABKAMSDwoHY2hhbmdlZBgCIAEoCBItCgthc3NpZ25tZW50cxgDIAMoCzIYLmZlcnJ5LnYxLkxhbmVBc3NpZ25tZW50EisKDGFja25vd2xlZGdlZBgEIAMoCzIVLmZlcnJ5LnYxLkxhbmVSZWxlYXNlEiEKB2luYm94ZXMYBSADKAsyEC5mZXJyeS52MS5MYW5lSWQSMAoNbmV4dF9pbnRlcnZhbBgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIVCg1zZW5kX2NvbXBsZXRlGAcgASgIEh8KBnRyaWFscxgIIAMoCzIPLmZlcnJ5LnYxLlRyaWFsIsIBCgVUcmlhbBIKCgJpZBgBIAEoCRIjCgh1c2VfY2FzZRgCIAEoCzIRLmZlcnJ5LnYxLlVzZUNhc2USKgoHdGltZW91dBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIrCgdwcmV2aWV3GAQgASgLMhguZmVycnkudjEuUHJldmlld1JlcXVlc3RIABIlCgR0ZXN0GAUgASgLMhUuZmVycnkudjEuVGVzdFJlcXVlc3RIAEIICgZ3YW50ZWQiqgEKEkFuc3dlclRyaWFsUmVxdWVzdBIVCgJpZBgBIAEoCUIJukgGcgQQARhAEh0KB3ByZXZpZXcYAiABKAxCCrpIB3oFGICAgARIABIaCgR0ZXN0GAMgASgMQgq6SAd6BRiAgIAESAASGwoHcHJvYmxlbRgEIAEoCUIIukgFcgMYkE5IABIUCgxvdGhlcl93b3JrZXIYBSABKAhCDwoGYW5zd2VyEgW6SAIIASIVChNBbnN3ZXJUcmlhbFJlc3BvbnNlItoBCg5MYW5lQXNzaWdubWVudBIcCgJpZBgBIAEoCzIQLmZlcnJ5LnYxLkxhbmVJZBINCgVlcG9jaBgCIAEoAxIQCghyZXZpc2lvbhgDIAEoAxIYChByZWxlYXNlZF92ZXJzaW9uGAQgASgDEhUKDW1heF9pbl9mbGlnaHQYBSABKAUSEgoKcGFya2VkX21heBgGIAEoAxIYChBwYXJrZWRfYnl0ZXNfbWF4GAcgASgDEhIKCmNyZWRpdF9tYXgYCCABKAUSFgoOcmF0ZV9zaGFyZV9wcG0YCSABKAUiOgoLTGFuZVJlbGVhc2USHAoCaWQYASABKAsyEC5mZXJyeS52MS5MYW5lSWQSDQoFZXBvY2gYAiABKAMiNwoURmV0Y2hVc2VDYXNlc1JlcXVlc3QSHwoEdWlkcxgBIAMoCUIRukgOkgELCAEQ6AciBHICGEAiPQoVRmV0Y2hVc2VDYXNlc1Jlc3BvbnNlEiQKCXVzZV9jYXNlcxgBIAMoCzIRLmZlcnJ5LnYxLlVzZUNhc2UykQIKDVdvcmtlclNlcnZpY2USTgoJSGVhcnRiZWF0EhouZmVycnkudjEuSGVhcnRiZWF0UmVxdWVzdBobLmZlcnJ5LnYxLkhlYXJ0YmVhdFJlc3BvbnNlIgiCgBkECAUQAxJaCg1GZXRjaFVzZUNhc2VzEh4uZmVycnkudjEuRmV0Y2hVc2VDYXNlc1JlcXVlc3QaHy5mZXJyeS52MS5GZXRjaFVzZUNhc2VzUmVzcG9uc2UiCIKAGQQIBRADElQKC0Fuc3dlclRyaWFsEhwuZmVycnkudjEuQW5zd2VyVHJpYWxSZXF1ZXN0Gh0uZmVycnkudjEuQW5zd2VyVHJpYWxSZXNwb25zZSIIgoAZBAgFEANiBnByb3RvMw", [file_buf_validate_validate, file_ferry_v1_access, file_ferry_v1_lane, file_ferry_v1_preview, file_ferry_v1_use_case, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Ch1mZXJyeS92MS93b3JrZXJfc2VydmljZS5wcm90bxIIZmVycnkudjEirQIKEEhlYXJ0YmVhdFJlcXVlc3QSGwoIaW5zdGFuY2UYASABKAlCCbpIBnIEEAEYQBIZCghzZXF1ZW5jZRgCIAEoA0IHukgEIgIoARIhChBwcm90b2NvbF92ZXJzaW9uGAMgASgFQge6SAQaAigBEh0KC2Rlc2NyaXB0aW9uGAQgASgJQgi6SAVyAxjIARIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghkcmFpbmluZxgGIAEoCBIvCgVsYW5lcxgHIAMoCzIULmZlcnJ5LnYxLkxhbmVSZXBvcnRCCrpIB5IBBBCgjQYSEAoIY29tcGxldGUYCCABKAgSGgoSYXNzaWdubWVudF92ZXJzaW9uGAkgASgDIuACCgpMYW5lUmVwb3J0EiQKAmlkGAEgASgLMhAuZmVycnkudjEuTGFuZUlkQga6SAPIAQESDQoFZXBvY2gYAiABKAMSIgoFc3RhdGUYAyABKA4yEy5mZXJyeS52MS5MYW5lU3RhdGUSKgoJY29uZGl0aW9uGAQgASgOMhcuZmVycnkudjEuTGFuZUNvbmRpdGlvbhIZCgdtZXNzYWdlGAUgASgJQgi6SAVyAxiQThIOCgZjdXJzb3IYBiABKAMSDQoFZmxvb3IYByABKAMSEgoKZW5kX29mZnNldBgIIAEoAxIOCgZwYXJrZWQYCSABKAMSGAoQcmVsZWFzZWRfdmVyc2lvbhgKIAEoAxISCgpzZWVuX2Vwb2NoGAsgASgDEhAKCHJldmlzaW9uGAwgASgDEhYKDnJhdGVfc2hhcmVfcHBtGA0gASgFEhcKD2xpdmVfZGVtYW5kX3BwbRgOIAEoBSKpAgoRSGVhcnRiZWF0UmVzcG9uc2USGgoSYXNzaWdubWVudF92ZXJzaW9uGAEgASgDEg8KB2NoYW5nZWQYAiABKAgSLQoLYXNzaWdubWVudHMYAyADKAsyGC5mZXJyeS52MS5MYW5lQXNzaWdubWVudBIrCgxhY2tub3dsZWRnZWQYBCADKAsyFS5mZXJyeS52MS5MYW5lUmVsZWFzZRIhCgdpbmJveGVzGAUgAygLMhAuZmVycnkudjEuTGFuZUlkEjAKDW5leHRfaW50ZXJ2YWwYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SFQoNc2VuZF9jb21wbGV0ZRgHIAEoCBIfCgZ0cmlhbHMYCCADKAsyDy5mZXJyeS52MS5UcmlhbCLCAQoFVHJpYWwSCgoCaWQYASABKAkSIwoIdXNlX2Nhc2UYAiABKAsyES5mZXJyeS52MS5Vc2VDYXNlEioKB3RpbWVvdXQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKwoHcHJldmlldxgEIAEoCzIYLmZlcnJ5LnYxLlByZXZpZXdSZXF1ZXN0SAASJQoEdGVzdBgFIAEoCzIVLmZlcnJ5LnYxLlRlc3RSZXF1ZXN0SABCCAoGd2FudGVkIqoBChJBbnN3ZXJUcmlhbFJlcXVlc3QSFQoCaWQYASABKAlCCbpIBnIEEAEYQBIdCgdwcmV2aWV3GAIgASgMQgq6SAd6BRiAgIAESAASGgoEdGVzdBgDIAEoDEIKukgHegUYgICABEgAEhsKB3Byb2JsZW0YBCABKAlCCLpIBXIDGJBOSAASFAoMb3RoZXJfd29ya2VyGAUgASgIQg8KBmFuc3dlchIFukgCCAEiFQoTQW5zd2VyVHJpYWxSZXNwb25zZSKLAgoOTGFuZUFzc2lnbm1lbnQSHAoCaWQYASABKAsyEC5mZXJyeS52MS5MYW5lSWQSDQoFZXBvY2gYAiABKAMSEAoIcmV2aXNpb24YAyABKAMSGAoQcmVsZWFzZWRfdmVyc2lvbhgEIAEoAxIVCg1tYXhfaW5fZmxpZ2h0GAUgASgFEhIKCnBhcmtlZF9tYXgYBiABKAMSGAoQcGFya2VkX2J5dGVzX21heBgHIAEoAxISCgpjcmVkaXRfbWF4GAggASgFEhYKDnJhdGVfc2hhcmVfcHBtGAkgASgFEi8KDmVuZHBvaW50X2dyb3VwGAogASgLMhcuZmVycnkudjEuRW5kcG9pbnRHcm91cCKJAQoNRW5kcG9pbnRHcm91cBIMCgRuYW1lGAEgASgJEicKCnJhdGVfbGltaXQYAiABKAsyEy5mZXJyeS52MS5SYXRlTGltaXQSKgoLY29uY3VycmVuY3kYAyABKA4yFS5mZXJyeS52MS5Db25jdXJyZW5jeRIVCg1tYXhfaW5fZmxpZ2h0GAQgASgFIjoKC0xhbmVSZWxlYXNlEhwKAmlkGAEgASgLMhAuZmVycnkudjEuTGFuZUlkEg0KBWVwb2NoGAIgASgDIjcKFEZldGNoVXNlQ2FzZXNSZXF1ZXN0Eh8KBHVpZHMYASADKAlCEbpIDpIBCwgBEOgHIgRyAhhAIj0KFUZldGNoVXNlQ2FzZXNSZXNwb25zZRIkCgl1c2VfY2FzZXMYASADKAsyES5mZXJyeS52MS5Vc2VDYXNlMpECCg1Xb3JrZXJTZXJ2aWNlEk4KCUhlYXJ0YmVhdBIaLmZlcnJ5LnYxLkhlYXJ0YmVhdFJlcXVlc3QaGy5mZXJyeS52MS5IZWFydGJlYXRSZXNwb25zZSIIgoAZBAgFEAMSWgoNRmV0Y2hVc2VDYXNlcxIeLmZlcnJ5LnYxLkZldGNoVXNlQ2FzZXNSZXF1ZXN0Gh8uZmVycnkudjEuRmV0Y2hVc2VDYXNlc1Jlc3BvbnNlIgiCgBkECAUQAxJUCgtBbnN3ZXJUcmlhbBIcLmZlcnJ5LnYxLkFuc3dlclRyaWFsUmVxdWVzdBodLmZlcnJ5LnYxLkFuc3dlclRyaWFsUmVzcG9uc2UiCIKAGQQIBRADYgZwcm90bzM", [file_buf_validate_validate, file_ferry_v1_access, file_ferry_v1_lane, file_ferry_v1_preview, file_ferry_v1_use_case, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * See Heartbeat.
@@ -195,6 +195,14 @@ export type LaneReport = Message<"ferry.v1.LaneReport"> & {
    * @generated from field: int32 rate_share_ppm = 13;
    */
   rateSharePpm: number;
+
+  /**
+   * LIVE in an endpoint group: so much of the group's whole limits its use case on this worker asks for, in millionths; the same in all
+   * lanes of the use case.
+   *
+   * @generated from field: int32 live_demand_ppm = 14;
+   */
+  liveDemandPpm: number;
 };
 
 /**
@@ -441,7 +449,7 @@ export type LaneAssignment = Message<"ferry.v1.LaneAssignment"> & {
   releasedVersion: bigint;
 
   /**
-   * The worker's share of the use case's max_in_flight.
+   * The worker's share of the use case's max_in_flight, or of its endpoint group's.
    *
    * @generated from field: int32 max_in_flight = 5;
    */
@@ -470,11 +478,18 @@ export type LaneAssignment = Message<"ferry.v1.LaneAssignment"> & {
 
   /**
    * The worker's share of the use case's rate_limit, in millionths; the same in all lanes of the use case. With a limit and a share of 0
-   * nothing is sent: another worker has not heard yet that its share is smaller now.
+   * nothing is sent: another worker has not heard yet that its share is smaller now. In an endpoint group the shares are the group's.
    *
    * @generated from field: int32 rate_share_ppm = 9;
    */
   rateSharePpm: number;
+
+  /**
+   * Not set: the use case shares its endpoint with no other.
+   *
+   * @generated from field: ferry.v1.EndpointGroup endpoint_group = 10;
+   */
+  endpointGroup?: EndpointGroup | undefined;
 };
 
 /**
@@ -483,6 +498,48 @@ export type LaneAssignment = Message<"ferry.v1.LaneAssignment"> & {
  */
 export const LaneAssignmentSchema: GenMessage<LaneAssignment> = /*@__PURE__*/
   messageDesc(file_ferry_v1_worker_service, 6);
+
+/**
+ * Use cases that share an endpoint, and what they may do together. It goes before what the use case itself says.
+ *
+ * @generated from message ferry.v1.EndpointGroup
+ */
+export type EndpointGroup = Message<"ferry.v1.EndpointGroup"> & {
+  /**
+   * `{namespace}/{endpoint_group}`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Of the whole fleet. Not set means no limit.
+   *
+   * @generated from field: ferry.v1.RateLimit rate_limit = 2;
+   */
+  rateLimit?: RateLimit | undefined;
+
+  /**
+   * FIXED or ADAPTIVE.
+   *
+   * @generated from field: ferry.v1.Concurrency concurrency = 3;
+   */
+  concurrency: Concurrency;
+
+  /**
+   * Of the whole fleet.
+   *
+   * @generated from field: int32 max_in_flight = 4;
+   */
+  maxInFlight: number;
+};
+
+/**
+ * Describes the message ferry.v1.EndpointGroup.
+ * Use `create(EndpointGroupSchema)` to create a new message.
+ */
+export const EndpointGroupSchema: GenMessage<EndpointGroup> = /*@__PURE__*/
+  messageDesc(file_ferry_v1_worker_service, 7);
 
 /**
  * A lane that was let go, with the epoch that it was held with.
@@ -510,7 +567,7 @@ export type LaneRelease = Message<"ferry.v1.LaneRelease"> & {
  * Use `create(LaneReleaseSchema)` to create a new message.
  */
 export const LaneReleaseSchema: GenMessage<LaneRelease> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_worker_service, 7);
+  messageDesc(file_ferry_v1_worker_service, 8);
 
 /**
  * See FetchUseCases.
@@ -531,7 +588,7 @@ export type FetchUseCasesRequest = Message<"ferry.v1.FetchUseCasesRequest"> & {
  * Use `create(FetchUseCasesRequestSchema)` to create a new message.
  */
 export const FetchUseCasesRequestSchema: GenMessage<FetchUseCasesRequest> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_worker_service, 8);
+  messageDesc(file_ferry_v1_worker_service, 9);
 
 /**
  * See FetchUseCases.
@@ -553,7 +610,7 @@ export type FetchUseCasesResponse = Message<"ferry.v1.FetchUseCasesResponse"> & 
  * Use `create(FetchUseCasesResponseSchema)` to create a new message.
  */
 export const FetchUseCasesResponseSchema: GenMessage<FetchUseCasesResponse> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_worker_service, 9);
+  messageDesc(file_ferry_v1_worker_service, 10);
 
 /**
  * Workers call this; nobody else.
