@@ -4,6 +4,7 @@ import { runCommand } from './run-command.ts'
 const checks: readonly { readonly name: string; readonly command: string }[] = [
   { name: 'the protos that the contract imports are there', command: 'bash proto/third-party.sh' },
   { name: 'types', command: 'tsc' },
+  { name: 'types of the command line', command: 'tsc -p cli' },
   { name: 'format and lint', command: 'biome ci --colors=off' },
   { name: 'nothing unused', command: 'knip --no-progress' },
   { name: 'contract: lint', command: 'buf lint' },

@@ -1,6 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
+import { DeliveryState } from '../proto/gen/ferry/v1/delivery_pb.ts'
+import { DocumentedLines } from './harness/documented-lines.ts'
 import { Endpoint } from './harness/endpoint.ts'
 import { fleetOfFile } from './harness/fleet.ts'
 import { jsonRecords, Topic } from './harness/topic.ts'
@@ -11,7 +13,6 @@ const root = join(import.meta.dirname, '..')
 const bin = join(root, '.local/bin')
 const version = 'github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3'
 const buildMsMax = 300_000
-const commandMsMax = 20_000
 
 const fleetOf = fleetOfFile({ workers: 1 })
 
@@ -25,23 +26,11 @@ beforeAll(async () => {
   if (exitCode !== 0) missing = `there is no grpcurl in ${bin}, and it cannot be built (${build}): ${output}`
 }, buildMsMax)
 
-/** The README's lines for a shell, of every block that says that it is tested. */
-function testedLines(): string[] {
-  const readme = readFileSync(join(root, 'README.md'), 'utf8')
-  const blocks = [...readme.matchAll(/<!-- tested -->\n```console\n(.*?)```/gs)].map((match) => match[1]!)
-  return blocks.flatMap((block) => block.trimEnd().split('\n'))
-}
-
-async function run(line: string): Promise<string> {
-  const { exitCode, output } = await runCommand('bash', ['-c', `PATH='${bin}':"$PATH"; ${line}`], commandMsMax, false)
-  expect(exitCode, `${line}\n${output}`).toBe(0)
-  return output
-}
-
 test('grpcurl lists every service, without any proto file', async (context) => {
   if (missing !== undefined) context.skip(missing)
   const [controlPlane] = fleetOf().controlPlanes
-  const services = (await run(`grpcurl -plaintext localhost:${controlPlane!.ports.grpc} list`)).trim().split('\n')
+  using documented = new DocumentedLines([])
+  const services = (await documented.run(`grpcurl -plaintext localhost:${controlPlane!.ports.grpc} list`)).trim().split('\n')
   const ferry = ['DeliveryService', 'FleetService', 'RetryBatchService', 'UseCaseService', 'WorkerService']
   expect(services).toEqual(expect.arrayContaining([...ferry.map((each) => `ferry.v1.${each}`), 'grpc.health.v1.Health']))
 })
@@ -60,12 +49,13 @@ test('every line of the README that is marked as tested works as it is printed',
     ['localhost:9000', `localhost:${endpoint.port}`],
     ['"topic": "orders"', `"topic": "${topic.name}"`],
   ]
-  const lines = testedLines().map((line) => places.reduce((text, [printed, own]) => text.replaceAll(printed, own), line))
+  using documented = new DocumentedLines(places)
+  const lines = documented.linesOf('README.md')
   expect(lines.length).toBeGreaterThan(5)
   const outputs = new Map<string, string>()
   for (const line of lines) {
     const [, method = 'list'] = /ferry\.v1\.(\w+\/\w+)/.exec(line) ?? []
-    outputs.set(method, await run(line))
+    outputs.set(method, await documented.run(line))
     // The lines after it speak of what has been delivered by then.
     if (method === 'UseCaseService/CreateUseCase')
       await waitUntil('all is answered', 20_000, () => endpoint.requests.length >= 50)
@@ -74,4 +64,55 @@ test('every line of the README that is marked as tested works as it is printed',
   expect(JSON.parse(outputs.get('FleetService/ListLanes')!).lanes).toHaveLength(2)
   expect(JSON.parse(outputs.get('DeliveryService/VerifyRange')!).total).toMatchObject({ published: '50' })
   expect(JSON.parse(outputs.get('RetryBatchService/CreateRetryBatch')!).retryBatch.name).toMatch(/\/retryBatches\//)
+})
+
+test('every line of the pages for operators that is marked as tested works as it is printed', { timeout: 120_000 }, async () => {
+  const fleet = fleetOf()
+  const [controlPlane] = fleet.controlPlanes
+  const useCase = 'namespaces/shop/useCases/payments'
+  let isMended = false
+  // Offsets 3 and 17 wait for another attempt; every fifth but the first is refused until the endpoint is mended.
+  const statusOf = (offset: number): number =>
+    offset === 3 || offset === 17 ? 503 : offset > 0 && offset % 5 === 0 && !isMended ? 422 : 200
+  await using endpoint = await Endpoint.start(({ offset }) => ({ status: statusOf(offset), body: 'no such customer' }))
+  await using topic = await Topic.create(fleet.stack.kafkaBrokers, 2)
+  await topic.publish(
+    [0, 1].flatMap((partition) => jsonRecords(25).map((record, index) => ({ ...record, key: `k${index}`, partition }))),
+  )
+  using documented = new DocumentedLines(
+    [
+      ['localhost:7070', `localhost:${controlPlane!.ports.grpc}`],
+      ['http://localhost:9000', `http://localhost:${endpoint.port}`],
+      ['topic: payments', `topic: ${topic.name}`],
+    ],
+    { FERRY_ADDRESS: controlPlane!.grpcAddress, FERRY_NAMESPACE: 'shop' },
+  )
+  const isParked = async (partition: number, offset: number): Promise<boolean> => {
+    const { delivery } = await fleet.client.deliveries.getDelivery({ useCase, partition, offset: BigInt(offset) })
+    return delivery?.state === DeliveryState.PARKED
+  }
+  const outputs = new Map<string, string>()
+  documented.writeFilesOf('docs/cli.md')
+  const lines = [...documented.linesOf('docs/cli.md'), ...documented.linesOf('docs/operations.md')]
+  expect(lines.length).toBeGreaterThan(30)
+  for (const line of lines) {
+    if (missing !== undefined && line.startsWith('grpcurl')) continue
+    // From here on the pages say that the endpoint is fixed.
+    if (line.startsWith('ferry retry payments --status 422 --max')) isMended = true
+    outputs.set(line, await documented.run(line))
+    if (line !== 'ferry apply -f shop.yaml --yes') continue
+    await waitUntil('all is answered', 20_000, () => endpoint.requests.length >= 50)
+    for (const [partition, offset] of [0, 1].flatMap((each) => [[each, 3] as const, [each, 17] as const]))
+      await waitUntil(`${partition}/${offset} waits`, 20_000, () => isParked(partition, offset))
+  }
+  const said = (start: string): string => [...outputs].find(([line]) => line.startsWith(start))![1]
+  expect(said('ferry apply -f shop.yaml --dry-run')).toMatch(/^create shop\/payments/)
+  expect(said('ferry get payments -o yaml')).toMatch(/^same/)
+  expect(said('ferry test')).toContain('means   DELIVERED')
+  expect(said('ferry lag')).toContain('4 parked')
+  expect(said('ferry show')).toContain('no such customer')
+  expect(said('ferry verify payments 0/0-2')).toContain('complete: each of 3 records')
+  expect(said('ferry retry payments --status 422 --dry-run')).toContain('8 failed deliveries')
+  expect(said('ferry retry payments --status 422 --max')).toContain('1 of 1 delivered')
+  expect(said('ferry pause')).toContain('paused until')
 })

@@ -1,0 +1,62 @@
+import { type RetryBatch, RetryBatchSchema, RetryBatchStateSchema } from '../../proto/gen/ferry/v1/retry_batch_pb.ts'
+import { allPages } from '../all-pages.ts'
+import { confirm } from '../confirm.ts'
+import { ExitCode } from '../exit-code.ts'
+import { batchName, shortBatchName } from '../names.ts'
+import { enumWord } from '../output/enum-words.ts'
+import { oneLine } from '../output/plain-text.ts'
+import { jsonOf, yamlOf } from '../output/show.ts'
+import { ageWords, countWords } from '../output/words.ts'
+import type { Session } from '../session.ts'
+import { doneOf, followBatch, hasEnded } from './follow-batch.ts'
+
+const pageSizeMax = 1000
+const defaultLimit = 50
+
+/** Retry batches of a use case, or of all, newest first. */
+export async function listBatches(
+  session: Session,
+  text: string | undefined,
+  { limit = defaultLimit }: { limit?: number },
+): Promise<void> {
+  const useCase = text === undefined ? '' : session.nameOf(text)
+  const { items, hasMore } = await allPages(limit, pageSizeMax, async (pageSize, pageToken) => {
+    const { retryBatches, nextPageToken } = await session.ferry.retryBatches.listRetryBatches({ useCase, pageSize, pageToken })
+    return { items: retryBatches, next: nextPageToken }
+  })
+  const nowMs = session.nowMs()
+  await session.list(RetryBatchSchema, items, {
+    none: 'there is no retry batch; ferry retry starts one',
+    columns: [
+      { title: 'BATCH', of: ({ name }) => shortBatchName(name) },
+      { title: 'STATE', of: ({ state }) => enumWord(RetryBatchStateSchema, state) },
+      { title: 'ENDED', of: (batch) => `${countWords(doneOf(batch))}/${countWords(batch.selected)}`, right: true },
+      { title: 'DELIVERED', of: ({ delivered }) => countWords(delivered), right: true },
+      { title: 'FAILED', of: ({ failedAgain }) => countWords(failedAgain), right: true },
+      { title: 'STARTED', of: ({ createTime }) => ageWords(createTime, nowMs) },
+      { title: 'BY', of: ({ creator }) => oneLine(creator), shrinkTo: 8 },
+      { title: 'WHY', of: ({ reason }) => oneLine(reason), shrinkTo: 12 },
+    ],
+  })
+  if (hasMore) session.terminal.err('there are more: --limit N shows them\n')
+}
+
+export async function showBatch(session: Session, text: string): Promise<void> {
+  const name = batchName(text, session.settings.namespace)
+  const { retryBatch } = await session.ferry.retryBatches.getRetryBatch({ name })
+  await session.show(RetryBatchSchema, retryBatch!, () => yamlOf(jsonOf(RetryBatchSchema, retryBatch!)))
+}
+
+export const watchBatch = (session: Session, text: string): Promise<ExitCode> =>
+  followBatch(session, batchName(text, session.settings.namespace))
+
+export async function cancelBatch(session: Session, text: string, { yes }: { yes?: boolean }): Promise<ExitCode> {
+  const name = batchName(text, session.settings.namespace)
+  await confirm(session, `Cancel ${shortBatchName(name)}? What was not sent stays FAILED.`, yes)
+  const { retryBatch } = await session.ferry.retryBatches.cancelRetryBatch({ name })
+  await session.show(RetryBatchSchema, retryBatch!, () => `${cancelled(retryBatch!)}\n`)
+  return ExitCode.done
+}
+
+const cancelled = (batch: RetryBatch): string =>
+  `${shortBatchName(batch.name)} is ${hasEnded(batch) ? enumWord(RetryBatchStateSchema, batch.state).toLowerCase() : 'being cancelled'}: ${countWords(doneOf(batch))} of ${countWords(batch.selected)} have ended`

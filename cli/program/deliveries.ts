@@ -1,0 +1,49 @@
+import type { Command } from 'commander'
+import type { FilterFlags } from '../commands/attempt-filter.ts'
+import type { LagOptions } from '../commands/lag.ts'
+import type { VerifyOptions } from '../commands/verify.ts'
+import type { Actions } from './act.ts'
+import { withFilter } from './filter-flags.ts'
+import { positive, several } from './parse-flags.ts'
+
+/** Commands that look at deliveries. */
+export function declareDeliveries(program: Command, { act }: Actions): void {
+  withFilter(program.command('attempts').description('list attempts, newest first').argument('<use-case>'))
+    .option('--outcome <outcomes>', 'DELIVERED, FAILED, SKIPPED, SUPERSEDED, RETRY', several)
+    .option('--key <key>', "the record's key, whole")
+    .option('--limit <n>', 'at most so many (50)', positive)
+    .action(
+      act<FilterFlags & { limit?: number }>(async (session, [name], options) =>
+        (await import('../commands/attempts.ts')).attempts(session, name, options),
+      ),
+    )
+  program
+    .command('show')
+    .description('show one delivery with its timeline')
+    .argument('<use-case>')
+    .argument('<partition/offset>', 'or TOPIC/PARTITION/OFFSET, as the header ferry-record has it')
+    .option('--bodies', 'headers and bodies of every attempt, not only of the last')
+    .action(
+      act<{ bodies?: boolean }>(async (session, [name, record], options) =>
+        (await import('../commands/show.ts')).show(session, name, record, options),
+      ),
+    )
+  program
+    .command('lag')
+    .description('say how far a use case is behind, and when it will have caught up')
+    .argument('<use-case>')
+    .option('-w, --watch [every]', 'again and again until Ctrl-C (2s)')
+    .action(act<LagOptions>(async (session, [name], options) => (await import('../commands/lag.ts')).lag(session, name, options)))
+  program
+    .command('verify')
+    .description('count what became of every record, and find what is missing: the certificate')
+    .argument('<use-case>')
+    .argument('[records...]', 'PARTITION, PARTITION/FIRST-LAST or PARTITION/FIRST-; else everything')
+    .option('--since <time>', 'from the first record of this time on: 2h ago, or a time')
+    .option('--until <time>', 'up to the first record of this time')
+    .action(
+      act<VerifyOptions>(async (session, [name, ranges], options) =>
+        (await import('../commands/verify.ts')).verify(session, name, ranges, options),
+      ),
+    )
+}
