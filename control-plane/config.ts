@@ -1,8 +1,9 @@
-import { bytes, duration, readConfig, text, type Values, wholeNumber } from '../runtime/config.ts'
+import { bytes, ConfigError, duration, readConfig, text, type Values, wholeNumber } from '../runtime/config.ts'
 import { readKafkaClusters } from '../runtime/kafka-clusters.ts'
 import { readSchemaRegistries } from '../runtime/schema-registries.ts'
 import { address, connectionSettings, findSpoolProblems } from '../runtime/settings.ts'
 import { accessSettings, findOpenProblems } from './access-settings.ts'
+import { readCertificateSettings, verificationSettings } from './verifications/verification-settings.ts'
 
 /** Everything that a control plane reads from its environment. */
 export const controlPlaneSettings = {
@@ -114,12 +115,7 @@ export const controlPlaneSettings = {
     max: 2 ** 40,
     description: 'A question that groups more goes on on the disk of ClickHouse.',
   }),
-  verifyOffsetsMax: wholeNumber('FERRY_VERIFY_OFFSETS_MAX', {
-    default: '20000000',
-    min: 1000,
-    max: 1_000_000_000,
-    description: 'Offsets that one call of VerifyRange counts; CreateVerification counts more, beside its call.',
-  }),
+  ...verificationSettings,
   retryBatchesMax: wholeNumber('FERRY_RETRY_BATCHES_MAX', {
     default: '100',
     min: 1,
@@ -273,7 +269,10 @@ export function readControlPlaneConfig(env: Record<string, string | undefined>) 
           `FERRY_HEARTBEAT_INTERVAL (${values.heartbeatIntervalMs} ms) must be at most half of FERRY_HEARTBEAT_TIMEOUT (${values.heartbeatTimeoutMs} ms)`,
         ]),
   ]
-  return { ...readConfig(controlPlaneSettings, env, check, [...problems, ...registryProblems]), clusters, registries }
+  const values = readConfig(controlPlaneSettings, env, check, [...problems, ...registryProblems])
+  const { keys: certificateKeys, problems: keyProblems } = readCertificateSettings(values)
+  if (keyProblems.length > 0) throw new ConfigError(keyProblems)
+  return { ...values, clusters, registries, certificateKeys }
 }
 
 export const fleetTimings = (config: ControlPlaneConfig) => ({

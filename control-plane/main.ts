@@ -5,6 +5,7 @@ import { RetryBatchService } from '../proto/gen/ferry/v1/retry_batch_service_pb.
 import { TokenService } from '../proto/gen/ferry/v1/token_service_pb.ts'
 import { UseCaseSchema } from '../proto/gen/ferry/v1/use_case_pb.ts'
 import { UseCaseService } from '../proto/gen/ferry/v1/use_case_service_pb.ts'
+import { VerificationService } from '../proto/gen/ferry/v1/verification_service_pb.ts'
 import { WorkerService } from '../proto/gen/ferry/v1/worker_service_pb.ts'
 import { connectClickHouse } from '../runtime/clickhouse.ts'
 import { connectKafka, openCluster } from '../runtime/kafka.ts'
@@ -21,6 +22,7 @@ import { selfCheckingDeliveryMethods } from './api/query-methods.ts'
 import { retryBatchService, selfCheckingRetryBatchMethods } from './api/retry-batch-service.ts'
 import { tokenService } from './api/token-service.ts'
 import { selfCheckingMethods, useCaseService } from './api/use-case-service.ts'
+import { verificationService } from './api/verification-service.ts'
 import { withLanes } from './api/with-lanes.ts'
 import { workerService } from './api/worker-service.ts'
 import { sampleAllLags } from './attempts/lag-sampler.ts'
@@ -41,6 +43,7 @@ import { TopicSource } from './fleet/topic-source.ts'
 import { within } from './fleet/within.ts'
 import { openAccess } from './open-access.ts'
 import { openStartSteps } from './open-start-steps.ts'
+import { openVerifications } from './open-verifications.ts'
 import { batchKeys } from './retry-batches/batch-keys.ts'
 import { BatchStore } from './retry-batches/batch-store.ts'
 import { RetryBatches } from './retry-batches/retry-batches.ts'
@@ -60,8 +63,6 @@ import { Registry } from './use-cases/registry.ts'
 import { UseCaseSecrets } from './use-cases/use-case-secrets.ts'
 
 const samplesPrefix = 'ferry:{control}:lag:'
-/** So many offsets are counted with one question to the log. */
-const verifySliceOffsets = 2_000_000
 
 /** Connections come by themselves, now or later; nothing here waits for one. */
 function connect(config: ControlPlaneConfig, log: Logger) {
@@ -205,12 +206,14 @@ function open(config: ControlPlaneConfig, address: () => string, log: Logger) {
   })
   const steps = openStartSteps(config, { ...connections, keys: useCases.keys }, log)
   const trials = new Trials({ openMax: config.trialsMax, replyBytesMax: 4 << 20 })
-  return { access, trials, connections, useCases, fleet, leader, limits, reader, batches, loops, outbox, steps }
+  const verifications = openVerifications(config, { ...connections, log: reader, limits, fleet, logger: log, ...useCases })
+  const loose = { access, trials, batches, verifications }
+  return { ...loose, connections, useCases, fleet, leader, reader, loops, outbox, steps }
 }
 type Parts = ReturnType<typeof open>
 
 async function listen(config: ControlPlaneConfig, parts: Parts, log: Logger): Promise<ServeHandle> {
-  const { access, connections, useCases, fleet, leader, limits, reader, batches, steps, trials } = parts
+  const { access, connections, useCases, fleet, leader, reader, batches, steps, trials, verifications } = parts
   const { redis, source, spool } = connections
   const registry = new MetricsRegistry()
   collectDefaultMetrics({ register: registry })
@@ -219,8 +222,7 @@ async function listen(config: ControlPlaneConfig, parts: Parts, log: Logger): Pr
     ...{ log: reader, redis, offsets: source, spool, samplesPrefix, nowMs: Date.now },
     useCase: (name) => useCases.registry.get(name),
     pageLimits: { pageBytesMax: 3 << 20 },
-    verifyLimits: { ...limits, sliceOffsetsMax: verifySliceOffsets, offsetsMax: config.verifyOffsetsMax },
-    ...{ fleet, leader, inboxMax: config.inboxMax },
+    ...{ verifyLimits: verifications.limits, fleet, leader, inboxMax: config.inboxMax },
   })
   return serve({
     services: [
@@ -230,6 +232,7 @@ async function listen(config: ControlPlaneConfig, parts: Parts, log: Logger): Pr
       [DeliveryService, deliveries],
       [RetryBatchService, retryBatchService(batches)],
       [TokenService, tokenService(access.tokens)],
+      [VerificationService, verificationService(verifications.api, config.certificateKeys)],
     ],
     selfChecking: [...selfCheckingMethods, ...selfCheckingDeliveryMethods, ...selfCheckingRetryBatchMethods],
     grpc: hostAndPort(config.grpcAddress),
@@ -242,12 +245,12 @@ async function listen(config: ControlPlaneConfig, parts: Parts, log: Logger): Pr
 }
 
 async function stop(config: ControlPlaneConfig, parts: Parts, server: ServeHandle, log: Logger): Promise<void> {
-  const { connections, fleet, leader, loops, outbox, steps } = parts
+  const { connections, fleet, leader, loops, outbox, steps, verifications } = parts
   const { stopTimeoutMs } = config
   log.info({}, 'control plane: stopping')
   steps.stop()
   // Another replica leads at once; calls on the way end meanwhile.
-  const ended = Promise.all([fleet.stop(), outbox.stop(), ...loops.map((loop) => loop.stop())])
+  const ended = Promise.all([fleet.stop(), outbox.stop(), verifications.stop(), ...loops.map((loop) => loop.stop())])
   await Promise.all([
     server.stop(stopTimeoutMs),
     within(ended, stopTimeoutMs, 'ending what is on its way').catch((error: unknown) =>
@@ -275,6 +278,7 @@ async function start(config: ControlPlaneConfig): Promise<Running> {
     log.warn({}, 'control plane: nobody is asked who they are, so only loopback is served; see FERRY_ADMIN_TOKEN_SHA256')
   parts.fleet.start()
   parts.outbox.start()
+  parts.verifications.start()
   for (const loop of parts.loops) loop.start()
   // A failure that trying again cannot mend ends the process.
   void parts.steps.run((error) => error instanceof StoreError && error.code === 'MIGRATION_CHANGED')

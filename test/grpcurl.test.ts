@@ -31,7 +31,7 @@ test('grpcurl lists every service, without any proto file', async (context) => {
   const [controlPlane] = fleetOf().controlPlanes
   using documented = new DocumentedLines([])
   const services = (await documented.run(`grpcurl -plaintext localhost:${controlPlane!.ports.grpc} list`)).trim().split('\n')
-  const ferry = ['DeliveryService', 'FleetService', 'RetryBatchService', 'UseCaseService', 'WorkerService']
+  const ferry = ['DeliveryService', 'FleetService', 'RetryBatchService', 'UseCaseService', 'VerificationService', 'WorkerService']
   expect(services).toEqual(expect.arrayContaining([...ferry.map((each) => `ferry.v1.${each}`), 'grpc.health.v1.Health']))
 })
 

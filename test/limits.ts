@@ -10,13 +10,14 @@ import { FleetService } from '../proto/gen/ferry/v1/fleet_service_pb.ts'
 import { RetryBatchService } from '../proto/gen/ferry/v1/retry_batch_service_pb.ts'
 import { TokenService } from '../proto/gen/ferry/v1/token_service_pb.ts'
 import { UseCaseService } from '../proto/gen/ferry/v1/use_case_service_pb.ts'
+import { VerificationService } from '../proto/gen/ferry/v1/verification_service_pb.ts'
 import { WorkerService } from '../proto/gen/ferry/v1/worker_service_pb.ts'
 import { describeConfig } from '../runtime/config.ts'
 import { workerSettings } from '../worker/config.ts'
 
 const path = new URL('../docs/limits.md', import.meta.url)
 const services: readonly DescService[] = [
-  ...[UseCaseService, DeliveryService, RetryBatchService, FleetService, TokenService, WorkerService],
+  ...[UseCaseService, DeliveryService, RetryBatchService, VerificationService, FleetService, TokenService, WorkerService],
 ]
 
 /** What the contract's rules cannot say, or code says better. */

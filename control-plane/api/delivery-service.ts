@@ -14,10 +14,11 @@ import { type VerifySources, verifiedUseCase } from '../attempts/verify-plan.ts'
 import { type VerifyLimits, verifyRange } from '../attempts/verify-range.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import type { LeaderClient } from '../fleet/leader-client.ts'
+import { askedOf } from '../verifications/asked-of.ts'
+import { verifiedMessage } from '../verifications/verified-message.ts'
 import { answer, callerOf } from './answer.ts'
 import { onLeader } from './on-leader.ts'
 import { type QueryOptions, queryMethods } from './query-methods.ts'
-import { askedOf, verifiedMessage } from './verification-messages.ts'
 
 export interface DeliveryServiceOptions extends QueryOptions {
   readonly redis: Redis

@@ -11,7 +11,7 @@ const skipKinds: readonly string[] = kinds.slice(0, 3)
 
 /** Each offset has at most one outcome, given as runs of one. */
 const outcomeRuns = fc
-  .array(fc.option(fc.tuple(fc.constantFrom(...outcomes), fc.constantFrom('NONE', 'TIMEOUT'))), {
+  .array(fc.option(fc.tuple(fc.constantFrom(...outcomes), fc.constantFrom('UNSPECIFIED', 'TIMEOUT'))), {
     minLength: size,
     maxLength: size,
   })
@@ -81,14 +81,14 @@ test('outcomes and skips are counted by reason, holes by kind, each offset for o
   const { counts } = countRange({
     ...{ from: 0, to: 20, floor: 20, expiredBelow: 0 },
     outcomes: [
-      { first: 0, last: 3, outcome: 'DELIVERED', reason: 'NONE', repeated: 0 },
+      { first: 0, last: 3, outcome: 'DELIVERED', reason: 'UNSPECIFIED', repeated: 0 },
       { first: 4, last: 4, outcome: 'FAILED', reason: 'TIMEOUT', repeated: 0 },
       { first: 5, last: 5, outcome: 'SKIPPED', reason: 'OPERATOR', repeated: 0 },
     ],
     ranges: [run(3, 6, 'FILTERED'), run(7, 7, 'OPERATOR', 'DELETED'), run(6, 9, 'COMPACTED'), run(10, 19, 'TRANSACTION')],
   })
   expect(Object.fromEntries(counts.outcomeCounts)).toEqual({
-    ...{ 'DELIVERED NONE': 4, 'FAILED TIMEOUT': 1, 'SKIPPED OPERATOR': 1, 'SKIPPED FILTERED': 1, 'SKIPPED DELETED': 1 },
+    ...{ 'DELIVERED UNSPECIFIED': 4, 'FAILED TIMEOUT': 1, 'SKIPPED OPERATOR': 1, 'SKIPPED FILTERED': 1, 'SKIPPED DELETED': 1 },
   })
   expect(Object.fromEntries(counts.holeCounts)).toEqual({ COMPACTED: 2, TRANSACTION: 10 })
 })

@@ -1,6 +1,8 @@
+import { Outcome, Reason } from '../../proto/gen/ferry/v1/delivery_pb.ts'
+import type { Run } from '../../runtime/lane-keys.ts'
 import type { LogReader, ReadLimits } from './log-reader.ts'
 import type { Slice } from './offset-slices.ts'
-import { outcomeSql, rankSql } from './outcome-rule.ts'
+import { decisionSql } from './outcome-rule.ts'
 import type { OutcomeRun, RangeRun } from './range-counts.ts'
 import { type Subject, subjectParams, subjectSql } from './subject.ts'
 
@@ -17,18 +19,17 @@ const boundsSql = `partition IN {partitions: Array(UInt32)} AND offset >= {lowes
   AND offset < transform(partition, {partitions: Array(UInt32)}, {tos: Array(UInt64)}, toUInt64(0))`
 
 /** Offsets that follow each other and have the same outcome and reason become one row: a million deliveries are usually a few. */
-const runsSql = `SELECT partition, decided AS outcome, why AS reason, min(offset) AS first, max(offset) AS last, sum(again) AS repeated
+const runsSql = `SELECT partition, decision, min(offset) AS first, max(offset) AS last, sum(again) AS repeated
   FROM (
-    SELECT partition, offset, decided, why, again,
-      offset - row_number() OVER (PARTITION BY partition, decided, why ORDER BY offset) AS island
+    SELECT partition, offset, decision, again,
+      offset - row_number() OVER (PARTITION BY partition, decision ORDER BY offset) AS island
     FROM (
-      SELECT partition, offset, ${outcomeSql} AS decided,
-        toString(if(decided = 'DELIVERED', maxIf(reason, outcome = 'DELIVERED'), argMax(reason, ${rankSql}))) AS why,
+      SELECT partition, offset, ${decisionSql} AS decision,
         greatest(uniqExactIf((round, epoch, attempt), outcome = 'DELIVERED'), 1) - 1 AS again
       FROM outcomes WHERE ${subjectSql} AND ${boundsSql} GROUP BY partition, offset
     )
   )
-  GROUP BY partition, decided, why, island ORDER BY partition, first`
+  GROUP BY partition, decision, island ORDER BY partition, first`
 
 // The runs of a row rise: so rows that are all below or all above are left out before their runs are looked at.
 const rangesSql = `SELECT DISTINCT partition, toString(kind) AS kind, reason, run.1 AS first, run.2 AS last
@@ -38,6 +39,11 @@ const rangesSql = `SELECT DISTINCT partition, toString(kind) AS kind, reason, ru
 
 const startsSql = `SELECT partition, max(run.2) + 1 AS start FROM ranges ARRAY JOIN runs AS run
   WHERE ${subjectSql} AND kind = 'BEFORE_START' GROUP BY partition`
+
+const namesOf = (values: Readonly<Record<string, number>>) =>
+  new Map(Object.entries(values).map(([name, value]) => [value, name] as const))
+const outcomeNames = namesOf(Outcome)
+const reasonNames = namesOf(Reason)
 
 const freshSql = `SELECT partition, min(offset) AS first FROM outcomes
   WHERE ${subjectSql} AND partition IN {partitions: Array(UInt32)} AND record_time >= fromUnixTimestamp64Milli({sinceMs: Int64})
@@ -72,10 +78,14 @@ export class RangeLog {
   async facts(slices: readonly Slice[]): Promise<Map<number, SliceFacts>> {
     const facts = new Map(slices.map(({ partition }) => [partition, { outcomes: [], ranges: [] } as SliceFacts]))
     const [runs, ranges] = await Promise.all([
-      this.#select<OutcomeRun & { partition: number }>(runsSql, slices),
+      this.#select<Run & { partition: number; decision: number; repeated: number }>(runsSql, slices),
       this.#select<RangeRun & { partition: number }>(rangesSql, slices),
     ])
-    for (const { partition, ...run } of runs) facts.get(partition)!.outcomes.push(run)
+    for (const { partition, decision, ...run } of runs) {
+      const outcome = outcomeNames.get(decision >> 8) as OutcomeRun['outcome']
+      // A newer worker may have a reason that this release has no name for.
+      facts.get(partition)!.outcomes.push({ ...run, outcome, reason: reasonNames.get(decision & 255) ?? 'UNSPECIFIED' })
+    }
     for (const { partition, ...run } of ranges) facts.get(partition)!.ranges.push(run)
     return facts
   }

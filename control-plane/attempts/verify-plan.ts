@@ -46,6 +46,9 @@ export interface VerifyPlan {
   readonly asOfMs: number
 }
 
+/** Offsets that are to be counted. */
+export const countPlanned = ({ ranges }: VerifyPlan): number => ranges.reduce((sum, { from, to }) => sum + to - from, 0)
+
 /** How long the log keeps outcomes and ranges: the migration says so. */
 const outcomesKeptMs = 400 * 86_400_000
 /** The clocks of workers, ClickHouse and this process differ by less. */

@@ -35,7 +35,7 @@ test('a whole use case of which everything was delivered is complete', async () 
   expect(complete).toBe(true)
   expect(total).toEqual({
     ...{ offsets: 70, published: 70, holes: 0, delivered: 70, failed: 0, skipped: 0, superseded: 0, onTheWay: 0, missing: 0 },
-    ...{ expired: 0, repeated: 0, attempts: 70, outcomeCounts: new Map([['DELIVERED NONE', 70]]), holeCounts: new Map() },
+    ...{ expired: 0, repeated: 0, attempts: 70, outcomeCounts: new Map([['DELIVERED UNSPECIFIED', 70]]), holeCounts: new Map() },
   })
   expect(partitions.map(({ partition, from, to, missing }) => [partition, from, to, missing])).toEqual([
     [0, 0, 50, []],

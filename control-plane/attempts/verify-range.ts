@@ -6,7 +6,7 @@ import { addCounts, countRange, noCounts, type OffsetCounts } from './range-coun
 import { RangeLog } from './range-log.ts'
 import type { Asked } from './resolve-ranges.ts'
 import { toRuns } from './runs.ts'
-import { planVerification, type VerifiedUseCase, type VerifyPlan, type VerifySources } from './verify-plan.ts'
+import { countPlanned, planVerification, type VerifiedUseCase, type VerifyPlan, type VerifySources } from './verify-plan.ts'
 
 export interface VerifyLimits extends ReadLimits {
   /** Offsets that one question to the log may cover. */
@@ -72,9 +72,6 @@ export async function verifyRange(
   }
   return countPlan(sources.log, limits, plan)
 }
-
-/** Offsets that are to be counted. */
-export const countPlanned = ({ ranges }: VerifyPlan): number => ranges.reduce((sum, { from, to }) => sum + to - from, 0)
 
 /**
  * Counts piece by piece; `progress` hears after each how many offsets are counted, and what it throws ends it. While something waits

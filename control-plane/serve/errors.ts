@@ -22,6 +22,7 @@ export type ErrorReason =
   | 'DELIVERY_NOT_FOUND'
   | 'RETRY_BATCH_NOT_FOUND'
   | 'TOKEN_NOT_FOUND'
+  | 'VERIFICATION_NOT_FOUND'
   | 'SERVICE_NOT_FOUND' // health: no such service
   // ALREADY_EXISTS
   | 'USE_CASE_EXISTS' // with another definition
@@ -34,6 +35,7 @@ export type ErrorReason =
   | 'USE_CASE_DELETING'
   | 'SECRETS_UNAVAILABLE' // there is no key to encrypt with: whoever runs Ferry sets FERRY_SECRET_KEYS
   | 'RETRY_BATCH_ENDED'
+  | 'VERIFICATION_ENDED'
   | 'DELIVERY_NOT_WAITING'
   | 'DELIVERY_BEHIND' // it waits behind an earlier one of its key
   | 'TRIAL_FAILED' // a preview or test that no worker can do, and why

@@ -4,6 +4,7 @@ import { FleetService } from '../../../proto/gen/ferry/v1/fleet_service_pb.ts'
 import { RetryBatchService } from '../../../proto/gen/ferry/v1/retry_batch_service_pb.ts'
 import { TokenService } from '../../../proto/gen/ferry/v1/token_service_pb.ts'
 import { UseCaseService } from '../../../proto/gen/ferry/v1/use_case_service_pb.ts'
+import { VerificationService } from '../../../proto/gen/ferry/v1/verification_service_pb.ts'
 import { createGrpcJsTransport, type GrpcJsTransportOptions } from '../../../proto/grpc-transport.ts'
 
 const callTimeoutMs = 60_000
@@ -15,6 +16,7 @@ export interface FerryClient {
   readonly retryBatches: Client<typeof RetryBatchService>
   readonly fleet: Client<typeof FleetService>
   readonly tokens: Client<typeof TokenService>
+  readonly verifications: Client<typeof VerificationService>
   close(): void
 }
 
@@ -26,6 +28,7 @@ export function connectFerry(grpcAddress: string, options: GrpcJsTransportOption
     retryBatches: createClient(RetryBatchService, transport),
     fleet: createClient(FleetService, transport),
     tokens: createClient(TokenService, transport),
+    verifications: createClient(VerificationService, transport),
     close: () => transport.close(),
   }
 }

@@ -1,35 +1,16 @@
 import { create } from '@bufbuild/protobuf'
-import { type Timestamp, timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt'
+import { timestampFromMs } from '@bufbuild/protobuf/wkt'
 import { Outcome, Reason } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import {
   HoleKind,
   IncompleteReason,
-  type PartitionRange,
   type RangeCounts,
   RangeCountsSchema,
   VerificationWarning,
   type VerifyRangeResponse,
   VerifyRangeResponseSchema,
 } from '../../proto/gen/ferry/v1/verification_pb.ts'
-import type { Asked } from '../attempts/resolve-ranges.ts'
 import type { Counts, Verification } from '../attempts/verify-range.ts'
-
-interface AskedFields {
-  readonly ranges: readonly PartitionRange[]
-  readonly fromTime?: Timestamp | undefined
-  readonly toTime?: Timestamp | undefined
-}
-
-/** What a request asks for, as the domain has it. */
-export const askedOf = ({ ranges, fromTime, toTime }: AskedFields): Asked => ({
-  ranges: ranges.map(({ partition, fromOffset, toOffset }) => ({
-    ...{ partition, from: numberOf(fromOffset), to: numberOf(toOffset) },
-  })),
-  fromMs: fromTime && timestampMs(fromTime),
-  toMs: toTime && timestampMs(toTime),
-})
-
-const numberOf = (offset: bigint | undefined): number | undefined => (offset === undefined ? undefined : Number(offset))
 
 /** What was counted, as the contract has it. */
 export function verifiedMessage(verified: Verification): VerifyRangeResponse {
