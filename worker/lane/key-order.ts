@@ -1,3 +1,5 @@
+import { COLUMN_LENGTH_MIN, grown } from './column.ts'
+
 /**
  * 53-bit hash of a record's key: two FNV-1a hashes, of 32 and 21 bits. Keys that meet in one hash only delay each other.
  * Never 0, which stands for no key.
@@ -15,54 +17,61 @@ export function hashKey(key: Uint8Array): number {
 /** In PARTITION order all records have one key, this one. */
 export const PARTITION_KEY = 1
 
+const none = new Int32Array(0)
+
 /**
  * Which records of the window must wait for an earlier one of their key. Chains in hash buckets: a bucket holds the first and
  * the last slot of its chain, a slot its follower. The first may go or is on its way; the others wait. No map and no object per
- * record; two keys in one bucket only delay each other.
+ * record; two keys in one bucket only delay each other. A lane that has seen no key has no buckets.
  */
 export class KeyOrder {
   readonly #bucketMask: number
-  readonly #first: Int32Array
-  readonly #last: Int32Array
-  readonly #bucketOf: Int32Array
-  readonly #follower: Int32Array
-  readonly #hash: Float64Array
+  /** Of each bucket the first slot and the last, both plus one: 0 is none. */
+  #ends = none
+  #bucketOf = new Int32Array(COLUMN_LENGTH_MIN)
+  #follower = new Int32Array(COLUMN_LENGTH_MIN)
+  #hash = new Float64Array(COLUMN_LENGTH_MIN)
 
   /** window: slots of the lane's tracker, a power of two. */
   constructor(window: number) {
-    const buckets = window * 2
-    this.#bucketMask = buckets - 1
-    this.#first = new Int32Array(buckets).fill(-1)
-    this.#last = new Int32Array(buckets).fill(-1)
-    this.#bucketOf = new Int32Array(window).fill(-1)
-    this.#follower = new Int32Array(window).fill(-1)
-    this.#hash = new Float64Array(window)
+    this.#bucketMask = window * 2 - 1
   }
 
   /** Appends the slot to its chain; answers whether it may go at once. */
   enter(slot: number, keyHash: number): boolean {
+    if (this.#ends === none) this.#ends = new Int32Array((this.#bucketMask + 1) * 2)
+    while (slot >= this.#hash.length) this.#grow()
+    const ends = this.#ends
     const bucket = (keyHash & this.#bucketMask) >>> 0
-    const last = this.#last[bucket]!
-    this.#last[bucket] = slot
+    const last = ends[bucket * 2 + 1]! - 1
+    ends[bucket * 2 + 1] = slot + 1
     this.#bucketOf[slot] = bucket
     this.#follower[slot] = -1
     this.#hash[slot] = keyHash
     if (last < 0) {
-      this.#first[bucket] = slot
+      ends[bucket * 2] = slot + 1
       return true
     }
     this.#follower[last] = slot
     return false
   }
 
+  #grow(): void {
+    this.#bucketOf = grown(this.#bucketOf)
+    this.#follower = grown(this.#follower)
+    this.#hash = grown(this.#hash)
+  }
+
   /** The slot has no key, or an end that came with the takeover: nothing waits for it. */
   bypass(slot: number): void {
+    while (slot >= this.#hash.length) this.#grow()
     this.#bucketOf[slot] = -1
     this.#hash[slot] = 0
   }
 
   /** The slot is in no chain, but its record has a key: ends of later records of it do not count while it is open. */
   remember(slot: number, keyHash: number): void {
+    while (slot >= this.#hash.length) this.#grow()
     this.#bucketOf[slot] = -1
     this.#hash[slot] = keyHash
   }
@@ -73,8 +82,8 @@ export class KeyOrder {
     if (bucket < 0) return -1
     this.#bucketOf[slot] = -1
     const follower = this.#follower[slot]!
-    this.#first[bucket] = follower
-    if (follower < 0) this.#last[bucket] = -1
+    this.#ends[bucket * 2] = follower + 1
+    if (follower < 0) this.#ends[bucket * 2 + 1] = 0
     return follower
   }
 
@@ -93,7 +102,8 @@ export class KeyOrder {
 
   /** Whether a record of this key may go now, or is on its way. Not: whether one of the key's bucket waits. */
   isGoing(keyHash: number): boolean {
-    const first = this.#first[(keyHash & this.#bucketMask) >>> 0]!
+    if (this.#ends === none) return false
+    const first = this.#ends[((keyHash & this.#bucketMask) >>> 0) * 2]! - 1
     return first >= 0 && this.#hash[first] === keyHash
   }
 

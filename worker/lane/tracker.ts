@@ -1,7 +1,9 @@
 import type { Run } from '../../runtime/lane-keys.ts'
+import { COLUMN_LENGTH_MIN, grown } from './column.ts'
 
 // A lane's records between the cursor and the head, as a ring of columns indexed by slot: no object per record.
-// The ring counts records, not offsets, so holes in the offsets cost nothing.
+// The ring counts records, not offsets, so holes in the offsets cost nothing. Its columns are as long as the highest slot that was
+// needed, and whenever it is empty it begins at slot 0 again: an idle lane costs next to nothing.
 //
 //   state     | means                                              | next
 //   OPEN      | admitted; not answered, or its row is not durable  | ENDED, PARKED
@@ -19,8 +21,8 @@ export class Tracker {
   cursor: number
   /** The offset after the last admitted record. */
   next: number
-  readonly #offset: Float64Array
-  readonly #state: Uint8Array
+  #offset = new Float64Array(COLUMN_LENGTH_MIN)
+  #state = new Uint8Array(COLUMN_LENGTH_MIN)
   readonly #mask: number
   /** Counts of records: next to come in, next to be settled. */
   #head = 0
@@ -31,8 +33,6 @@ export class Tracker {
     if (window < 2 || (window & (window - 1)) !== 0) throw new RangeError(`window must be a power of two, not ${window}`)
     this.cursor = cursor
     this.next = cursor
-    this.#offset = new Float64Array(window)
-    this.#state = new Uint8Array(window)
     this.#mask = window - 1
   }
 
@@ -52,11 +52,18 @@ export class Tracker {
 
   /** Takes the next record in; its slot is valid until the cursor has passed it. Offsets must rise. */
   admit(offset: number): number {
+    if (this.#head === this.#tail) this.#head = this.#tail = 0
     const slot = this.#head++ & this.#mask
+    if (slot >= this.#offset.length) this.#grow()
     this.#offset[slot] = offset
     this.#state[slot] = OPEN
     this.next = offset + 1
     return slot
+  }
+
+  #grow(): void {
+    this.#offset = grown(this.#offset)
+    this.#state = grown(this.#state)
   }
 
   offsetOf(slot: number): number {

@@ -1,5 +1,6 @@
 import type { KafkaRecord } from '../source/kafka-record.ts'
 import type { FetchedBytes } from '../source/partition.ts'
+import { COLUMN_LENGTH_MIN, grown } from './column.ts'
 import { KeyOrder } from './key-order.ts'
 import { Tracker } from './tracker.ts'
 
@@ -8,9 +9,9 @@ export class Window {
   readonly tracker: Tracker
   /** Undefined in an unordered lane. */
   readonly order: KeyOrder | undefined
-  readonly #records: (KafkaRecord | undefined)[]
-  readonly #fetched: (FetchedBytes | undefined)[]
-  readonly #ready: Int32Array
+  readonly #records: (KafkaRecord | undefined)[] = []
+  readonly #fetched: (FetchedBytes | undefined)[] = []
+  #ready = new Int32Array(COLUMN_LENGTH_MIN)
   readonly #mask: number
   #readyHead = 0
   #readyTail = 0
@@ -20,9 +21,6 @@ export class Window {
   constructor(cursor: number, records: number, keyed: boolean) {
     this.tracker = new Tracker(cursor, records)
     this.order = keyed ? new KeyOrder(records) : undefined
-    this.#records = new Array<KafkaRecord | undefined>(records).fill(undefined)
-    this.#fetched = new Array<FetchedBytes | undefined>(records).fill(undefined)
-    this.#ready = new Int32Array(records)
     this.#mask = records - 1
   }
 
@@ -52,6 +50,11 @@ export class Window {
 
   #hold(record: KafkaRecord, fetched: FetchedBytes, offset: number): number {
     const slot = this.tracker.admit(offset)
+    // One after the other, so that it stays an array without holes.
+    while (this.#records.length <= slot) {
+      this.#records.push(undefined)
+      this.#fetched.push(undefined)
+    }
     this.#records[slot] = record
     this.#fetched[slot] = fetched
     if (fetched.held++ === 0) this.heldBytes += fetched.bytes
@@ -59,12 +62,24 @@ export class Window {
   }
 
   makeReady(slot: number): void {
-    this.#ready[this.#readyHead++ & this.#mask] = slot
+    if (this.#readyHead === this.#readyTail) this.#readyHead = this.#readyTail = 0
+    const at = this.#readyHead++ & this.#mask
+    if (at >= this.#ready.length) this.#ready = grown(this.#ready)
+    this.#ready[at] = slot
   }
 
   /** Gives back what takeReady has given last: it is the next again. */
   putBack(slot: number): void {
+    if (this.#readyTail === 0) this.#makeRoomBefore()
     this.#ready[--this.#readyTail & this.#mask] = slot
+  }
+
+  /** Others became ready when it was the only one: they begin at the front. */
+  #makeRoomBefore(): void {
+    if (this.#readyHead === this.#ready.length) this.#ready = grown(this.#ready)
+    this.#ready.copyWithin(1, 0, this.#readyHead)
+    this.#readyHead++
+    this.#readyTail++
   }
 
   /** What admitBeside took in is not sent together with the one before after all: it waits for it. */
