@@ -51,17 +51,25 @@ export interface ParkedEntry {
   readonly where: 'R' | 'K'
   readonly batch: string | undefined
   readonly stale: boolean
+  /** It has an idempotency key of the batch's own. */
+  readonly newKey: boolean
 }
 
+/** Numbers of a last word that says several things. */
+const STALE = 1
+const NEW_KEY = 2
+
+const writeFlags = (stale: boolean, newKey: boolean): number => (stale ? STALE : 0) + (newKey ? NEW_KEY : 0)
+
 export function writeParked(entry: ParkedEntry): string {
-  const { state, keyHash, attempts, unpaid, firstMs, lastMs, dueMs, round, bytes, where, batch, stale } = entry
-  return `${state} ${keyHash ?? '-'} ${attempts} ${unpaid} ${firstMs} ${lastMs} ${dueMs} ${round} ${bytes} ${where} ${batch ?? '-'} ${stale ? 1 : 0}`
+  const { state, keyHash, attempts, unpaid, firstMs, lastMs, dueMs, round, bytes, where, batch, stale, newKey } = entry
+  return `${state} ${keyHash ?? '-'} ${attempts} ${unpaid} ${firstMs} ${lastMs} ${dueMs} ${round} ${bytes} ${where} ${batch ?? '-'} ${writeFlags(stale, newKey)}`
 }
 
 /** Throws on a text that is none: lane state that cannot be read must stop the lane, not be guessed at. */
 export function readParked(text: string): ParkedEntry {
   const words = text.split(' ')
-  const [state, keyHash, attempts, unpaid, firstMs, lastMs, dueMs, round, bytes, where, batch, stale] = words
+  const [state, keyHash, attempts, unpaid, firstMs, lastMs, dueMs, round, bytes, where, batch, flags] = words
   if (words.length !== 12 || !/^[PBXHDS]$/.test(state!) || !/^[RK]$/.test(where!))
     throw new Error(`not a parked entry: ${JSON.stringify(text)}`)
   return {
@@ -76,7 +84,8 @@ export function readParked(text: string): ParkedEntry {
     bytes: Number(bytes),
     where: where as 'R' | 'K',
     batch: batch === '-' ? undefined : batch,
-    stale: stale === '1',
+    stale: (Number(flags) & STALE) > 0,
+    newKey: (Number(flags) & NEW_KEY) > 0,
   }
 }
 
@@ -87,14 +96,23 @@ export interface InboxItem {
   readonly round: number
   /** It is to end SUPERSEDED: a newer record of its key was delivered. */
   readonly stale: boolean
+  /** It gets an idempotency key of the batch's own. */
+  readonly newKey?: boolean
+  /** Not before, Unix ms; not set: at once. */
+  readonly dueMs?: number
 }
 
-export const writeInboxItem = (item: InboxItem): string => `${item.batch}:${item.round}:${item.stale ? 1 : 0}`
+export const writeInboxItem = ({ batch, round, stale, newKey = false, dueMs = 0 }: InboxItem): string =>
+  `${batch}:${round}:${writeFlags(stale, newKey)}${dueMs > 0 ? `:${dueMs}` : ''}`
 
 export function readInbox(text: string): InboxItem[] {
   return text.split(',').map((each) => {
-    const [batch, round, stale] = each.split(':')
-    return { batch: batch!, round: Number(round), stale: stale === '1' }
+    const [batch, round, flags, dueMs] = each.split(':')
+    return {
+      ...{ batch: batch!, round: Number(round), stale: (Number(flags) & STALE) > 0 },
+      ...((Number(flags) & NEW_KEY) > 0 ? { newKey: true } : {}),
+      ...(dueMs === undefined ? {} : { dueMs: Number(dueMs) }),
+    }
   })
 }
 

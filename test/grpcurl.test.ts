@@ -5,6 +5,7 @@ import { DeliveryState } from '../proto/gen/ferry/v1/delivery_pb.ts'
 import { DocumentedLines } from './harness/documented-lines.ts'
 import { Endpoint } from './harness/endpoint.ts'
 import { fleetOfFile } from './harness/fleet.ts'
+import { waitForBatch } from './harness/retry-batch.ts'
 import { jsonRecords, Topic } from './harness/topic.ts'
 import { waitUntil } from './harness/wait-until.ts'
 import { runCommand } from './run-command.ts'
@@ -35,7 +36,7 @@ test('grpcurl lists every service, without any proto file', async (context) => {
   expect(services).toEqual(expect.arrayContaining([...ferry.map((each) => `ferry.v1.${each}`), 'grpc.health.v1.Health']))
 })
 
-test('every line of the README that is marked as tested works as it is printed', async (context) => {
+test('every line of the README and of the page of retry batches that is marked as tested works as it is printed', async (context) => {
   if (missing !== undefined) context.skip(missing)
   const fleet = fleetOf()
   const [controlPlane] = fleet.controlPlanes
@@ -50,20 +51,31 @@ test('every line of the README that is marked as tested works as it is printed',
     ['"topic": "orders"', `"topic": "${topic.name}"`],
   ]
   using documented = new DocumentedLines(places)
-  const lines = documented.linesOf('README.md')
-  expect(lines.length).toBeGreaterThan(5)
+  const lines = [...documented.linesOf('README.md'), ...documented.linesOf('docs/retry-batches.md')]
+  expect(lines.length).toBeGreaterThan(15)
+  // A printed batch stands for the one that was made last.
+  let lastBatch = ''
   const outputs = new Map<string, string>()
   for (const line of lines) {
     const [, method = 'list'] = /ferry\.v1\.(\w+\/\w+)/.exec(line) ?? []
-    outputs.set(method, await documented.run(line))
+    outputs.set(method, await documented.run(line.replace(/rb-[\w-]+/, lastBatch)))
+    lastBatch = /retryBatches\/(rb-[\w-]+)/.exec(outputs.get('RetryBatchService/CreateRetryBatch') ?? '')?.[1] ?? ''
     // The lines after it speak of what has been delivered by then.
     if (method === 'UseCaseService/CreateUseCase')
       await waitUntil('all is answered', 20_000, () => endpoint.requests.length >= 50)
+    // Another batch of the same deliveries would be over with this one.
+    if (method === 'RetryBatchService/CreateRetryBatch' && !line.includes('records_per_second'))
+      await waitForBatch(fleet, `namespaces/shop/useCases/orders/retryBatches/${lastBatch}`, 30_000)
   }
   expect(outputs.get('UseCaseService/GetUseCase')).toContain('"namespaces/shop/useCases/orders"')
   expect(JSON.parse(outputs.get('FleetService/ListLanes')!).lanes).toHaveLength(2)
   expect(JSON.parse(outputs.get('DeliveryService/VerifyRange')!).total).toMatchObject({ published: '50' })
   expect(JSON.parse(outputs.get('RetryBatchService/CreateRetryBatch')!).retryBatch.name).toMatch(/\/retryBatches\//)
+  const cancelled = JSON.parse(outputs.get('RetryBatchService/CancelRetryBatch')!).retryBatch
+  expect(cancelled.events.map(({ action }: { action: string }) => action.slice('RETRY_BATCH_ACTION_'.length))).toEqual([
+    ...['CREATE', 'PAUSE', 'RESUME', 'CANCEL'],
+  ])
+  expect(JSON.parse(outputs.get('RetryBatchService/PlanRetryBatch')!)).toMatchObject({ samples: expect.any(Array) })
 })
 
 test('every line of the pages for operators that is marked as tested works as it is printed', { timeout: 120_000 }, async () => {

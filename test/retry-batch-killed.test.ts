@@ -1,4 +1,6 @@
+import type { MessageInitShape } from '@bufbuild/protobuf'
 import { expect, test } from 'vitest'
+import type { RetryBatchSchema } from '../proto/gen/ferry/v1/retry_batch_pb.ts'
 import { GiveUp } from '../proto/gen/ferry/v1/use_case_pb.ts'
 import type { Counts } from './harness/certificate.ts'
 import { certificate } from './harness/certificate.ts'
@@ -20,7 +22,11 @@ interface Result {
 }
 
 /** 600 deliveries have FAILED and are opened again by one batch; when a quarter of it is delivered, `fault` strikes. */
-async function retryWith(fleet: Fleet, fault: () => Promise<void>): Promise<Result> {
+async function retryWith(
+  fleet: Fleet,
+  fault: (batch: string) => Promise<void>,
+  more: MessageInitShape<typeof RetryBatchSchema> = {},
+): Promise<Result> {
   let isFixed = false
   await using endpoint = await Endpoint.start(() => (isFixed ? { delayMs: 10 } : { status: 422 }))
   await using topic = await Topic.create(fleet.stack.kafkaBrokers, 2)
@@ -29,9 +35,9 @@ async function retryWith(fleet: Fleet, fault: () => Promise<void>): Promise<Resu
   const useCase = await registerUseCase(fleet, specOf(topic, endpoint, { delivery, retry: { giveUp: GiveUp.UNFUNDED } }))
   expect(await certificate(fleet, useCase, 30_000)).toMatchObject({ published: failed, delivered: 0, failed, missing: 0 })
   isFixed = true
-  const { name } = await createBatch(fleet, useCase)
+  const { name } = await createBatch(fleet, useCase, more)
   await waitUntil('a quarter of it is delivered', 40_000, () => endpoint.successes > failed / 4)
-  await fault()
+  await fault(name)
   const done = await waitForBatch(fleet, name, 60_000)
   expect(done).toMatchObject({ selected: BigInt(failed), delivered: BigInt(failed), failedAgain: 0n, superseded: 0n })
   const counts = await certificate(fleet, useCase, 30_000)
@@ -54,18 +60,36 @@ test('a worker killed in the middle of a retry batch: each item once more, but w
   expect(judged.repeats).toBeLessThanOrEqual(judged.lostRows)
 }, 120_000)
 
-test('a control plane killed in the middle of handing a retry batch over: each item once more, none twice', async () => {
-  // So few at a time that it is in the middle when a quarter is delivered.
-  await using fleet = await Fleet.start({ workers: 2, controlPlaneEnv: { FERRY_INBOX_MAX: '60' } })
-  const { counts, judged, sent } = await retryWith(fleet, async () => {
-    const [controlPlane] = fleet.controlPlanes
-    controlPlane!.kill('SIGKILL')
-    await controlPlane!.waitExit(5000)
-    await fleet.startControlPlane(controlPlane!.ports)
-  })
+async function restart(fleet: Fleet): Promise<void> {
+  const [controlPlane] = fleet.controlPlanes
+  controlPlane!.kill('SIGKILL')
+  await controlPlane!.waitExit(5000)
+  await fleet.startControlPlane(controlPlane!.ports)
+}
+
+function expectEachOnce({ counts, judged, sent }: Result): void {
   expect(judged.problems).toEqual([])
   expect(sent.size).toBe(failed)
   expect([...sent.values()].every((times) => times === 1)).toBe(true)
   expect(judged).toMatchObject({ repeats: 0, lostRows: 0, requests: failed * 2 })
   expect(counts).toMatchObject({ repeated: 0, attempts: failed * 2 })
+}
+
+test('a control plane killed in the middle of handing a retry batch over: each item once more, none twice', async () => {
+  // So few at a time that it is in the middle when a quarter is delivered.
+  await using fleet = await Fleet.start({ workers: 2, controlPlaneEnv: { FERRY_INBOX_MAX: '60' } })
+  expectEachOnce(await retryWith(fleet, () => restart(fleet)))
+}, 120_000)
+
+test('a control plane killed while a batch goes by its pace, and right after a pause and a resume: none twice', async () => {
+  await using fleet = await Fleet.start({ workers: 2 })
+  const { retryBatches } = fleet.client
+  const fault = async (name: string): Promise<void> => {
+    await restart(fleet)
+    await waitUntil('it is paused', 20_000, () => retryBatches.pauseRetryBatch({ name }).then(Boolean, () => false))
+    await restart(fleet)
+    await waitUntil('it goes on', 20_000, () => retryBatches.resumeRetryBatch({ name }).then(Boolean, () => false))
+    await restart(fleet)
+  }
+  expectEachOnce(await retryWith(fleet, fault, { recordsPerSecond: 150 }))
 }, 120_000)

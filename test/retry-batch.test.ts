@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { RetryBatchState, StalePolicy } from '../proto/gen/ferry/v1/retry_batch_pb.ts'
+import { RetryBatchState, type RetryItem, RetryItemState, StalePolicy } from '../proto/gen/ferry/v1/retry_batch_pb.ts'
 import { GiveUp, Ordering } from '../proto/gen/ferry/v1/use_case_pb.ts'
 import { certificate } from './harness/certificate.ts'
 import { Endpoint } from './harness/endpoint.ts'
@@ -152,6 +152,115 @@ describe.concurrent('a retry batch', () => {
     expect(bodies.sort()).toEqual(
       Array.from({ length: 20 }, (_, index) => JSON.stringify({ id: index * 10 + 3, text: `record ${index * 10 + 3}` })).sort(),
     )
+  }, 90_000)
+
+  test('goes by its pace over all lanes, is paused, goes on, and sends each delivery once, under a key of its own', async () => {
+    const fleet = fleetOf()
+    let isFixed = false
+    await using endpoint = await Endpoint.start(() => ({ status: isFixed ? 200 : 422 }))
+    await using topic = await Topic.create(fleet.stack.kafkaBrokers, 2)
+    await topic.publish(spread(jsonRecords(300)))
+    const useCase = await registerUseCase(fleet, specOf(topic, endpoint, { retry: { giveUp: GiveUp.UNFUNDED } }))
+    expect(await certificate(fleet, useCase, 30_000)).toMatchObject({ published: 300, failed: 300 })
+    isFixed = true
+    const { retryBatches } = fleet.client
+    const asked = { recordsPerSecond: 50, newIdempotencyKey: true }
+    const { name } = await createBatch(fleet, useCase, asked)
+    await waitUntil('a part of it is delivered', 40_000, () => endpoint.successes >= 60)
+    await retryBatches.pauseRetryBatch({ name, reason: 'wait a moment' }, { headers: { 'ferry-actor': 'ada' } })
+    const delivered = await settled(() => endpoint.successes)
+    expect(delivered).toBeLessThan(300)
+    const states = async () => {
+      const items: RetryItem[] = []
+      for (let pageToken = '', isFirst = true; isFirst || pageToken !== ''; isFirst = false) {
+        const page = await retryBatches.listRetryBatchItems({ name, pageSize: 100, pageToken })
+        items.push(...page.items)
+        pageToken = page.nextPageToken
+      }
+      const count = (state: RetryItemState) => items.filter((item) => item.state === state).length
+      return [items.length, count(RetryItemState.DELIVERED), count(RetryItemState.WAITING)]
+    }
+    const expected = [300, delivered, 300 - delivered].join()
+    await waitUntil('the log has what was delivered', 20_000, async () => (await states()).join() === expected, states)
+    await retryBatches.resumeRetryBatch({ name })
+    const done = await waitForBatch(fleet, name, 60_000)
+    expect(done).toMatchObject({ selected: 300n, delivered: 300n, remaining: 0n })
+    expect(done.events.map(({ actor, reason }) => [actor, reason]).slice(1)).toEqual([
+      ['ada', 'wait a moment'],
+      ['anonymous', ''],
+    ])
+    const judged = await judge(fleet, useCase, topic, endpoint)
+    expect(judged.problems).toEqual([])
+    expect(judged).toMatchObject({ requests: 600, repeats: 0 })
+    const second = endpoint.requests.filter((each) => each.round > 0)
+    const id = name.split('/').at(-1)!
+    expect(
+      second.every(
+        ({ headers, partition, offset }) =>
+          headers['idempotency-key'] === `${useCase.uid}/default/${topic.name}/${partition}/${offset}/${id}`,
+      ),
+    ).toBe(true)
+    const times = second.map(({ arrivedMs }) => arrivedMs).sort((a, b) => a - b)
+    // In any second not many more than 50, on a machine that is now and then late.
+    const most = Math.max(...times.map((from) => times.filter((ms) => ms >= from && ms < from + 1000).length))
+    expect(most).toBeLessThan(100)
+  }, 120_000)
+
+  test('meets another one and the automatic retries: nothing is sent by two at once', async () => {
+    const fleet = fleetOf()
+    let isFixed = false
+    // Of ten one fails for good, one for now.
+    await using endpoint = await Endpoint.start((request) => {
+      const digit = idOf(request) % 10
+      return { status: isFixed ? 200 : digit === 3 ? 422 : digit === 4 ? 503 : 200, delayMs: 5 }
+    })
+    await using topic = await Topic.create(fleet.stack.kafkaBrokers, 2)
+    await topic.publish(spread(jsonRecords(400)))
+    const retry = { giveUp: GiveUp.UNFUNDED, initialInterval: { seconds: 2n }, jitterRatio: 0 }
+    const useCase = await registerUseCase(fleet, specOf(topic, endpoint, { retry }))
+    await waitUntil('all have been sent', 30_000, () => endpoint.requests.length >= 400)
+    const everything = [0, 1].map((partition) => ({ partition, runs: [{ firstOffset: 0n, lastOffset: 199n }] }))
+    isFixed = true
+    const made = await Promise.all([
+      createBatch(fleet, useCase),
+      createBatch(fleet, useCase, { filter: { offsets: everything } }),
+      createBatch(fleet, useCase, { recordsPerSecond: 1000 }),
+    ])
+    for (const { name } of made) await waitForBatch(fleet, name, 60_000)
+    const counts = await certificate(fleet, useCase, 30_000)
+    expect(counts).toMatchObject({ published: 400, delivered: 400, failed: 0, missing: 0, repeated: 0 })
+    const judged = await judge(fleet, useCase, topic, endpoint)
+    expect(judged.problems).toEqual([])
+    expect(judged.repeats).toBe(0)
+  }, 90_000)
+
+  test('sends what the log has lost, by the gaps of a verification', async () => {
+    const fleet = fleetOf()
+    await using endpoint = await Endpoint.start()
+    await using topic = await Topic.create(fleet.stack.kafkaBrokers, 1)
+    await topic.publish(jsonRecords(100, { keys: 3 }))
+    const useCase = await registerUseCase(fleet, specOf(topic, endpoint, { delivery: { ordering: Ordering.KEY } }))
+    expect(await certificate(fleet, useCase, 30_000)).toMatchObject({ published: 100, delivered: 100 })
+    for (const table of ['outcomes', 'attempts'])
+      await fleet.sql.run(`DELETE FROM ${table} WHERE uid = '${useCase.uid}' AND offset BETWEEN 20 AND 29`)
+    const verified = await fleet.client.deliveries.verifyRange({ useCase: useCase.name })
+    expect(verified.total).toMatchObject({ delivered: 90n, missing: 10n })
+    const offsets = verified.partitions.map(({ partition, missing }) => ({ partition, runs: missing }))
+    const retryBatch = { useCase: useCase.name, reason: 'lost', filter: { offsets } }
+    expect(await fleet.client.retryBatches.planRetryBatch({ retryBatch })).toMatchObject({
+      selected: 10n,
+      missing: 10n,
+      bytesInKafka: 10n,
+    })
+    const done = await waitForBatch(fleet, (await createBatch(fleet, useCase, retryBatch)).name, 40_000)
+    expect(done).toMatchObject({ selected: 10n, delivered: 10n })
+    expect(await certificate(fleet, useCase, 20_000)).toMatchObject({ delivered: 100, missing: 0 })
+    const again = endpoint.requests.filter((each) => each.round === 1)
+    expect(again.map(({ offset }) => offset).sort((a, b) => a - b)).toEqual(Array.from({ length: 10 }, (_, at) => at + 20))
+    for (const key of ['k0', 'k1', 'k2']) {
+      const order = again.filter((each) => each.offset % 3 === Number(key[1])).map(({ offset }) => offset)
+      expect(order).toEqual(order.toSorted((a, b) => a - b))
+    }
   }, 90_000)
 })
 

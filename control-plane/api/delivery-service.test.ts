@@ -134,7 +134,7 @@ test('an order for deliveries that wait goes into the inbox of their lane; for w
   const entry = (state: 'P' | 'B'): string =>
     writeParked({
       ...{ state, keyHash: 7, attempts: 1, unpaid: 0, firstMs: 1, lastMs: 1, dueMs: 9, round: 0, bytes: 0, where: 'K' },
-      ...{ batch: undefined, stale: false },
+      ...{ batch: undefined, stale: false, newKey: false },
     })
   await log.redis.hset(keys.lane, { cursor: 10 })
   await log.redis.hset(keys.parked, { 3: entry('P'), 4: entry('B') })

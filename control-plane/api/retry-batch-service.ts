@@ -1,13 +1,14 @@
 import { create } from '@bufbuild/protobuf'
 import { timestampFromMs } from '@bufbuild/protobuf/wkt'
 import type { ServiceImpl } from '@connectrpc/connect'
-import { type RetryBatch, RetryBatchSchema } from '../../proto/gen/ferry/v1/retry_batch_pb.ts'
+import { type RetryBatch, RetryBatchSchema, RetryItemState } from '../../proto/gen/ferry/v1/retry_batch_pb.ts'
 import {
   CreateRetryBatchRequestSchema,
   PlanRetryBatchRequestSchema,
   RetryBatchService,
 } from '../../proto/gen/ferry/v1/retry_batch_service_pb.ts'
-import { checkOffsetFilter } from '../attempts/offset-filter.ts'
+import { checkBatch } from '../retry-batches/check-batch.ts'
+import { itemOf } from '../retry-batches/item.ts'
 import type { RetryBatches } from '../retry-batches/retry-batches.ts'
 import { answer, callerOf, refuseInvalid, seenBy } from './answer.ts'
 
@@ -23,18 +24,20 @@ export function retryBatchService(batches: RetryBatches): ServiceImpl<typeof Ret
     planRetryBatch: (request) =>
       answer(async () => {
         const retryBatch = given(request.retryBatch)
-        refuseInvalid(PlanRetryBatchRequestSchema, request, filterViolations(retryBatch))
-        const { selected, oldestMs, inKafka, inPayloads, expired } = await batches.plan(retryBatch)
+        refuseInvalid(PlanRetryBatchRequestSchema, request, checkBatch(retryBatch, Date.now()))
+        const { selected, missing, notSelected, samples, ...found } = await batches.plan(retryBatch)
+        const { oldestMs, inKafka, inPayloads, expired, asOfMs } = found
         return {
           ...{ selected: BigInt(selected), bytesInKafka: BigInt(inKafka), bytesInPayloads: BigInt(inPayloads) },
-          ...{ payloadExpired: BigInt(expired) },
+          ...{ payloadExpired: BigInt(expired), missing: BigInt(missing), notSelected: BigInt(notSelected) },
+          ...{ samples: samples.map((row) => itemOf(row, RetryItemState.WAITING)), asOfTime: timestampFromMs(asOfMs) },
           ...(oldestMs === undefined ? {} : { oldestTime: timestampFromMs(oldestMs) }),
         }
       }),
     createRetryBatch: (request, context) =>
       answer(async () => {
         const retryBatch = given(request.retryBatch)
-        refuseInvalid(CreateRetryBatchRequestSchema, request, filterViolations(retryBatch))
+        refuseInvalid(CreateRetryBatchRequestSchema, request, checkBatch(retryBatch, Date.now()))
         return { retryBatch: await batches.create(retryBatch, request.requestId, callerOf(context).actor) }
       }),
     getRetryBatch: ({ name }) => answer(async () => ({ retryBatch: await batches.get(name) })),
@@ -43,12 +46,19 @@ export function retryBatchService(batches: RetryBatches): ServiceImpl<typeof Ret
         const page = await batches.list(useCase, pageSize, pageToken, seenBy(context))
         return { retryBatches: [...page.batches], nextPageToken: page.nextPageToken }
       }),
-    cancelRetryBatch: ({ name }, context) =>
-      answer(async () => ({ retryBatch: await batches.cancel(name, callerOf(context).actor) })),
+    pauseRetryBatch: ({ name, reason }, context) =>
+      answer(async () => ({ retryBatch: await batches.pause(name, { ...callerOf(context), reason }) })),
+    resumeRetryBatch: ({ name, reason }, context) =>
+      answer(async () => ({ retryBatch: await batches.resume(name, { ...callerOf(context), reason }) })),
+    cancelRetryBatch: ({ name, reason }, context) =>
+      answer(async () => ({ retryBatch: await batches.cancel(name, { ...callerOf(context), reason }) })),
+    listRetryBatchItems: ({ name, states, pageSize, pageToken }) =>
+      answer(async () => {
+        const page = await batches.listItems(name, states, pageSize, pageToken)
+        return { items: [...page.items], nextPageToken: page.nextPageToken }
+      }),
   }
 }
-
-const filterViolations = ({ filter }: RetryBatch) => (filter ? checkOffsetFilter(filter, 'retry_batch.filter') : [])
 
 /** A request without one is told that it is missing. */
 const given = (retryBatch: RetryBatch | undefined): RetryBatch => retryBatch ?? create(RetryBatchSchema)

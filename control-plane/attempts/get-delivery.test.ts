@@ -22,7 +22,7 @@ const get = (subject: Subject, offset: number, partition = 0): Promise<Delivery>
 
 const entry: ParkedEntry = {
   ...{ state: 'P', keyHash: undefined, attempts: 2, unpaid: 0, firstMs: 1000, lastMs: 2000, dueMs: 5000, round: 0, bytes: 10 },
-  ...{ where: 'K', batch: undefined, stale: false },
+  ...{ where: 'K', batch: undefined, stale: false, newKey: false },
 }
 
 async function setLane(subject: Subject, cursor: number, parked: Record<number, Partial<ParkedEntry>> = {}): Promise<void> {

@@ -24,7 +24,7 @@ test('the lag is what lies between cursor and end, and the floor is the lowest d
   const parked = (round: number) =>
     writeParked({
       ...{ state: 'P', keyHash: 5, attempts: 1, unpaid: 0, firstMs: 1, lastMs: 1, dueMs: 1, round, bytes: 1, where: 'R' },
-      ...{ batch: undefined, stale: false },
+      ...{ batch: undefined, stale: false, newKey: false },
     })
   await log.redis.hset(zero.lane, { cursor: 100 })
   await log.redis.hset(zero.parked, { 20: parked(1), 40: parked(0), 90: parked(0) })

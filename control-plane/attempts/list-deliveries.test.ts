@@ -53,7 +53,7 @@ const offsetsOf = (page: DeliveryPage) => page.deliveries.map(({ offset }) => Nu
 
 const entry: ParkedEntry = {
   ...{ state: 'P', keyHash: undefined, attempts: 2, unpaid: 0, firstMs: 1000, lastMs: 2000, dueMs: 5000, round: 0, bytes: 10 },
-  ...{ where: 'K', batch: undefined, stale: false },
+  ...{ where: 'K', batch: undefined, stale: false, newKey: false },
 }
 
 async function setLane(subject: Subject, partition: number, fields: object, parked: Record<number, Partial<ParkedEntry>> = {}) {

@@ -73,7 +73,7 @@ export async function setLaneState(
   await log.redis.hset(keys.lane, { epoch: 1, cursor, topic: topicId })
   for (const [offset, round] of Object.entries(parked)) {
     const times = { attempts: 1, unpaid: 0, firstMs: 1, lastMs: 1, dueMs: 1 }
-    const where = { bytes: 1, where: 'K', batch: undefined, stale: false } as const
+    const where = { bytes: 1, where: 'K', batch: undefined, stale: false, newKey: false } as const
     await log.redis.hset(keys.parked, offset, writeParked({ state: 'P', keyHash: undefined, ...times, round, ...where }))
   }
 }

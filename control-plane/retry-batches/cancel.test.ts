@@ -14,7 +14,7 @@ afterAll(() => log.close())
 
 const idOf = ({ name }: { readonly name: string }): string => name.split('/').at(-1)!
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, index) => index)
-const cancel = (of: TestBatches, name: string) => of.api.cancel(name, 'somebody')
+const cancel = (of: TestBatches, name: string) => of.api.cancel(name, { actor: 'somebody', reason: 'no more' })
 
 test('a cancelled batch is out of the inboxes, and workers are told to withdraw what they have', async () => {
   const batches = await openTestBatches(log, [0, 1, 2])
@@ -47,7 +47,17 @@ test('a leader that was frozen hands nothing over after the cancel', async () =>
   // As it would go on: with the batch as it was before.
   const { handOver } = await import('./hand-over.ts')
   const lanes = [
-    { partition: 0, selected: 20, delivered: 0, failed_again: 0, superseded: 0, payload_expired: 0, pending: 20, waiting: 15 },
+    {
+      partition: 0,
+      selected: 20,
+      delivered: 0,
+      failed_again: 0,
+      superseded: 0,
+      payload_expired: 0,
+      skipped: 0,
+      pending: 20,
+      waiting: 15,
+    },
   ]
   const sources = { log: log.reader, redis: log.redis, lead: () => ({ term: 1 }), markInbox: () => {} }
   const handed = await handOver(

@@ -1,5 +1,6 @@
 import { RetryBatchState } from '../../proto/gen/ferry/v1/retry_batch_pb.ts'
 import { type BatchRecord, changed, ended } from './batch.ts'
+import { beginRates, countRates, endedOf } from './estimate.ts'
 import { type LaneProgress, progressFields } from './progress.ts'
 
 /**
@@ -14,7 +15,8 @@ export function decide(record: BatchRecord, lanes: readonly LaneProgress[], swee
   const counted = { ...fields, state: batch.state }
   if (batch.state === RetryBatchState.ENQUEUING && !waiting) counted.state = RetryBatchState.RUNNING
   const moved = (Object.keys(counted) as (keyof typeof counted)[]).some((field) => counted[field] !== batch[field])
-  const next = moved ? changed(record, counted, { sweepMs: nowMs + sweepAfterMs }) : record
+  const rates = countRates(record.rates ?? beginRates(0, nowMs), endedOf(fields), nowMs)
+  const next = moved ? changed(record, counted, { sweepMs: nowMs + sweepAfterMs, rates }) : record
   if (pending) return next
   const done = ended(next, RetryBatchState.DONE, nowMs)
   return { ...done, revision: record.revision + 1 }

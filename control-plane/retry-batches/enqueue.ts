@@ -1,7 +1,7 @@
 import { type InboxItem, type LaneId, laneKeys, writeInboxItem, writeParked } from '../../runtime/lane-keys.ts'
 import { defineScript, type Redis } from '../../runtime/redis.ts'
 import { askRedis } from '../store/ask-redis.ts'
-import { closedMark, markField } from './mark.ts'
+import { cancelField, closedMark, markField } from './mark.ts'
 
 // Hands a page of items to a lane, in one script on the lane's slot.
 //
@@ -28,6 +28,8 @@ export interface Handover {
   readonly inboxMax: number
   /** Items that the batch may hand to this lane in all laps. */
   readonly handedMax: number | undefined
+  /** A lap that begins anew: so many count as handed over before it. */
+  readonly handedBefore?: number | undefined
 }
 
 /** NO_LANE: Redis has no state of the lane. CLOSED: the batch was cancelled. */
@@ -39,11 +41,11 @@ export type HandoverResult =
 const roundWord = ((): number => {
   const round = 987_654_321
   const entry = { state: 'P', keyHash: undefined, attempts: 0, unpaid: 0, firstMs: 0, lastMs: 0, dueMs: 0 } as const
-  const text = writeParked({ ...entry, round, bytes: 0, where: 'K', batch: undefined, stale: false })
+  const text = writeParked({ ...entry, round, bytes: 0, where: 'K', batch: undefined, stale: false, newKey: false })
   return text.split(' ').indexOf(String(round)) + 1
 })()
 
-/** KEYS lane parked inbox  ARGV mark field, batch, lap, inbox max, handed max (or empty), then offset, round, item of each */
+/** KEYS lane parked inbox  ARGV mark field, batch, lap, inbox max, handed max, handed before (or empty), cancel field, then offset, round, item of each */
 const enqueueScript = defineScript(`
 if redis.call('EXISTS', KEYS[1]) == 0 then return {'NO_LANE'} end
 local stored = redis.call('HGET', KEYS[1], ARGV[1])
@@ -54,11 +56,16 @@ if stored then
   lap, mark, handed = tonumber(a), b, tonumber(c)
 end
 if tonumber(ARGV[3]) < lap then return {'HANDED', 0, 0, 0} end
-if tonumber(ARGV[3]) > lap then mark = '-1' end
+if tonumber(ARGV[3]) > lap then
+  mark = '-1'
+  if ARGV[6] ~= '' then handed = tonumber(ARGV[6]) end
+end
+-- The batch goes on: what its pause has not withdrawn yet stays.
+redis.call('HDEL', KEYS[3], ARGV[7])
 local room = tonumber(ARGV[4]) - redis.call('HLEN', KEYS[3])
 local handedMax = ARGV[5] ~= '' and tonumber(ARGV[5]) or math.huge
 local count, added, full = 0, 0, 0
-for at = 6, #ARGV, 3 do
+for at = 8, #ARGV, 3 do
   local offset, round, item = ARGV[at], tonumber(ARGV[at + 1]), ARGV[at + 2]
   if tonumber(offset) > tonumber(mark) then
     if handed >= handedMax then break end
@@ -96,10 +103,10 @@ return {'HANDED', count, added, full}
 `)
 
 export async function enqueue(redis: Redis, lane: LaneId, handover: Handover): Promise<HandoverResult> {
-  const { batch, lap, items, inboxMax, handedMax } = handover
+  const { batch, lap, items, inboxMax, handedMax, handedBefore } = handover
   const keys = laneKeys(lane)
-  const args = [markField(batch), batch, lap, inboxMax, handedMax ?? '']
-  for (const { offset, round, stale } of items) args.push(offset, round, writeInboxItem({ batch, round, stale }))
+  const args = [markField(batch), batch, lap, inboxMax, handedMax ?? '', handedBefore ?? '', cancelField(batch)]
+  for (const { offset, ...item } of items) args.push(offset, item.round, writeInboxItem({ batch, ...item }))
   const reply = (await askRedis(() => enqueueScript(redis, [keys.lane, keys.parked, keys.inbox], args))) as [Buffer, ...number[]]
   const kind = String(reply[0]) as HandoverResult['kind']
   if (kind !== 'HANDED') return { kind }

@@ -6,6 +6,7 @@ import type { LogReader } from '../attempts/log-reader.ts'
 import { laneOf, type Subject } from '../attempts/subject.ts'
 import { asOfMs, type BatchRecord, batchIdOf } from './batch.ts'
 import { enqueue, type HandedItem, type HandoverResult } from './enqueue.ts'
+import type { Pace } from './pace.ts'
 import { lastSelected, pendingPage } from './pending.ts'
 import type { LaneProgress, Marks } from './progress.ts'
 import type { Selection } from './selection.ts'
@@ -29,8 +30,8 @@ export interface HandOverSources {
 }
 
 export function selectionOf(record: BatchRecord, subject: Subject): Selection {
-  const { batch, budgets } = record
-  return { subject, filter: batch.filter, asOfMs: asOfMs(record), batch: batchIdOf(record), budgets }
+  const { batch, budgets, missing } = record
+  return { subject, filter: batch.filter, asOfMs: asOfMs(record), batch: batchIdOf(record), budgets, missing }
 }
 
 /** Whether items whose key has a newer delivered version are to end SUPERSEDED. */
@@ -38,8 +39,8 @@ export const skipsStale = ({ batch }: BatchRecord, subject: Subject): boolean =>
   subject.keyOrder && batch.stalePolicy !== StalePolicy.SEND
 
 /**
- * One turn of a batch's first lap: each lane in order, from its mark on. Whoever dies in it leaves marks, and the next one goes on
- * from them. Answers how many items were handed over.
+ * One turn of a batch's lap: each lane in order, from its mark on. Whoever dies in it leaves marks, and the next one goes on from
+ * them. Answers how many items were handed over.
  */
 export async function handOver(
   sources: HandOverSources,
@@ -48,32 +49,48 @@ export async function handOver(
   subject: Subject,
   lanes: readonly LaneProgress[],
   marks: Marks,
+  pace?: Pace,
 ): Promise<number> {
+  const quotas = pace?.share(lanes)
   let handed = 0
-  for (const { partition, waiting } of lanes)
-    if (waiting > 0) handed += await handOverLane(sources, limits, record, subject, partition, marks.get(partition)?.offset ?? -1)
+  for (const lane of lanes) {
+    const quota = quotas ? (quotas.get(lane.partition) ?? 0) : Number.POSITIVE_INFINITY
+    if (lane.waiting > 0 && quota > 0)
+      handed += await handOverLane(
+        sources,
+        limits,
+        { record, subject, lane, quota, pace },
+        marks.get(lane.partition)?.offset ?? -1,
+      )
+  }
   return handed
 }
 
-async function handOverLane(
-  sources: HandOverSources,
-  limits: HandOverLimits,
-  record: BatchRecord,
-  subject: Subject,
-  partition: number,
-  mark: number,
-): Promise<number> {
+interface LaneTurn {
+  readonly record: BatchRecord
+  readonly subject: Subject
+  readonly lane: LaneProgress
+  /** Items at most. */
+  readonly quota: number
+  readonly pace: Pace | undefined
+}
+
+async function handOverLane(sources: HandOverSources, limits: HandOverLimits, turn: LaneTurn, mark: number): Promise<number> {
+  const { record, subject, lane, quota, pace } = turn
+  const { partition } = lane
   const selection = selectionOf(record, subject)
   const upTo = await lastSelected(sources.log, selection, partition)
   let handed = 0
   let above: number | undefined = mark
-  for (let pages = 0; above !== undefined && pages < limits.pagesPerTurn && sources.lead(); ) {
+  for (let pages = 0; above !== undefined && pages < limits.pagesPerTurn && handed < quota && sources.lead(); ) {
     const part = { partition, above, upTo }
-    const { items, next } = await pendingPage(sources.log, selection, part, limits.pageSize, skipsStale(record, subject))
+    const size = Math.min(limits.pageSize, quota - handed)
+    const { items, next } = await pendingPage(sources.log, selection, part, size, skipsStale(record, subject))
     above = next
     if (items.length === 0) continue
     pages++
-    const result = await enqueuePage(sources, limits, record, subject, partition, items)
+    const timed = pace ? items.map((item) => ({ ...item, dueMs: pace.next() })) : items
+    const result = await enqueuePage(sources, limits, record, subject, lane, timed)
     if (result.kind !== 'HANDED') break
     handed += result.handed
     if (result.inboxFull) break
@@ -87,12 +104,16 @@ export async function enqueuePage(
   { inboxMax }: HandOverLimits,
   record: BatchRecord,
   subject: Subject,
-  partition: number,
+  { partition, selected, pending }: Pick<LaneProgress, 'partition' | 'selected' | 'pending'>,
   items: readonly HandedItem[],
 ): Promise<HandoverResult> {
   const lane = laneOf(subject, partition)
-  const handedMax = record.budgets ? (record.budgets[partition] ?? 0) : undefined
-  const result = await enqueue(redis, lane, { batch: batchIdOf(record), lap: record.lap, items, inboxMax, handedMax })
+  const { budgets, lap, freshLap, batch } = record
+  const handedMax = budgets ? (budgets[partition] ?? 0) : undefined
+  const handedBefore = freshLap === lap ? selected - pending : undefined
+  const newKey = batch.newIdempotencyKey
+  const handover = { batch: batchIdOf(record), lap, items: newKey ? items.map((item) => ({ ...item, newKey })) : items }
+  const result = await enqueue(redis, lane, { ...handover, inboxMax, handedMax, handedBefore })
   if (result.kind === 'HANDED' && result.added > 0) markInbox(lane)
   return result
 }

@@ -7,7 +7,7 @@ import { laneOf, type Subject } from '../attempts/subject.ts'
 import { askRedis } from '../store/ask-redis.ts'
 import { type BatchRecord, batchIdOf } from './batch.ts'
 import type { HandedItem } from './enqueue.ts'
-import { closedMark, markField, readMark } from './mark.ts'
+import { cancelField, closedMark, markField, readMark } from './mark.ts'
 import type { Marks } from './progress.ts'
 
 const scanCount = 1000
@@ -46,12 +46,21 @@ export function isAbsent({ round }: HandedItem, batch: string, waiting: string |
   return entry === undefined || readParked(entry).round <= round
 }
 
-/** KEYS lane inbox  ARGV mark field, cancel field. Nothing more is handed over, and the owner is told to withdraw what it has. */
+/**
+ * KEYS lane inbox  ARGV mark field, cancel field, lap or empty. Nothing more is handed over, for good or in laps before this one, and the
+ * owner is told to withdraw what it has. Answers whether anything is to be taken out of the inbox.
+ */
 const closeScript = defineScript(`
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 local mark = redis.call('HGET', KEYS[1], ARGV[1])
 if mark == '${closedMark}' then return 1 end
-redis.call('HSET', KEYS[1], ARGV[1], '${closedMark}')
+local closed = '${closedMark}'
+if ARGV[3] ~= '' then
+  local lap, handed = string.match(mark or '-1:-1:0', '^(%-?%d+):%-?%d+:(%d+)$')
+  if tonumber(lap) > tonumber(ARGV[3]) then return 0 end
+  closed = ARGV[3] .. ':-1:' .. handed
+end
+redis.call('HSET', KEYS[1], ARGV[1], closed)
 if mark then redis.call('HSET', KEYS[2], ARGV[2], '1') end
 return 1
 `)
@@ -63,10 +72,14 @@ if ARGV[3] == '' then redis.call('HDEL', KEYS[1], ARGV[1]) else redis.call('HSET
 return 1
 `)
 
-/** Takes a batch's items out of a lane's inbox for good. What the owner has taken already it withdraws itself, unless it is sent. */
-export async function withdraw(redis: Redis, subject: Subject, partition: number, batch: string): Promise<void> {
+/**
+ * Takes a batch's items out of a lane's inbox: for good, or, with a lap, until that lap hands them over again. What the owner has taken
+ * already it withdraws itself, unless it is sent.
+ */
+export async function withdraw(redis: Redis, subject: Subject, partition: number, batch: string, lap?: number): Promise<void> {
   const keys = laneKeys(laneOf(subject, partition))
-  await askRedis(() => closeScript(redis, [keys.lane, keys.inbox], [markField(batch), `cancel:${batch}`]))
+  const args = [markField(batch), cancelField(batch), lap ?? '']
+  if ((await askRedis(() => closeScript(redis, [keys.lane, keys.inbox], args))) === 0) return
   for (let scan: string | undefined = '0'; scan !== undefined; ) {
     const from: string = scan
     const [next, fields] = await askRedis(() => redis.hscan(keys.inbox, from, 'COUNT', scanCount))
@@ -93,7 +106,7 @@ export async function forget(redis: Redis, subject: Subject, partitions: readonl
   for (const partition of partitions) {
     const keys = laneKeys(laneOf(subject, partition))
     await askRedis(() => redis.hdel(keys.lane, markField(batch)))
-    await askRedis(() => redis.hdel(keys.inbox, `cancel:${batch}`))
+    await askRedis(() => redis.hdel(keys.inbox, cancelField(batch)))
   }
 }
 

@@ -12,6 +12,9 @@ export interface Mark {
 
 export const markField = (batch: string): string => `mark:${batch}`
 
+/** In the lane's inbox: its owner withdraws what it has of the batch and has not sent. */
+export const cancelField = (batch: string): string => `cancel:${batch}`
+
 export const closedMark = 'closed'
 
 /** The mark within a lap: an earlier lap's says nothing about this one but how many were handed over. Undefined when it is closed. */

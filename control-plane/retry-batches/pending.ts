@@ -1,8 +1,8 @@
 import type { LogReader } from '../attempts/log-reader.ts'
 import { subjectParams, subjectSql } from '../attempts/subject.ts'
 import type { HandedItem } from './enqueue.ts'
-import { narrow } from './plan.ts'
-import { failedRowsSql, type LanePart, type Selection, selectionSql } from './selection.ts'
+import { narrow } from './narrow.ts'
+import { candidatesSql, type LanePart, type Selection, selectionSql } from './selection.ts'
 
 export interface PendingPage {
   /** Rising by offset. */
@@ -15,8 +15,8 @@ export interface PendingPage {
 const noLimit = Number.MAX_SAFE_INTEGER
 
 /**
- * The next selected deliveries of a lane that nothing has ended since: those among the next `size` that have failed at least once,
- * so a page may be empty and not the last. With `skipStale` those are marked whose key was delivered at a higher offset.
+ * The next selected deliveries of a lane that nothing has ended since: those among the next `size` that have failed at least once or
+ * are missing, so a page may be empty and not the last. With `skipStale` those are marked whose key was delivered at a higher offset.
  */
 export async function pendingPage(
   log: LogReader,
@@ -25,14 +25,14 @@ export async function pendingPage(
   size: number,
   skipStale: boolean,
 ): Promise<PendingPage> {
-  const failed = failedRowsSql(selection, { partition, above, upTo })
-  const [bounds] = await log.select<{ last: number; failed: number }>({
-    sql: `SELECT max(offset) AS last, count() AS failed
-      FROM (SELECT DISTINCT offset FROM outcomes WHERE ${failed.sql} ORDER BY offset LIMIT {size: UInt32})`,
-    params: { ...failed.params, size },
+  const candidates = candidatesSql(selection, { partition, above, upTo })
+  const [bounds] = await log.select<{ last: number; found: number }>({
+    sql: `SELECT max(offset) AS last, count() AS found
+      FROM (SELECT DISTINCT offset FROM (${candidates.sql}) ORDER BY offset LIMIT {size: UInt32})`,
+    params: { ...candidates.params, size },
     narrow,
   })
-  if (bounds === undefined || bounds.failed === 0) return { items: [], next: undefined }
+  if (bounds === undefined || bounds.found === 0) return { items: [], next: undefined }
   const { sql, params } = selectionSql(selection, { partition, above, upTo: bounds.last })
   const rows = await log.select<{ offset: number; selected_round: number; key_hash: number }>({
     sql: `SELECT offset, selected_round, key_hash FROM (${sql}) WHERE now = '' ORDER BY offset`,
@@ -43,7 +43,7 @@ export async function pendingPage(
   const items = rows.map(({ offset, selected_round, key_hash }) => ({
     ...{ offset, round: selected_round, stale: (newest.get(key_hash) ?? -1) > offset },
   }))
-  return { items, next: bounds.failed < size ? undefined : bounds.last }
+  return { items, next: bounds.found < size ? undefined : bounds.last }
 }
 
 /** With budgets, the highest offset of a lane that is selected; -1 when nothing is. */

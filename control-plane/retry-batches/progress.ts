@@ -1,7 +1,7 @@
 import type { RetryBatch } from '../../proto/gen/ferry/v1/retry_batch_pb.ts'
 import type { LogReader } from '../attempts/log-reader.ts'
 import type { Mark } from './mark.ts'
-import { narrow } from './plan.ts'
+import { narrow } from './narrow.ts'
 import { type Selection, selectionSql } from './selection.ts'
 
 /** What became of a lane's part of a batch, by the log. */
@@ -11,6 +11,7 @@ export interface LaneProgress {
   readonly delivered: number
   readonly failed_again: number
   readonly superseded: number
+  readonly skipped: number
   /** Part of failed_again. */
   readonly payload_expired: number
   /** Not ended. */
@@ -28,6 +29,7 @@ export async function countProgress(log: LogReader, selection: Selection, marks:
   return log.select<LaneProgress>({
     sql: `SELECT partition, count() AS selected, countIf(now = 'DELIVERED') AS delivered, countIf(now = 'FAILED') AS failed_again,
         countIf(now = 'SUPERSEDED') AS superseded, countIf(now = 'FAILED' AND now_reason = 'PAYLOAD_EXPIRED') AS payload_expired,
+        countIf(now = 'SKIPPED') AS skipped,
         countIf(now = '') AS pending,
         countIf(now = '' AND toInt64(offset) > transform(partition, {marked: Array(UInt32)}, {marks: Array(Int64)}, toInt64(-1))) AS waiting
       FROM (${sql}) GROUP BY partition ORDER BY partition`,
@@ -42,7 +44,10 @@ export async function countProgress(log: LogReader, selection: Selection, marks:
 /** The progress fields of the contract. */
 export function progressFields(
   lanes: readonly LaneProgress[],
-): Pick<RetryBatch, 'selected' | 'enqueued' | 'delivered' | 'failedAgain' | 'superseded' | 'payloadExpired'> {
+): Pick<
+  RetryBatch,
+  'selected' | 'enqueued' | 'delivered' | 'failedAgain' | 'superseded' | 'payloadExpired' | 'skipped' | 'remaining'
+> {
   const sum = (of: (lane: LaneProgress) => number): bigint => BigInt(lanes.reduce((total, lane) => total + of(lane), 0))
   return {
     selected: sum((lane) => lane.selected),
@@ -51,5 +56,7 @@ export function progressFields(
     failedAgain: sum((lane) => lane.failed_again),
     superseded: sum((lane) => lane.superseded),
     payloadExpired: sum((lane) => lane.payload_expired),
+    skipped: sum((lane) => lane.skipped),
+    remaining: sum((lane) => lane.pending),
   }
 }

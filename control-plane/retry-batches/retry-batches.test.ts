@@ -96,15 +96,20 @@ test('a plan says how old the oldest failure is, and where the bytes are', async
   await batches.fail([0], { sentMs, latencyMs: 5 })
   await batches.fail([7], { partition: 1, packed: 'bytes', expireMs: batches.nowMs - 10_000 })
   await batches.fail([8], { partition: 1, packed: 'bytes' })
-  expect(await plan(batches)).toEqual({ selected: 8, oldestMs: sentMs + 5, inKafka: 3, inPayloads: 3, expired: 2 })
+  expect(await plan(batches)).toMatchObject({
+    selected: 8,
+    missing: 0,
+    notSelected: 0,
+    oldestMs: sentMs + 5,
+    inKafka: 3,
+    inPayloads: 3,
+    expired: 2,
+  })
   expect(await plan(batches, { partition: 1 })).toMatchObject({ selected: 2, inKafka: 0, inPayloads: 1, expired: 1 })
   expect(await plan(batches, {}, { maxItems: 3n })).toMatchObject({ selected: 3, inKafka: 0, inPayloads: 1, expired: 2 })
   expect(await plan(batches, { text: 'nothing like it' })).toEqual({
-    selected: 0,
-    oldestMs: undefined,
-    inKafka: 0,
-    inPayloads: 0,
-    expired: 0,
+    ...{ selected: 0, missing: 0, notSelected: 0, inKafka: 0, inPayloads: 0, expired: 0, samples: [] },
+    ...{ asOfMs: batches.nowMs, oldestMs: undefined },
   })
 })
 
@@ -206,7 +211,7 @@ test('a batch that nobody made is not found, nor one under another use case', as
   const notFound = { code: 'RETRY_BATCH_NOT_FOUND' }
   await expect(batches.api.get(`${batches.subject.name}/retryBatches/none`)).rejects.toMatchObject(notFound)
   await expect(batches.api.get(name.replace(batches.subject.name, other.subject.name))).rejects.toMatchObject(notFound)
-  await expect(batches.api.cancel('nonsense', 'somebody')).rejects.toMatchObject(notFound)
+  await expect(batches.api.cancel('nonsense', { actor: 'somebody', reason: '' })).rejects.toMatchObject(notFound)
 })
 
 test('nothing is made while nobody has compared an empty Redis with the audit', async () => {

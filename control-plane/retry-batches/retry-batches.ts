@@ -1,19 +1,31 @@
 import { create, equals } from '@bufbuild/protobuf'
-import { timestampFromMs } from '@bufbuild/protobuf/wkt'
-import { type RetryBatch, RetryBatchSchema, RetryBatchState } from '../../proto/gen/ferry/v1/retry_batch_pb.ts'
+import { type Timestamp, timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt'
+import {
+  RetryBatchAction as Action,
+  type RetryBatch,
+  RetryBatchSchema,
+  RetryBatchState,
+} from '../../proto/gen/ferry/v1/retry_batch_pb.ts'
 import { type UseCase, UseCaseState } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import type { Redis } from '../../runtime/redis.ts'
 import type { LogReader } from '../attempts/log-reader.ts'
-import { checkOffsetFilter } from '../attempts/offset-filter.ts'
+import { timeMs } from '../attempts/offset-filter.ts'
 import { QueryError, refuse } from '../attempts/query-error.ts'
 import { subjectOf } from '../attempts/subject.ts'
 import type { TopicOffsets } from '../attempts/topic-offsets.ts'
-import { auditRow, type BatchRecord, batchIdOf, ended, isOpen, newBatchId } from './batch.ts'
+import { type Act, cancelBatch, pauseBatch, resumeBatch, type Step } from './acts.ts'
+import { auditRow, type BatchAct, type BatchRecord, batchIdOf, isOver, newBatchId, withEvent } from './batch.ts'
 import type { BatchStore } from './batch-store.ts'
+import { checkBatch, namesPlacesOnly } from './check-batch.ts'
+import { beginRates, withEstimate } from './estimate.ts'
+import { findMissing } from './find-missing.ts'
+import { givenRuns } from './given-offsets.ts'
 import { selectionOf } from './hand-over.ts'
 import { readMarks } from './lane-traces.ts'
-import { countSelected, type Plan, planBatch } from './plan.ts'
+import { type ItemPage, listItems } from './list-items.ts'
+import { countSelected, limited, type Plan, planBatch } from './plan.ts'
 import { countProgress, progressFields } from './progress.ts'
+import type { Selection } from './selection.ts'
 
 export interface RetryBatchesOptions {
   readonly store: BatchStore
@@ -36,6 +48,7 @@ export interface RetryBatchPage {
 const defaultPageSize = 50
 /** Of the list, for one page of what a caller sees. */
 const readsMax = 20
+const defaultItems = 100
 /** Only the leader's counting makes a second try. */
 const triesMax = 10
 
@@ -47,55 +60,67 @@ export class RetryBatches {
     this.#options = options
   }
 
-  async plan(asked: RetryBatch): Promise<Plan> {
+  /** With the time as of which it selects, Unix ms. */
+  async plan(asked: RetryBatch): Promise<Plan & { readonly asOfMs: number }> {
     const { log, offsets, nowMs } = this.#options
-    refuse(asked.filter ? checkOffsetFilter(asked.filter, 'retry_batch.filter') : [])
-    const subject = subjectOf(await this.#options.useCase(asked.useCase))
-    const selection = { subject, filter: asked.filter, asOfMs: nowMs(), batch: undefined }
-    return planBatch(log, offsets, selection, maxItemsOf(asked))
+    refuse(checkBatch(asked, nowMs()))
+    const selection = await this.#select(asked, await this.#options.useCase(asked.useCase), nowMs())
+    return { ...(await planBatch(log, offsets, selection, maxItemsOf(asked))), asOfMs: selection.asOfMs }
   }
 
   /** The same request id, where it is not empty, answers the first batch. */
   async create(asked: RetryBatch, requestId: string, creator: string): Promise<RetryBatch> {
     const { store, log, nowMs } = this.#options
-    refuse(asked.filter ? checkOffsetFilter(asked.filter, 'retry_batch.filter') : [])
+    const createMs = nowMs()
+    refuse(checkBatch(asked, createMs))
     const useCase = await this.#options.useCase(asked.useCase)
     if (useCase.status?.state === UseCaseState.DELETING)
       throw new QueryError('USE_CASE_DELETING', `${useCase.name} is being deleted: nothing of it is sent again`)
     const request = requestId === '' ? '' : `${useCase.uid} ${requestId}`
     const first = request === '' ? undefined : await store.readByRequest(request)
     if (first) return sameRequest(first, asked)
-    const createMs = nowMs()
-    const selection = { subject: subjectOf(useCase), filter: asked.filter, asOfMs: createMs, batch: undefined }
-    const counts = await countSelected(log, selection, maxItemsOf(asked))
+    const selection = await this.#select(asked, useCase, createMs)
+    const counts = limited(await countSelected(log, selection), maxItemsOf(asked))
+    const selected = BigInt([...counts.values()].reduce((sum, count) => sum + count, 0))
+    const act = { action: Action.CREATE, actor: creator, reason: asked.reason, timeMs: createMs }
     const batch = create(RetryBatchSchema, {
       ...given(asked),
-      name: `${useCase.name}/retryBatches/${newBatchId(createMs)}`,
-      state: RetryBatchState.ENQUEUING,
-      selected: BigInt([...counts.values()].reduce((sum, count) => sum + count, 0)),
-      createTime: timestampFromMs(createMs),
-      creator,
+      ...{ name: `${useCase.name}/retryBatches/${newBatchId(createMs)}`, state: RetryBatchState.ENQUEUING, creator },
+      ...{ selected, remaining: selected, createTime: timestampFromMs(createMs), asOfTime: timestampFromMs(selection.asOfMs) },
+      ...withEvent({ events: [] }, act),
     })
     const record: BatchRecord = {
       ...{ batch, uid: useCase.uid, revision: 1, lap: 0, sweepMs: 0, request, withdrawn: false },
       partitions: [...counts.keys()].sort((a, b) => a - b),
       ...(asked.maxItems === undefined ? {} : { budgets: Object.fromEntries(counts) }),
+      ...(selection.missing?.length ? { missing: selection.missing } : {}),
+      rates: beginRates(0, createMs),
     }
-    const stored = await store.create(record, request, auditRow(record, 'RETRY_BATCH', creator, createMs))
+    const stored = await store.create(record, request, auditRow(record, act))
     return stored === record ? batch : sameRequest(stored, asked)
+  }
+
+  async #select(asked: RetryBatch, useCase: UseCase, nowMs: number): Promise<Selection> {
+    const { log, redis } = this.#options
+    const { filter, asOfTime } = asked
+    const subject = subjectOf(useCase)
+    const named = namesPlacesOnly(filter) ? givenRuns(filter) : undefined
+    const missing = named ? await findMissing(log, redis, subject, named) : undefined
+    return { subject, filter, asOfMs: asOfTime ? timeMs(asOfTime) : nowMs, batch: undefined, missing }
   }
 
   /** With its progress as of now. */
   async get(name: string): Promise<RetryBatch> {
     const record = await this.#read(name)
-    const { log, redis, useCaseByUid } = this.#options
+    const { log, redis, useCaseByUid, nowMs } = this.#options
     const useCase = record.batch.state === RetryBatchState.DONE ? undefined : await useCaseByUid(record.uid)
     if (!useCase) return record.batch
     const subject = subjectOf(useCase)
     const lanes = await countProgress(log, selectionOf(record, subject), await readMarks(redis, record, subject))
     const { enqueued, ...fields } = progressFields(lanes)
-    // Of a cancelled batch it is no longer known what was handed over: the lanes' marks are closed.
-    return { ...record.batch, ...fields, ...(isOpen(record) ? { enqueued } : {}) }
+    // Of a cancelled or paused batch it is no longer known what was handed over: the lanes' marks are closed.
+    const isHanding = !isOver(record) && record.batch.state !== RetryBatchState.PAUSED
+    return withEstimate({ ...record, batch: { ...record.batch, ...fields, ...(isHanding ? { enqueued } : {}) } }, nowMs())
   }
 
   /**
@@ -108,29 +133,49 @@ export class RetryBatches {
     pageToken: string,
     sees: (name: string) => boolean = () => true,
   ): Promise<RetryBatchPage> {
+    const { store, nowMs } = this.#options
     const size = pageSize || defaultPageSize
     const batches: RetryBatch[] = []
     let belowId = pageToken === '' ? undefined : pageToken
     for (let reads = 0; reads < readsMax; reads++) {
-      const { records, more } = await this.#options.store.list(useCase, belowId, size - batches.length)
-      batches.push(...records.map(({ batch }) => batch).filter(({ name }) => sees(name)))
+      const { records, more } = await store.list(useCase, belowId, size - batches.length)
+      batches.push(...records.filter(({ batch }) => sees(batch.name)).map((record) => withEstimate(record, nowMs())))
       belowId = more ? batchIdOf(records.at(-1)!) : ''
       if (!more || batches.length === size) break
     }
     return { batches, nextPageToken: belowId ?? '' }
   }
 
-  /** Cancelling what is cancelled answers it. */
-  async cancel(name: string, actor: string): Promise<RetryBatch> {
+  /** By partition and offset; those in other states are left out, where some are given. */
+  async listItems(name: string, states: ItemStates, pageSize: number, pageToken: string): Promise<ItemPage> {
+    const record = await this.#read(name)
+    const useCase = await this.#options.useCaseByUid(record.uid)
+    if (!useCase) throw new QueryError('RETRY_BATCH_NOT_FOUND', `the use case of ${name} is deleted, and its log with it`)
+    return listItems(this.#options, record, subjectOf(useCase), { states, size: pageSize || defaultItems, pageToken })
+  }
+
+  pause(name: string, act: Act): Promise<RetryBatch> {
+    return this.#do(name, act, pauseBatch)
+  }
+
+  resume(name: string, act: Act): Promise<RetryBatch> {
+    return this.#do(name, act, resumeBatch)
+  }
+
+  cancel(name: string, act: Act): Promise<RetryBatch> {
+    return this.#do(name, act, cancelBatch)
+  }
+
+  async #do(name: string, { actor, reason }: Act, step: Step): Promise<RetryBatch> {
     const { store, nowMs } = this.#options
     for (let tries = 0; tries < triesMax; tries++) {
       const record = await this.#read(name)
-      const { state } = record.batch
-      if (state === RetryBatchState.CANCELLED) return record.batch
-      if (state === RetryBatchState.DONE)
-        throw new QueryError('RETRY_BATCH_ENDED', `${name} is DONE: every delivery of it has ended, there is nothing to cancel`)
-      const cancelled = ended(record, RetryBatchState.CANCELLED, nowMs())
-      if (await store.replace(cancelled, true, auditRow(cancelled, 'RETRY_BATCH_CANCEL', actor, nowMs()))) return cancelled.batch
+      const timeMs = nowMs()
+      const done = step(record, timeMs)
+      if (done === undefined) return record.batch
+      const act: BatchAct = { action: done.action, actor, reason, timeMs }
+      const next = { ...done.record, batch: { ...done.record.batch, ...withEvent(record.batch, act) } }
+      if (await store.replace(next, true, auditRow(next, act))) return next.batch
     }
     throw new QueryError('CONCURRENT_CHANGE', `${name} changes all the time: call again`)
   }
@@ -143,18 +188,28 @@ export class RetryBatches {
   }
 }
 
+type ItemStates = Parameters<typeof listItems>[3]['states']
+
 const maxItemsOf = ({ maxItems }: RetryBatch): number | undefined => (maxItems === undefined ? undefined : Number(maxItems))
 
-/** What a caller may choose. */
-const given = ({ useCase, filter, reason, maxItems, stalePolicy }: RetryBatch) => ({
-  ...{ useCase, reason, stalePolicy },
-  ...(filter ? { filter } : {}),
-  ...(maxItems === undefined ? {} : { maxItems }),
-})
+/** What a caller may choose, but for the time as of which it selects. */
+const given = (asked: RetryBatch) => {
+  const { useCase, filter, reason, maxItems, stalePolicy, recordsPerSecond, newIdempotencyKey } = asked
+  return {
+    ...{ useCase, reason, stalePolicy, newIdempotencyKey },
+    ...(filter ? { filter } : {}),
+    ...(maxItems === undefined ? {} : { maxItems }),
+    ...(recordsPerSecond === undefined ? {} : { recordsPerSecond }),
+  }
+}
 
 function sameRequest({ batch }: BatchRecord, asked: RetryBatch): RetryBatch {
-  if (equals(RetryBatchSchema, create(RetryBatchSchema, given(batch)), create(RetryBatchSchema, given(asked)))) return batch
+  const isSameTime = msOf(batch.asOfTime) === (asked.asOfTime ? timeMs(asked.asOfTime) : msOf(batch.createTime))
+  const isSame = equals(RetryBatchSchema, create(RetryBatchSchema, given(batch)), create(RetryBatchSchema, given(asked)))
+  if (isSame && isSameTime) return batch
   const description = `request_id was used for ${batch.name}, which is another batch: choose a new one`
   refuse([{ field: 'request_id', description, reason: 'REQUEST_ID_REUSED' }])
   return batch
 }
+
+const msOf = (time: Timestamp | undefined): number => (time ? timestampMs(time) : 0)

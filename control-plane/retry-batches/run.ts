@@ -3,11 +3,13 @@ import { RetryBatchState } from '../../proto/gen/ferry/v1/retry_batch_pb.ts'
 import type { UseCase } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import type { Logger } from '../../runtime/log.ts'
 import { laneOf, type Subject, subjectOf } from '../attempts/subject.ts'
-import { asOfMs, type BatchRecord, batchIdOf, changed, ended, isOpen } from './batch.ts'
+import { freshLap } from './acts.ts'
+import { type BatchRecord, batchIdOf, changed, createMs, ended, isOpen, isOver } from './batch.ts'
 import type { BatchStore } from './batch-store.ts'
 import { decide } from './decide.ts'
 import { type HandOverLimits, type HandOverSources, handOver, selectionOf } from './hand-over.ts'
 import { findInboxes, forget, readMarks, withdraw } from './lane-traces.ts'
+import { Pace } from './pace.ts'
 import { countProgress, type LaneProgress } from './progress.ts'
 import { sweep } from './sweep.ts'
 
@@ -41,6 +43,9 @@ export class RetryBatchRunner {
   readonly #sweepWaitMs = new Map<string, number>()
   /** When a batch has its next turn: a large one costs the log much, and rests for longer. */
   readonly #turnMs = new Map<string, number>()
+  /** How long a batch rested last. */
+  readonly #restMs = new Map<string, number>()
+  readonly #paces = new Map<string, Pace>()
 
   constructor(options: RunnerOptions) {
     this.#options = options
@@ -58,6 +63,7 @@ export class RetryBatchRunner {
         logger.warn({ retryBatch: name, error: String(error) }, 'retry batch: a step failed, trying again'),
       )
       const restMs = (performance.now() - startedMs) * limits.restFactor
+      this.#restMs.set(name, restMs)
       this.#turnMs.set(name, nowMs() + Math.min(restMs, limits.sweepAfterMs))
     }
   }
@@ -67,17 +73,22 @@ export class RetryBatchRunner {
     const useCase = await useCaseByUid(record.uid)
     if (!useCase) {
       // Its lanes are gone, and what was in them.
-      const last = isOpen(record) ? ended(record, RetryBatchState.CANCELLED, nowMs()) : changed(record, {})
+      const last = !isOver(record) ? ended(record, RetryBatchState.CANCELLED, nowMs()) : changed(record, {})
       await store.replace({ ...last, withdrawn: true }, false)
       return
     }
     const subject = subjectOf(useCase)
+    const { batch, partitions } = record
+    if (batch.state === RetryBatchState.PAUSED) {
+      if (record.withdrawn) await this.#count(record, subject).then((lanes) => this.#decide(record, subject, lanes))
+      else await this.#withdraw(record, subject)
+      return
+    }
     if (isOpen(record)) {
-      const isSettled = nowMs() >= asOfMs(record) + limits.settleMs
+      const isSettled = nowMs() >= createMs(record) + limits.settleMs
       if (isSettled && (await this.#options.logIsWhole())) await this.#stepOpen(record, subject)
       return
     }
-    const { batch, partitions } = record
     if (batch.state === RetryBatchState.CANCELLED) {
       if (!record.withdrawn) await this.#withdraw(record, subject)
       await this.#markInboxes(subject, partitions)
@@ -87,12 +98,16 @@ export class RetryBatchRunner {
     await store.replace(changed(record, {}), false)
     this.#sweepWaitMs.delete(batch.name)
     this.#turnMs.delete(batch.name)
+    this.#restMs.delete(batch.name)
+    this.#paces.delete(batch.name)
   }
 
   async #withdraw(record: BatchRecord, subject: Subject): Promise<void> {
     const { store, redis } = this.#options
-    for (const partition of record.partitions) await withdraw(redis, subject, partition, batchIdOf(record))
+    const lap = record.batch.state === RetryBatchState.PAUSED ? record.lap : undefined
+    for (const partition of record.partitions) await withdraw(redis, subject, partition, batchIdOf(record), lap)
     await store.replace(changed(record, {}, { withdrawn: true }), true)
+    await this.#markInboxes(subject, record.partitions)
   }
 
   async #stepOpen(record: BatchRecord, subject: Subject): Promise<void> {
@@ -106,20 +121,35 @@ export class RetryBatchRunner {
     }
     if (record.batch.state === RetryBatchState.ENQUEUING && lanes.some((lane) => lane.waiting > 0)) {
       const marks = await readMarks(this.#options.redis, record, subject)
-      const handed = await handOver(this.#options, limits, record, subject, lanes, marks)
+      const handed = await handOver(this.#options, limits, record, subject, lanes, marks, this.#paceOf(record))
       if (handed > 0) lanes = await this.#count(record, subject)
     }
+    if (await this.#decide(record, subject, lanes)) return
+    if (record.batch.state === RetryBatchState.RUNNING && nowMs() >= record.sweepMs) await this.#sweep(record, subject, lanes)
+  }
+
+  /** Writes down what is new, and answers whether anything is. */
+  async #decide(record: BatchRecord, subject: Subject, lanes: readonly LaneProgress[]): Promise<boolean> {
+    const { store, limits, nowMs } = this.#options
     await this.#markInboxes(
       subject,
       lanes.filter(({ pending }) => pending > 0).map(({ partition }) => partition),
     )
     const next = decide(record, lanes, limits.sweepAfterMs, nowMs())
-    if (next !== record) {
-      this.#sweepWaitMs.delete(record.batch.name)
-      await store.replace(next, true)
-    } else if (record.batch.state === RetryBatchState.RUNNING && nowMs() >= record.sweepMs) {
-      await this.#sweep(record, subject, lanes)
-    }
+    if (next === record) return false
+    this.#sweepWaitMs.delete(record.batch.name)
+    await store.replace(next, true)
+    return true
+  }
+
+  /** Undefined: as fast as may be. */
+  #paceOf({ batch: { name, recordsPerSecond } }: BatchRecord): Pace | undefined {
+    if (recordsPerSecond === undefined) return undefined
+    const { nowMs, limits } = this.#options
+    const pace = this.#paces.get(name) ?? new Pace(recordsPerSecond, nowMs())
+    this.#paces.set(name, pace)
+    pace.begin(nowMs(), Math.min(this.#restMs.get(name) ?? 0, limits.sweepAfterMs))
+    return pace
   }
 
   async #sweep(record: BatchRecord, subject: Subject, lanes: readonly LaneProgress[]): Promise<void> {
@@ -128,7 +158,11 @@ export class RetryBatchRunner {
     const waitMs = Math.min(limits.sweepMsMax, (this.#sweepWaitMs.get(name) ?? limits.sweepAfterMs) * 2)
     const next = changed(record, {}, { lap: record.lap + 1, sweepMs: nowMs() + waitMs })
     if (!(await store.replace(next, true))) return
-    const { present, handed, blocked } = await sweep(this.#options, limits, next, subject, lanes)
+    const { present, handed, blocked, lost } = await sweep(this.#options, limits, next, subject, lanes)
+    if (lost) {
+      await store.replace(changed(next, { state: RetryBatchState.ENQUEUING }, freshLap(next, nowMs())), true)
+      return
+    }
     if (handed > 0) this.#sweepWaitMs.delete(name)
     else this.#sweepWaitMs.set(name, waitMs)
     // With max_items, what has not ended and may not be handed over takes the place of what was: more failed than was counted.

@@ -1,5 +1,7 @@
+import { create } from '@bufbuild/protobuf'
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { RetryFilterSchema } from '../../proto/gen/ferry/v1/retry_batch_pb.ts'
 import { decidingRow } from '../attempts/outcome-rule.ts'
 import { newSubject, openTestLog, type TestLog } from '../attempts/test-log.ts'
 import { selectionSql } from './selection.ts'
@@ -46,8 +48,8 @@ test('what is selected, and what became of it, is what the design says, whatever
     subject,
     deliveries.flatMap((rows, offset) => rows.map((each) => ({ ...each, offset, latencyMs: 0, reason: 'NONE' }) as const)),
   )
-  const filter = { statuses: [400], reasons: [], text: '', $typeName: 'ferry.v1.RetryFilter' } as const
-  const { sql, params } = selectionSql({ subject, filter: { ...filter, statuses: [400], reasons: [] }, asOfMs, batch: 'me' })
+  const filter = create(RetryFilterSchema, { statuses: [400] })
+  const { sql, params } = selectionSql({ subject, filter, asOfMs, batch: 'me' })
   const found = await log.reader.select<{ offset: number; now: string }>({ sql, params, narrow: '' })
   const wanted = deliveries.flatMap((rows, offset) => {
     const now = expected(rows)

@@ -16,6 +16,8 @@ export interface Swept {
   readonly handed: number
   /** Could not be handed over now: no lane, or a full inbox. */
   readonly blocked: boolean
+  /** In a batch with a pace some are nowhere: a lap that goes by it hands them over. */
+  readonly lost: boolean
 }
 
 /** Goes through the lanes once. The record's lap must be a new one, and stored. */
@@ -26,13 +28,14 @@ export async function sweep(
   subject: Subject,
   lanes: readonly LaneProgress[],
 ): Promise<Swept> {
-  const total = { present: 0, handed: 0, blocked: false }
-  for (const { partition, pending } of lanes) {
-    if (pending === 0) continue
-    const { present, handed, blocked } = await sweepLane(sources, limits, record, subject, partition)
+  const total = { present: 0, handed: 0, blocked: false, lost: false }
+  for (const lane of lanes) {
+    if (lane.pending === 0) continue
+    const { present, handed, blocked, lost } = await sweepLane(sources, limits, record, subject, lane)
     total.present += present
     total.handed += handed
     total.blocked ||= blocked
+    total.lost ||= lost
   }
   return total
 }
@@ -42,13 +45,14 @@ async function sweepLane(
   limits: HandOverLimits,
   record: BatchRecord,
   subject: Subject,
-  partition: number,
+  lane: LaneProgress,
 ): Promise<Swept> {
   const { log, redis, lead } = sources
+  const { partition } = lane
   const selection = selectionOf(record, subject)
-  const swept = { present: 0, handed: 0, blocked: false }
+  const swept = { present: 0, handed: 0, blocked: false, lost: false }
   // Moves the mark into this lap before anything is looked at: what an earlier leader has looked at and not handed over is late now.
-  const begun = await enqueuePage(sources, limits, record, subject, partition, [])
+  const begun = await enqueuePage(sources, limits, record, subject, lane, [])
   if (begun.kind !== 'HANDED') return { ...swept, blocked: true }
   for (let above: number | undefined = -1; above !== undefined; ) {
     if (!lead()) return { ...swept, blocked: true }
@@ -61,8 +65,9 @@ async function sweepLane(
     // What Redis did not hold is lost only if the log, asked after that, has no end of it either.
     const again = absent.size > 0 ? await pendingPage(log, selection, part, limits.pageSize, skipsStale(record, subject)) : page
     const lost = again.items.filter(({ offset }) => absent.has(offset))
+    if (lost.length > 0 && record.batch.recordsPerSecond !== undefined) return { ...swept, lost: true }
     if (lost.length > 0) {
-      const result = await enqueuePage(sources, limits, record, subject, partition, lost)
+      const result = await enqueuePage(sources, limits, record, subject, lane, lost)
       if (result.kind !== 'HANDED' || result.inboxFull) return { ...swept, blocked: true }
       swept.handed += result.handed
     }

@@ -112,6 +112,11 @@ export class TestBatches {
     return this.log.redis.hgetall(laneKeys(laneOf(this.subject, partition)).inbox)
   }
 
+  /** As when Redis has lost it. */
+  async drop(offset: number, partition = 0): Promise<void> {
+    await this.log.redis.hdel(laneKeys(laneOf(this.subject, partition)).inbox, String(offset))
+  }
+
   async inboxOffsets(partition = 0): Promise<number[]> {
     return Object.keys(await this.inbox(partition))
       .map(Number)
@@ -121,7 +126,7 @@ export class TestBatches {
   async park(offset: number, more: Partial<ParkedEntry> = {}, partition = 0): Promise<void> {
     const entry: ParkedEntry = {
       ...{ state: 'P', keyHash: undefined, attempts: 0, unpaid: 0, firstMs: 0, lastMs: 0, dueMs: 0, round: 0, bytes: 0 },
-      ...{ where: 'K', batch: undefined, stale: false },
+      ...{ where: 'K', batch: undefined, stale: false, newKey: false },
     }
     await this.log.redis.hset(laneKeys(laneOf(this.subject, partition)).parked, offset, writeParked({ ...entry, ...more }))
   }

@@ -46,7 +46,7 @@ const offsets = fc.uniqueArray(offset, { maxLength: 3 })
 const entryOf = (round: number): string =>
   writeParked({
     ...{ state: 'P', keyHash: undefined, attempts: 1, unpaid: 0, firstMs: 1, lastMs: 2, dueMs: 3, round },
-    ...{ bytes: 0, where: 'K', batch: undefined, stale: false },
+    ...{ bytes: 0, where: 'K', batch: undefined, stale: false, newKey: false },
   })
 const parked = fc.record({
   offset,

@@ -45,6 +45,18 @@ test('a request names its delivery, its record and its attempt', () => {
   ])
 })
 
+test("a retry batch's own idempotency key ends with its id, for this request only, and the log has it as well", () => {
+  for (const masked of [false, true]) {
+    const slot = new RequestHeaders(planWith({}), masked)
+    slot.fill(lane, '42', 1, 1, undefined)
+    slot.renewKey('rb-1-a')
+    const key = 'u1/default/orders.v1/3/42/rb-1-a'
+    expect([slot.sent, slot.logged].map((headers) => valueOfHeader(headers, 'idempotency-key'))).toEqual([key, key])
+    slot.fill(lane, '43', 0, 1, undefined)
+    expect(valueOfHeader(slot.sent, 'idempotency-key')).toBe('u1/default/orders.v1/3/43')
+  }
+})
+
 test('the idempotency key is the same at every attempt, in every round and epoch; the attempt differs', () => {
   const later = prepareLaneHeaders(laneId, 1764000000001)
   const seen = filled({}, [

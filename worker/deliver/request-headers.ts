@@ -7,7 +7,7 @@ import type { TraceContext } from './trace-context.ts'
 //
 // idempotency-key  {uid}/{cluster}/{topic}/{partition}/{offset}
 //                  Names the delivery: the same at every attempt, in every round, from every worker. Who has taken it may answer
-//                  success at once.
+//                  success at once. In a round of a retry batch that asks for keys of its own it ends with `/{batch id}`.
 // ferry-use-case   {namespace}/{id}
 // ferry-record     {topic}/{partition}/{offset}
 // ferry-attempt    {epoch}.{round}.{attempt}
@@ -93,6 +93,12 @@ export class RequestHeaders {
       if (trace.tracestate !== undefined) sent.push('tracestate', trace.tracestate)
     }
     if (this.logged !== sent) this.#copyToLog()
+  }
+
+  /** An idempotency key of a retry batch's own, after fill(). */
+  renewKey(batch: string): void {
+    const { sent, logged } = this
+    sent[IDEMPOTENCY_KEY_AT] = logged[IDEMPOTENCY_KEY_AT] = `${sent[IDEMPOTENCY_KEY_AT]}/${batch}`
   }
 
   /** One header more, for this request only, after fill(). */

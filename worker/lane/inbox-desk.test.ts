@@ -131,6 +131,30 @@ describe('an item of a retry batch', () => {
     expect(parked()).toMatchObject([[5, { round: 1, batch: 'b2' }]])
   })
 
+  test('is due when it says, or at once where one of several says nothing', async () => {
+    await write([
+      [5, Outcome.FAILED, 0],
+      [6, Outcome.FAILED, 0],
+      [7, Outcome.FAILED, 0],
+    ])
+    await bring({ 5: [{ dueMs: 2500 }], 6: [{ dueMs: 2500 }, { batch: 'b2' }], 7: [{ dueMs: 100 }] })
+    await take()
+    expect(parked().map(([, { dueMs }]) => dueMs)).toEqual([2500, 900, 900])
+  })
+
+  test('brings a key of its own, of the last batch that asks for one', async () => {
+    await write([
+      [5, Outcome.FAILED, 0],
+      [6, Outcome.FAILED, 0],
+    ])
+    await bring({ 5: [{ newKey: true }, { batch: 'b2' }], 6: [{}] })
+    await take()
+    expect(parked()).toMatchObject([
+      [5, { batch: 'b1', newKey: true }],
+      [6, { newKey: false }],
+    ])
+  })
+
   test('is not sent when the delivery was delivered meanwhile', async () => {
     await write([
       [5, Outcome.FAILED, 0],

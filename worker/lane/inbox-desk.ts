@@ -27,7 +27,7 @@ const LOST: KnownRounds = { round: -1, delivered: false, keyHash: 0 }
  *   still open in the item's round           | the item waits
  *   ended, and DELIVERED meanwhile           | counts, is not sent
  *   ended in a round above the item's        | counts, is not sent: the batch went through its items while that row was in the spool
- *   ended                                    | parked in a new round, due at once
+ *   ended                                    | parked in a new round, due at once or when the earliest of its items says
  *
  * Answers the inbox fields that the next checkpoint removes together with what they opened. Whatever else a field holds by then
  * goes with it: it belongs to the round that was opened.
@@ -95,10 +95,12 @@ export function openRounds(lane: Lane, ready: Ready, known: ReadonlyMap<number, 
 function open(lane: Lane, offset: number, list: readonly InboxItem[], found: KnownRounds, nowMs: number): void {
   lane.parking.add(
     newParked({
-      ...{ offset, state: 'P', attempts: 0, unpaid: 0, firstMs: 0, lastMs: 0, dueMs: nowMs, settled: true },
+      ...{ offset, state: 'P', attempts: 0, unpaid: 0, firstMs: 0, lastMs: 0, settled: true },
+      dueMs: Math.max(nowMs, Math.min(...list.map((item) => item.dueMs ?? 0))),
       round: Math.max(found.round, ...list.map((item) => item.round)) + 1,
       keyHash: lane.orderOf(found.keyHash),
-      batch: list.at(-1)!.batch,
+      batch: (list.findLast((item) => item.newKey) ?? list.at(-1)!).batch,
+      newKey: list.some((item) => item.newKey),
       stale: list.every((item) => item.stale),
     }),
   )

@@ -27,7 +27,7 @@ const checkpoint = (over: Partial<Checkpoint> = {}): Checkpoint => ({
 
 const entry = writeParked({
   ...{ state: 'P', keyHash: 2 ** 52 + 1, attempts: 2, unpaid: 1, firstMs: 10, lastMs: 20, dueMs: 30, round: 0 },
-  ...{ bytes: 3, where: 'R', batch: undefined, stale: false },
+  ...{ bytes: 3, where: 'R', batch: undefined, stale: false, newKey: false },
 })
 
 describe('claim', () => {

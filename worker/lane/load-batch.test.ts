@@ -6,6 +6,7 @@ import { prepareLaneHeaders } from '../deliver/request-headers.ts'
 import { compileRoute } from '../deliver/route.ts'
 import type { Lane } from './lane.ts'
 import { Load } from './load.ts'
+import type { Parked } from './parked.ts'
 import { BatchItem, RequestBatch } from './request-batch.ts'
 import { sampleMeans, sampleUseCase } from './sample-route.ts'
 
@@ -21,12 +22,13 @@ function route(signs: boolean) {
 }
 
 /** Fills a request slot with a batch of these offsets. */
-function fill(load: Load, offsets: readonly number[], { plan, ...rest } = route(false)): Map<string, string> {
+function fill(load: Load, offsets: readonly number[], { plan, ...rest } = route(false), newKeys = ''): Map<string, string> {
   const batch = new RequestBatch(plan.batch!)
   for (const offset of offsets) {
     const item = new BatchItem()
     item.record = { offset: String(offset), timestamp: '0', key: null, value: null, headers: { traceparent: '00-x' } }
-    Object.assign(item.row, { offset, attempt: 1 })
+    Object.assign(item.row, { offset, attempt: 1, retryBatch: newKeys })
+    if (newKeys !== '') item.entry = { newKey: true } as Parked
     item.body = Buffer.from(String(offset))
     batch.add(item)
   }
@@ -61,4 +63,10 @@ test('a batch is signed as a whole, under an id that the same records have again
   expect(logged[logged.indexOf('idempotency-key') + 1]).toBe(headers.get('idempotency-key'))
   expect(fill(new Load(), [1, 2, 3], signs).get('webhook-id')).toBe(webhookId)
   expect(fill(new Load(), [1, 3], signs).get('webhook-id')).not.toBe(webhookId)
+})
+
+test("with keys of a retry batch's own it is another one, and the same again in the same retry batch", () => {
+  const keyOf = (batch: string) => fill(new Load(), [1, 2, 3], route(true), batch).get('idempotency-key')
+  expect(keyOf('rb-1')).toBe(keyOf('rb-1'))
+  expect(new Set([keyOf(''), keyOf('rb-1'), keyOf('rb-2')]).size).toBe(3)
 })

@@ -85,6 +85,7 @@ export class Load {
     const { offset, headers: recordHeaders } = this.record!
     const headers = this.#headersBy(route)
     headers.fill(lane.headers, offset, this.row.round, this.row.attempt, readTraceContext(recordHeaders))
+    if (this.entry?.newKey) headers.renewKey(this.row.retryBatch)
     if (route.token !== undefined) headers.token = route.token.header
     this.row.requestHeaders = headers.logged
   }
@@ -117,8 +118,14 @@ export class Load {
   /** The body as its record has become it: after this the request is as it is sent. nowMs: Unix ms. */
   carry(body: Buffer, nowMs: number): void {
     const finish = this.route!.finish
-    this.body = finish === undefined ? body : finish(this.#headers!, this.lane!.id, this.record!, body, nowMs)
+    this.body = finish === undefined ? body : finish(this.#headers!, this.lane!.id, this.#named(), body, nowMs)
     this.row.requestBody = this.body
+  }
+
+  /** With a key of its own it is another record to whoever finishes the request. */
+  #named(): KafkaRecord {
+    const { entry, record } = this
+    return entry?.newKey ? { ...record!, offset: `${record!.offset}-${this.row.retryBatch}` } : record!
   }
 
   /** Whether the answer says no more than that the request's token was no longer good. now: of performance.now(). */

@@ -4,6 +4,7 @@ import type { ParkedEntry, ParkedState } from '../../runtime/lane-keys.ts'
 export interface Parked extends ParkedEntry {
   readonly offset: number
   state: ParkedState
+  keyHash: number | undefined
   attempts: number
   unpaid: number
   firstMs: number
@@ -14,6 +15,7 @@ export interface Parked extends ParkedEntry {
   where: 'R' | 'K'
   batch: string | undefined
   stale: boolean
+  newKey: boolean
   /** Not with more records in one request; 0: with as many as may be. Memory only: another owner begins anew. */
   together: number
   /** Given up: how its last attempt ended, as far as this owner knows. */
@@ -49,7 +51,9 @@ export type NewParked = Pick<
   Parked,
   'offset' | 'state' | 'keyHash' | 'attempts' | 'unpaid' | 'firstMs' | 'lastMs' | 'dueMs' | 'round' | 'settled'
 > &
-  Partial<Pick<Parked, 'bytes' | 'where' | 'batch' | 'stale' | 'together' | 'packed' | 'slot' | 'stored' | 'sending' | 'why'>>
+  Partial<
+    Pick<Parked, 'bytes' | 'where' | 'batch' | 'stale' | 'newKey' | 'together' | 'packed' | 'slot' | 'stored' | 'sending' | 'why'>
+  >
 
 export function newParked(of: NewParked): Parked {
   return {
@@ -57,6 +61,7 @@ export function newParked(of: NewParked): Parked {
     where: 'K',
     batch: undefined,
     stale: false,
+    newKey: false,
     together: 0,
     packed: undefined,
     why: undefined,

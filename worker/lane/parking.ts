@@ -116,6 +116,14 @@ export class Parking {
     this.#schedule(entry)
   }
 
+  /** The key of one that was taken has become known: it waits again, in its place. */
+  takeKey(entry: Parked, keyHash: number, nowMs: number): void {
+    entry.keyHash = keyHash
+    entry.sending = false
+    this.#enqueue(entry, keyHash)
+    this.change(entry, 'P', nowMs)
+  }
+
   /** Gives back what was taken, for later, without a change worth storing. */
   defer(entry: Parked, dueMs: number): void {
     entry.dueMs = dueMs

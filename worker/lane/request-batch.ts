@@ -18,7 +18,8 @@ export class BatchItem extends Load {
     const { offset } = this.record!
     const { round, attempt } = this.row
     const { keyPrefix, recordPrefix } = headers
-    this.envelope = envelopeOf(keyPrefix + offset, recordPrefix + offset, attemptText(headers, round, attempt))
+    const key = this.entry?.newKey ? `${keyPrefix}${offset}/${this.row.retryBatch}` : keyPrefix + offset
+    this.envelope = envelopeOf(key, recordPrefix + offset, attemptText(headers, round, attempt))
   }
 
   override carry(body: Buffer): void {
@@ -80,12 +81,19 @@ export class RequestBatch {
     return `${this.#lowest}-${this.#highest}`
   }
 
-  /** Of the offsets in the order of the body: the same records together again have the same one. */
+  /** Of the offsets in the order of the body: the same records together again have the same one, but with keys of a retry batch's own. */
   digest(): string {
     const { items } = this
     const offsets = new Float64Array(items.length)
-    for (let i = 0; i < items.length; i++) offsets[i] = items[i]!.row.offset
-    return hash('sha256', Buffer.from(offsets.buffer), 'hex').slice(0, DIGEST_DIGITS)
+    let hasNewKeys = false
+    for (let i = 0; i < items.length; i++) {
+      offsets[i] = items[i]!.row.offset
+      hasNewKeys ||= items[i]!.entry?.newKey === true
+    }
+    const bytes = Buffer.from(offsets.buffer)
+    const batches = hasNewKeys ? items.map(({ entry, row }) => (entry?.newKey ? row.retryBatch : '')).join() : ''
+    const digested = batches === '' ? bytes : Buffer.concat([bytes, Buffer.from(batches)])
+    return hash('sha256', digested, 'hex').slice(0, DIGEST_DIGITS)
   }
 
   join(): Buffer {

@@ -19,7 +19,7 @@ const waits = (more: Partial<ParkedEntry>): ParkedEntry => ({
     bytes: 0,
     where: 'K',
   },
-  ...{ batch: undefined, stale: false, ...more },
+  ...{ batch: undefined, stale: false, newKey: false, ...more },
 })
 const now = (entry: Partial<ParkedEntry>, rules: Partial<Rules> = {}) =>
   reschedule({ ...plan, ...rules }, waits(entry), 5000, 0.5)

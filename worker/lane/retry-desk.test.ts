@@ -11,8 +11,8 @@ import { Parking } from './parking.ts'
 import { RetryDesk } from './retry-desk.ts'
 import { sampleRoute } from './sample-route.ts'
 
-const record = (offset: number): KafkaRecord => ({
-  ...{ offset: String(offset), key: null, timestamp: '0', headers: {} },
+const record = (offset: number, key: string | null = null): KafkaRecord => ({
+  ...{ offset: String(offset), key: key === null ? null : Buffer.from(key), timestamp: '0', headers: {} },
   value: Buffer.from(`"${offset}"`),
 })
 
@@ -130,6 +130,26 @@ describe('parked deliveries that are due', () => {
     failing.clear()
     await desk.prepare(1010)
     expect(loaded(lane)).toEqual([0, 1])
+  })
+
+  test('that the log has lost go in the order of their keys, which only their bytes say', async () => {
+    const lost = { round: 1, attempts: 0, batch: 'b' }
+    const { lane, parking, desk } = openDesk([lost, lost, lost, lost], 'KEY')
+    for (const [offset, key] of [
+      [0, 'a'],
+      [1, 'a'],
+      [2, 'z'],
+      [3, null],
+    ] as const) // prettier-ignore
+      inPayloads.set(offset, packRecord(record(offset, key)))
+    await desk.prepare(10)
+    expect(loaded(lane)).toEqual([3])
+    await desk.prepare(11)
+    expect(loaded(lane)).toEqual([3, 0, 2])
+    expect(parking.get(1)).toMatchObject({ state: 'B', sending: false })
+    parking.end(parking.get(0)!, 12)
+    await desk.prepare(13)
+    expect(loaded(lane)).toEqual([3, 0, 2, 1])
   })
 
   test('are not ended by one who has let the lane go', async () => {

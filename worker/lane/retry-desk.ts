@@ -1,9 +1,22 @@
 import type { Logger } from '../../runtime/log.ts'
+import { hashKey } from './key-order.ts'
 import type { Lane } from './lane.ts'
 import { loadBytes, type RecordSources } from './load-bytes.ts'
+import { unpackRecord } from './packed-record.ts'
+import type { Parked } from './parked.ts'
 import { takeDue } from './take-due.ts'
 
 const AGAIN_MS = 1000
+
+/** Of a delivery that the log has lost not even the key was known: now it waits in its place behind others of it. */
+function takesItsKey({ parking, window, route }: Lane, entry: Parked, nowMs: number): boolean {
+  if (route.plan.ordering !== 'KEY' || window.order === undefined) return false
+  if (entry.keyHash !== undefined || entry.packed === undefined) return false
+  const { key } = unpackRecord(entry.packed, entry.offset)
+  if (key === null) return false
+  parking.takeKey(entry, hashKey(key), nowMs)
+  return true
+}
 
 // A parked delivery that is due and whose bytes are there is loaded; behind one who does not answer, it is tried again a second later.
 
@@ -44,7 +57,7 @@ export class RetryDesk {
     const isOrdered = this.#lane.route.plan.ordering === 'PARTITION'
     let goesOn = true
     for (const entry of absent) {
-      if (entry.ended) continue
+      if (entry.ended || takesItsKey(this.#lane, entry, nowMs)) continue
       // Not sending: one before has ended, and it is its turn by itself.
       goesOn &&= !isOrdered || (entry.packed !== undefined && entry.sending)
       if (goesOn && entry.packed !== undefined) loaded.push(entry)

@@ -6,7 +6,7 @@ import { baseOfGroup, type TakeoverBase } from './takeover.ts'
 
 const parked = (over: Partial<ParkedEntry> = {}): ParkedEntry => ({
   ...{ state: 'P', keyHash: undefined, attempts: 1, unpaid: 0, firstMs: 1, lastMs: 1, dueMs: 500, round: 0 },
-  ...{ bytes: 10, where: 'R', batch: undefined, stale: false },
+  ...{ bytes: 10, where: 'R', batch: undefined, stale: false, newKey: false },
   ...over,
 })
 

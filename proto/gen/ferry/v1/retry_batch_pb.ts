@@ -7,6 +7,8 @@ import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Reason } from "./delivery_pb.ts";
 import { file_ferry_v1_delivery } from "./delivery_pb.ts";
+import type { OffsetRun } from "./verification_pb.ts";
+import { file_ferry_v1_verification } from "./verification_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
@@ -15,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file ferry/v1/retry_batch.proto.
  */
 export const file_ferry_v1_retry_batch: GenFile = /*@__PURE__*/
-  fileDesc("ChpmZXJyeS92MS9yZXRyeV9iYXRjaC5wcm90bxIIZmVycnkudjEilAQKClJldHJ5QmF0Y2gSFgoEbmFtZRgBIAEoCUIIukgFcgMY+gESHAoIdXNlX2Nhc2UYAiABKAlCCrpIB3IFEAEYlgESJQoGZmlsdGVyGAMgASgLMhUuZmVycnkudjEuUmV0cnlGaWx0ZXISGgoGcmVhc29uGAQgASgJQgq6SAdyBRABGPQDEiQKCW1heF9pdGVtcxgFIAEoA0IMukgJIgcYgMLXLygBSACIAQESNQoMc3RhbGVfcG9saWN5GAYgASgOMhUuZmVycnkudjEuU3RhbGVQb2xpY3lCCLpIBYIBAhABEigKBXN0YXRlGAcgASgOMhkuZmVycnkudjEuUmV0cnlCYXRjaFN0YXRlEhAKCHNlbGVjdGVkGAggASgDEhAKCGVucXVldWVkGAkgASgDEhEKCWRlbGl2ZXJlZBgKIAEoAxIUCgxmYWlsZWRfYWdhaW4YCyABKAMSEgoKc3VwZXJzZWRlZBgMIAEoAxIXCg9wYXlsb2FkX2V4cGlyZWQYDSABKAMSLwoLY3JlYXRlX3RpbWUYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIZCgdjcmVhdG9yGBAgASgJQgi6SAVyAxj0A0IMCgpfbWF4X2l0ZW1zSgQIERAVIvMCCgtSZXRyeUZpbHRlchIjCghzdGF0dXNlcxgBIAMoBUIRukgOkgELEGQiBxoFGOcHKAASNAoHcmVhc29ucxgCIAMoDjIQLmZlcnJ5LnYxLlJlYXNvbkIRukgOkgELEB4iB4IBBBABIAASLQoJZnJvbV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgd0b190aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIfCglwYXJ0aXRpb24YBSABKAVCB7pIBBoCKABIAIgBARIhCgtmcm9tX29mZnNldBgGIAEoA0IHukgEIgIoAEgBiAEBEh8KCXRvX29mZnNldBgHIAEoA0IHukgEIgIoAEgCiAEBEhYKBHRleHQYCCABKAlCCLpIBXIDGOgHQgwKCl9wYXJ0aXRpb25CDgoMX2Zyb21fb2Zmc2V0QgwKCl90b19vZmZzZXRKBAgJEA0qWQoLU3RhbGVQb2xpY3kSHAoYU1RBTEVfUE9MSUNZX1VOU1BFQ0lGSUVEEAASFQoRU1RBTEVfUE9MSUNZX1NLSVAQARIVChFTVEFMRV9QT0xJQ1lfU0VORBACKrEBCg9SZXRyeUJhdGNoU3RhdGUSIQodUkVUUllfQkFUQ0hfU1RBVEVfVU5TUEVDSUZJRUQQABIfChtSRVRSWV9CQVRDSF9TVEFURV9FTlFVRVVJTkcQARIdChlSRVRSWV9CQVRDSF9TVEFURV9SVU5OSU5HEAISGgoWUkVUUllfQkFUQ0hfU1RBVEVfRE9ORRADEh8KG1JFVFJZX0JBVENIX1NUQVRFX0NBTkNFTExFRBAEYgZwcm90bzM", [file_buf_validate_validate, file_ferry_v1_delivery, file_google_protobuf_timestamp]);
+  fileDesc("ChpmZXJyeS92MS9yZXRyeV9iYXRjaC5wcm90bxIIZmVycnkudjEizQYKClJldHJ5QmF0Y2gSFgoEbmFtZRgBIAEoCUIIukgFcgMY+gESHAoIdXNlX2Nhc2UYAiABKAlCCrpIB3IFEAEYlgESJQoGZmlsdGVyGAMgASgLMhUuZmVycnkudjEuUmV0cnlGaWx0ZXISGgoGcmVhc29uGAQgASgJQgq6SAdyBRABGPQDEiQKCW1heF9pdGVtcxgFIAEoA0IMukgJIgcYgMLXLygBSACIAQESNQoMc3RhbGVfcG9saWN5GAYgASgOMhUuZmVycnkudjEuU3RhbGVQb2xpY3lCCLpIBYIBAhABEigKBXN0YXRlGAcgASgOMhkuZmVycnkudjEuUmV0cnlCYXRjaFN0YXRlEhAKCHNlbGVjdGVkGAggASgDEhAKCGVucXVldWVkGAkgASgDEhEKCWRlbGl2ZXJlZBgKIAEoAxIUCgxmYWlsZWRfYWdhaW4YCyABKAMSEgoKc3VwZXJzZWRlZBgMIAEoAxIXCg9wYXlsb2FkX2V4cGlyZWQYDSABKAMSLwoLY3JlYXRlX3RpbWUYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIZCgdjcmVhdG9yGBAgASgJQgi6SAVyAxj0AxI4ChJyZWNvcmRzX3Blcl9zZWNvbmQYESABKAFCF7pIFBISGQAAAACAhC5BKfyp8dJNYlA/SAGIAQESGwoTbmV3X2lkZW1wb3RlbmN5X2tleRgSIAEoCBIuCgphc19vZl90aW1lGBMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCgZldmVudHMYFCADKAsyGS5mZXJyeS52MS5SZXRyeUJhdGNoRXZlbnQSDwoHc2tpcHBlZBgVIAEoAxIRCglyZW1haW5pbmcYFiABKAMSGAoQZW5kZWRfcGVyX3NlY29uZBgXIAEoARI2ChJlc3RpbWF0ZWRfZW5kX3RpbWUYGCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgwKCl9tYXhfaXRlbXNCFQoTX3JlY29yZHNfcGVyX3NlY29uZCKMAQoPUmV0cnlCYXRjaEV2ZW50Ei4KCmV2ZW50X3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKBmFjdGlvbhgCIAEoDjIaLmZlcnJ5LnYxLlJldHJ5QmF0Y2hBY3Rpb24SDQoFYWN0b3IYAyABKAkSDgoGcmVhc29uGAQgASgJIvADCgtSZXRyeUZpbHRlchIjCghzdGF0dXNlcxgBIAMoBUIRukgOkgELEGQiBxoFGOcHKAASNAoHcmVhc29ucxgCIAMoDjIQLmZlcnJ5LnYxLlJlYXNvbkIRukgOkgELEB4iB4IBBBABIAASLQoJZnJvbV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgd0b190aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIfCglwYXJ0aXRpb24YBSABKAVCB7pIBBoCKABIAIgBARIhCgtmcm9tX29mZnNldBgGIAEoA0IHukgEIgIoAEgBiAEBEh8KCXRvX29mZnNldBgHIAEoA0IHukgEIgIoAEgCiAEBEhYKBHRleHQYCCABKAlCCLpIBXIDGOgHEkcKDWZhaWx1cmVfZ3JvdXAYCSABKAlCMLpILXIrMileKFswLTldezEsM30tW0EtWl9dezEsNDB9LVswLTlhLWZdezE2fSk/JBIyCgdvZmZzZXRzGAogAygLMhYuZmVycnkudjEuUmV0cnlPZmZzZXRzQgm6SAaSAQMQ6AdCDAoKX3BhcnRpdGlvbkIOCgxfZnJvbV9vZmZzZXRCDAoKX3RvX29mZnNldEoECAsQDSJ6CgxSZXRyeU9mZnNldHMSGgoJcGFydGl0aW9uGAEgASgFQge6SAQaAigAEiAKB29mZnNldHMYAiADKANCD7pIDJIBCRCQTiIEIgIoABIsCgRydW5zGAMgAygLMhMuZmVycnkudjEuT2Zmc2V0UnVuQgm6SAaSAQMQ6Aci1AEKCVJldHJ5SXRlbRIRCglwYXJ0aXRpb24YASABKAUSDgoGb2Zmc2V0GAIgASgDEicKBXN0YXRlGAMgASgOMhguZmVycnkudjEuUmV0cnlJdGVtU3RhdGUSDQoFcm91bmQYBCABKAUSDgoGc3RhdHVzGAUgASgFEiAKBnJlYXNvbhgGIAEoDjIQLmZlcnJ5LnYxLlJlYXNvbhIMCgR0ZXh0GAcgASgJEiwKCGVuZF90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCqxAQoQUmV0cnlCYXRjaEFjdGlvbhIiCh5SRVRSWV9CQVRDSF9BQ1RJT05fVU5TUEVDSUZJRUQQABIdChlSRVRSWV9CQVRDSF9BQ1RJT05fQ1JFQVRFEAESHAoYUkVUUllfQkFUQ0hfQUNUSU9OX1BBVVNFEAISHQoZUkVUUllfQkFUQ0hfQUNUSU9OX1JFU1VNRRADEh0KGVJFVFJZX0JBVENIX0FDVElPTl9DQU5DRUwQBCqzAgoOUmV0cnlJdGVtU3RhdGUSIAocUkVUUllfSVRFTV9TVEFURV9VTlNQRUNJRklFRBAAEhwKGFJFVFJZX0lURU1fU1RBVEVfV0FJVElORxABEhkKFVJFVFJZX0lURU1fU1RBVEVfU0VOVBACEh4KGlJFVFJZX0lURU1fU1RBVEVfREVMSVZFUkVEEAMSIQodUkVUUllfSVRFTV9TVEFURV9GQUlMRURfQUdBSU4QBBIfChtSRVRSWV9JVEVNX1NUQVRFX1NVUEVSU0VERUQQBRIkCiBSRVRSWV9JVEVNX1NUQVRFX1BBWUxPQURfRVhQSVJFRBAGEhwKGFJFVFJZX0lURU1fU1RBVEVfU0tJUFBFRBAHEh4KGlJFVFJZX0lURU1fU1RBVEVfQ0FOQ0VMTEVEEAgqWQoLU3RhbGVQb2xpY3kSHAoYU1RBTEVfUE9MSUNZX1VOU1BFQ0lGSUVEEAASFQoRU1RBTEVfUE9MSUNZX1NLSVAQARIVChFTVEFMRV9QT0xJQ1lfU0VORBACKs8BCg9SZXRyeUJhdGNoU3RhdGUSIQodUkVUUllfQkFUQ0hfU1RBVEVfVU5TUEVDSUZJRUQQABIfChtSRVRSWV9CQVRDSF9TVEFURV9FTlFVRVVJTkcQARIdChlSRVRSWV9CQVRDSF9TVEFURV9SVU5OSU5HEAISGgoWUkVUUllfQkFUQ0hfU1RBVEVfRE9ORRADEh8KG1JFVFJZX0JBVENIX1NUQVRFX0NBTkNFTExFRBAEEhwKGFJFVFJZX0JBVENIX1NUQVRFX1BBVVNFRBAFYgZwcm90bzM", [file_buf_validate_validate, file_ferry_v1_delivery, file_ferry_v1_verification, file_google_protobuf_timestamp]);
 
 /**
  * An operator's order to deliver again what a filter selects. Each selected delivery is opened once more in its own lane,
@@ -39,7 +41,7 @@ export type RetryBatch = Message<"ferry.v1.RetryBatch"> & {
   useCase: string;
 
   /**
-   * Which FAILED deliveries, as of the batch's creation.
+   * Which FAILED deliveries, as of as_of_time. Not set means all of the use case.
    *
    * @generated from field: ferry.v1.RetryFilter filter = 3;
    */
@@ -135,6 +137,66 @@ export type RetryBatch = Message<"ferry.v1.RetryBatch"> & {
    * @generated from field: string creator = 16;
    */
   creator: string;
+
+  /**
+   * Begin so many deliveries in a second, over the whole batch, whatever the number of lanes; what is tried again after that goes by the use
+   * case's retry policy. 0.5 is one in two seconds. Not set means as fast as the use case's limits allow.
+   *
+   * @generated from field: optional double records_per_second = 17;
+   */
+  recordsPerSecond?: number | undefined;
+
+  /**
+   * Send with an idempotency key of its own, which ends with the batch's id, for receivers that refuse keys that they know: they cannot tell
+   * then that they have taken the record before. Not set means the delivery's own key, the same as ever.
+   *
+   * @generated from field: bool new_idempotency_key = 18;
+   */
+  newIdempotencyKey: boolean;
+
+  /**
+   * Select what was FAILED at this time, not in the future; a plan answers the one that it used. What has ended since counts, and is not sent.
+   * Not set means the batch's creation.
+   *
+   * @generated from field: google.protobuf.Timestamp as_of_time = 19;
+   */
+  asOfTime?: Timestamp | undefined;
+
+  /**
+   * Output only. Who did what with it, oldest first: the creation, and the latest 49.
+   *
+   * @generated from field: repeated ferry.v1.RetryBatchEvent events = 20;
+   */
+  events: RetryBatchEvent[];
+
+  /**
+   * Output only. By the log: skipped since, by an operator or the use case's filter.
+   *
+   * @generated from field: int64 skipped = 21;
+   */
+  skipped: bigint;
+
+  /**
+   * Output only. Selected deliveries that have not ended.
+   *
+   * @generated from field: int64 remaining = 22;
+   */
+  remaining: bigint;
+
+  /**
+   * Output only. How many ended in a second, over the last one or two minutes; 0 when that is not known.
+   *
+   * @generated from field: double ended_per_second = 23;
+   */
+  endedPerSecond: number;
+
+  /**
+   * Output only. When the last one will have ended, at that rate or at records_per_second, whichever is slower. Not set while it is paused, when
+   * it has ended, or when neither is known.
+   *
+   * @generated from field: google.protobuf.Timestamp estimated_end_time = 24;
+   */
+  estimatedEndTime?: Timestamp | undefined;
 };
 
 /**
@@ -143,6 +205,48 @@ export type RetryBatch = Message<"ferry.v1.RetryBatch"> & {
  */
 export const RetryBatchSchema: GenMessage<RetryBatch> = /*@__PURE__*/
   messageDesc(file_ferry_v1_retry_batch, 0);
+
+/**
+ * One thing that was done with a batch.
+ *
+ * @generated from message ferry.v1.RetryBatchEvent
+ */
+export type RetryBatchEvent = Message<"ferry.v1.RetryBatchEvent"> & {
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp event_time = 1;
+   */
+  eventTime?: Timestamp | undefined;
+
+  /**
+   * What.
+   *
+   * @generated from field: ferry.v1.RetryBatchAction action = 2;
+   */
+  action: RetryBatchAction;
+
+  /**
+   * Who, as far as the server knows.
+   *
+   * @generated from field: string actor = 3;
+   */
+  actor: string;
+
+  /**
+   * Why, as far as somebody said it.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message ferry.v1.RetryBatchEvent.
+ * Use `create(RetryBatchEventSchema)` to create a new message.
+ */
+export const RetryBatchEventSchema: GenMessage<RetryBatchEvent> = /*@__PURE__*/
+  messageDesc(file_ferry_v1_retry_batch, 1);
 
 /**
  * Selects FAILED deliveries by their last attempt. All fields that are set must match; an empty filter selects all.
@@ -205,6 +309,21 @@ export type RetryFilter = Message<"ferry.v1.RetryFilter"> & {
    * @generated from field: string text = 8;
    */
   text: string;
+
+  /**
+   * Failed for this cause: the `id` of a group of ListFailureGroups.
+   *
+   * @generated from field: string failure_group = 9;
+   */
+  failureGroup: string;
+
+  /**
+   * Only these, at most 5,000 runs, single offsets included, of 1,000,000 offsets, all together. When nothing but places is asked for, those of them are selected, too, that are missing: below
+   * their lane's floor, and without an outcome, a range or a row in the log. So the gaps of a verification can be sent.
+   *
+   * @generated from field: repeated ferry.v1.RetryOffsets offsets = 10;
+   */
+  offsets: RetryOffsets[];
 };
 
 /**
@@ -212,7 +331,250 @@ export type RetryFilter = Message<"ferry.v1.RetryFilter"> & {
  * Use `create(RetryFilterSchema)` to create a new message.
  */
 export const RetryFilterSchema: GenMessage<RetryFilter> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_retry_batch, 1);
+  messageDesc(file_ferry_v1_retry_batch, 2);
+
+/**
+ * Deliveries of one partition.
+ *
+ * @generated from message ferry.v1.RetryOffsets
+ */
+export type RetryOffsets = Message<"ferry.v1.RetryOffsets"> & {
+  /**
+   * Partition.
+   *
+   * @generated from field: int32 partition = 1;
+   */
+  partition: number;
+
+  /**
+   * Single offsets.
+   *
+   * @generated from field: repeated int64 offsets = 2;
+   */
+  offsets: bigint[];
+
+  /**
+   * Offsets one after the other, as VerifyRange answers what is missing.
+   *
+   * @generated from field: repeated ferry.v1.OffsetRun runs = 3;
+   */
+  runs: OffsetRun[];
+};
+
+/**
+ * Describes the message ferry.v1.RetryOffsets.
+ * Use `create(RetryOffsetsSchema)` to create a new message.
+ */
+export const RetryOffsetsSchema: GenMessage<RetryOffsets> = /*@__PURE__*/
+  messageDesc(file_ferry_v1_retry_batch, 3);
+
+/**
+ * A delivery that a retry batch has selected, or would select.
+ *
+ * @generated from message ferry.v1.RetryItem
+ */
+export type RetryItem = Message<"ferry.v1.RetryItem"> & {
+  /**
+   * Partition.
+   *
+   * @generated from field: int32 partition = 1;
+   */
+  partition: number;
+
+  /**
+   * Offset.
+   *
+   * @generated from field: int64 offset = 2;
+   */
+  offset: bigint;
+
+  /**
+   * Where it is in the batch.
+   *
+   * @generated from field: ferry.v1.RetryItemState state = 3;
+   */
+  state: RetryItemState;
+
+  /**
+   * Round of its last end: 0 when it was never opened again. Of a delivery that is missing 0, too.
+   *
+   * @generated from field: int32 round = 4;
+   */
+  round: number;
+
+  /**
+   * The status of its last end; 0 when there was no answer, or no end.
+   *
+   * @generated from field: int32 status = 5;
+   */
+  status: number;
+
+  /**
+   * The reason of its last end.
+   *
+   * @generated from field: ferry.v1.Reason reason = 6;
+   */
+  reason: Reason;
+
+  /**
+   * Of what did not succeed: the error, or the beginning of the answer.
+   *
+   * @generated from field: string text = 7;
+   */
+  text: string;
+
+  /**
+   * When it ended last. Not set when it is missing.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 8;
+   */
+  endTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message ferry.v1.RetryItem.
+ * Use `create(RetryItemSchema)` to create a new message.
+ */
+export const RetryItemSchema: GenMessage<RetryItem> = /*@__PURE__*/
+  messageDesc(file_ferry_v1_retry_batch, 4);
+
+/**
+ * What was done with a batch.
+ *
+ * @generated from enum ferry.v1.RetryBatchAction
+ */
+export const RetryBatchAction = {
+  /**
+   * Unknown.
+   *
+   * @generated from enum value: RETRY_BATCH_ACTION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It was created.
+   *
+   * @generated from enum value: RETRY_BATCH_ACTION_CREATE = 1;
+   */
+  CREATE: 1,
+
+  /**
+   * It was paused.
+   *
+   * @generated from enum value: RETRY_BATCH_ACTION_PAUSE = 2;
+   */
+  PAUSE: 2,
+
+  /**
+   * It goes on.
+   *
+   * @generated from enum value: RETRY_BATCH_ACTION_RESUME = 3;
+   */
+  RESUME: 3,
+
+  /**
+   * It was cancelled, by somebody or because its use case was deleted.
+   *
+   * @generated from enum value: RETRY_BATCH_ACTION_CANCEL = 4;
+   */
+  CANCEL: 4,
+} as const;
+
+/**
+ * What was done with a batch.
+ *
+ * @generated from enum ferry.v1.RetryBatchAction
+ */
+export type RetryBatchAction = (typeof RetryBatchAction)[keyof typeof RetryBatchAction] | UnknownEnum;
+
+/**
+ * Describes the enum ferry.v1.RetryBatchAction.
+ */
+export const RetryBatchActionSchema: GenEnum<RetryBatchAction> = /*@__PURE__*/
+  enumDesc(file_ferry_v1_retry_batch, 0);
+
+/**
+ * What has become of a batch's delivery.
+ *
+ * @generated from enum ferry.v1.RetryItemState
+ */
+export const RetryItemState = {
+  /**
+   * Unknown.
+   *
+   * @generated from enum value: RETRY_ITEM_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Not sent yet: not handed to its lane, or waiting there for its turn.
+   *
+   * @generated from enum value: RETRY_ITEM_STATE_WAITING = 1;
+   */
+  WAITING: 1,
+
+  /**
+   * Sent, and not ended: on its way, or waiting for another attempt.
+   *
+   * @generated from enum value: RETRY_ITEM_STATE_SENT = 2;
+   */
+  SENT: 2,
+
+  /**
+   * Delivered since it was selected.
+   *
+   * @generated from enum value: RETRY_ITEM_STATE_DELIVERED = 3;
+   */
+  DELIVERED: 3,
+
+  /**
+   * Failed once more.
+   *
+   * @generated from enum value: RETRY_ITEM_STATE_FAILED_AGAIN = 4;
+   */
+  FAILED_AGAIN: 4,
+
+  /**
+   * Not sent, because a newer record of the key was delivered.
+   *
+   * @generated from enum value: RETRY_ITEM_STATE_SUPERSEDED = 5;
+   */
+  SUPERSEDED: 5,
+
+  /**
+   * Failed, because its bytes are gone from Kafka and from the log.
+   *
+   * @generated from enum value: RETRY_ITEM_STATE_PAYLOAD_EXPIRED = 6;
+   */
+  PAYLOAD_EXPIRED: 6,
+
+  /**
+   * Skipped since, by an operator or the use case's filter.
+   *
+   * @generated from enum value: RETRY_ITEM_STATE_SKIPPED = 7;
+   */
+  SKIPPED: 7,
+
+  /**
+   * Not sent, because the batch was cancelled: it is what it was.
+   *
+   * @generated from enum value: RETRY_ITEM_STATE_CANCELLED = 8;
+   */
+  CANCELLED: 8,
+} as const;
+
+/**
+ * What has become of a batch's delivery.
+ *
+ * @generated from enum ferry.v1.RetryItemState
+ */
+export type RetryItemState = (typeof RetryItemState)[keyof typeof RetryItemState] | UnknownEnum;
+
+/**
+ * Describes the enum ferry.v1.RetryItemState.
+ */
+export const RetryItemStateSchema: GenEnum<RetryItemState> = /*@__PURE__*/
+  enumDesc(file_ferry_v1_retry_batch, 1);
 
 /**
  * What to do with a record when a newer one of its key was delivered. Only ordered use cases have such records.
@@ -253,7 +615,7 @@ export type StalePolicy = (typeof StalePolicy)[keyof typeof StalePolicy] | Unkno
  * Describes the enum ferry.v1.StalePolicy.
  */
 export const StalePolicySchema: GenEnum<StalePolicy> = /*@__PURE__*/
-  enumDesc(file_ferry_v1_retry_batch, 0);
+  enumDesc(file_ferry_v1_retry_batch, 2);
 
 /**
  * What a retry batch does.
@@ -295,6 +657,13 @@ export const RetryBatchState = {
    * @generated from enum value: RETRY_BATCH_STATE_CANCELLED = 4;
    */
   CANCELLED: 4,
+
+  /**
+   * Paused: nothing is handed over, and what lanes had was withdrawn unless it was sent. ResumeRetryBatch lets it go on.
+   *
+   * @generated from enum value: RETRY_BATCH_STATE_PAUSED = 5;
+   */
+  PAUSED: 5,
 } as const;
 
 /**
@@ -308,5 +677,5 @@ export type RetryBatchState = (typeof RetryBatchState)[keyof typeof RetryBatchSt
  * Describes the enum ferry.v1.RetryBatchState.
  */
 export const RetryBatchStateSchema: GenEnum<RetryBatchState> = /*@__PURE__*/
-  enumDesc(file_ferry_v1_retry_batch, 1);
+  enumDesc(file_ferry_v1_retry_batch, 3);
 

@@ -6,7 +6,7 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_ferry_v1_access } from "./access_pb.ts";
-import type { RetryBatch } from "./retry_batch_pb.ts";
+import type { RetryBatch, RetryItem, RetryItemState } from "./retry_batch_pb.ts";
 import { file_ferry_v1_retry_batch } from "./retry_batch_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ferry/v1/retry_batch_service.proto.
  */
 export const file_ferry_v1_retry_batch_service: GenFile = /*@__PURE__*/
-  fileDesc("CiJmZXJyeS92MS9yZXRyeV9iYXRjaF9zZXJ2aWNlLnByb3RvEghmZXJyeS52MSJKChVQbGFuUmV0cnlCYXRjaFJlcXVlc3QSMQoLcmV0cnlfYmF0Y2gYASABKAsyFC5mZXJyeS52MS5SZXRyeUJhdGNoQga6SAPIAQEipwEKFlBsYW5SZXRyeUJhdGNoUmVzcG9uc2USEAoIc2VsZWN0ZWQYASABKAMSLwoLb2xkZXN0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDmJ5dGVzX2luX2thZmthGAMgASgDEhkKEWJ5dGVzX2luX3BheWxvYWRzGAQgASgDEhcKD3BheWxvYWRfZXhwaXJlZBgFIAEoAyJpChdDcmVhdGVSZXRyeUJhdGNoUmVxdWVzdBIxCgtyZXRyeV9iYXRjaBgBIAEoCzIULmZlcnJ5LnYxLlJldHJ5QmF0Y2hCBrpIA8gBARIbCgpyZXF1ZXN0X2lkGAIgASgJQge6SARyAhhkIkUKGENyZWF0ZVJldHJ5QmF0Y2hSZXNwb25zZRIpCgtyZXRyeV9iYXRjaBgBIAEoCzIULmZlcnJ5LnYxLlJldHJ5QmF0Y2giMAoUR2V0UmV0cnlCYXRjaFJlcXVlc3QSGAoEbmFtZRgBIAEoCUIKukgHcgUQARj6ASJCChVHZXRSZXRyeUJhdGNoUmVzcG9uc2USKQoLcmV0cnlfYmF0Y2gYASABKAsyFC5mZXJyeS52MS5SZXRyeUJhdGNoInIKF0xpc3RSZXRyeUJhdGNoZXNSZXF1ZXN0EhoKCHVzZV9jYXNlGAEgASgJQgi6SAVyAxiWARIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMY9AMiYAoYTGlzdFJldHJ5QmF0Y2hlc1Jlc3BvbnNlEisKDXJldHJ5X2JhdGNoZXMYASADKAsyFC5mZXJyeS52MS5SZXRyeUJhdGNoEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIzChdDYW5jZWxSZXRyeUJhdGNoUmVxdWVzdBIYCgRuYW1lGAEgASgJQgq6SAdyBRABGPoBIkUKGENhbmNlbFJldHJ5QmF0Y2hSZXNwb25zZRIpCgtyZXRyeV9iYXRjaBgBIAEoCzIULmZlcnJ5LnYxLlJldHJ5QmF0Y2gyvwQKEVJldHJ5QmF0Y2hTZXJ2aWNlEnMKDlBsYW5SZXRyeUJhdGNoEh8uZmVycnkudjEuUGxhblJldHJ5QmF0Y2hSZXF1ZXN0GiAuZmVycnkudjEuUGxhblJldHJ5QmF0Y2hSZXNwb25zZSIegoAZGggBEAEaFHJldHJ5X2JhdGNoLnVzZV9jYXNlEnkKEENyZWF0ZVJldHJ5QmF0Y2gSIS5mZXJyeS52MS5DcmVhdGVSZXRyeUJhdGNoUmVxdWVzdBoiLmZlcnJ5LnYxLkNyZWF0ZVJldHJ5QmF0Y2hSZXNwb25zZSIegoAZGggCEAEaFHJldHJ5X2JhdGNoLnVzZV9jYXNlEmAKDUdldFJldHJ5QmF0Y2gSHi5mZXJyeS52MS5HZXRSZXRyeUJhdGNoUmVxdWVzdBofLmZlcnJ5LnYxLkdldFJldHJ5QmF0Y2hSZXNwb25zZSIOgoAZCggBEAEaBG5hbWUSbQoQTGlzdFJldHJ5QmF0Y2hlcxIhLmZlcnJ5LnYxLkxpc3RSZXRyeUJhdGNoZXNSZXF1ZXN0GiIuZmVycnkudjEuTGlzdFJldHJ5QmF0Y2hlc1Jlc3BvbnNlIhKCgBkOCAEQAhoIdXNlX2Nhc2USaQoQQ2FuY2VsUmV0cnlCYXRjaBIhLmZlcnJ5LnYxLkNhbmNlbFJldHJ5QmF0Y2hSZXF1ZXN0GiIuZmVycnkudjEuQ2FuY2VsUmV0cnlCYXRjaFJlc3BvbnNlIg6CgBkKCAIQARoEbmFtZWIGcHJvdG8z", [file_buf_validate_validate, file_ferry_v1_access, file_ferry_v1_retry_batch, file_google_protobuf_timestamp]);
+  fileDesc("CiJmZXJyeS92MS9yZXRyeV9iYXRjaF9zZXJ2aWNlLnByb3RvEghmZXJyeS52MSJKChVQbGFuUmV0cnlCYXRjaFJlcXVlc3QSMQoLcmV0cnlfYmF0Y2gYASABKAsyFC5mZXJyeS52MS5SZXRyeUJhdGNoQga6SAPIAQEipAIKFlBsYW5SZXRyeUJhdGNoUmVzcG9uc2USEAoIc2VsZWN0ZWQYASABKAMSLwoLb2xkZXN0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDmJ5dGVzX2luX2thZmthGAMgASgDEhkKEWJ5dGVzX2luX3BheWxvYWRzGAQgASgDEhcKD3BheWxvYWRfZXhwaXJlZBgFIAEoAxIkCgdzYW1wbGVzGAYgAygLMhMuZmVycnkudjEuUmV0cnlJdGVtEi4KCmFzX29mX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB21pc3NpbmcYCCABKAMSFAoMbm90X3NlbGVjdGVkGAkgASgDImkKF0NyZWF0ZVJldHJ5QmF0Y2hSZXF1ZXN0EjEKC3JldHJ5X2JhdGNoGAEgASgLMhQuZmVycnkudjEuUmV0cnlCYXRjaEIGukgDyAEBEhsKCnJlcXVlc3RfaWQYAiABKAlCB7pIBHICGGQiRQoYQ3JlYXRlUmV0cnlCYXRjaFJlc3BvbnNlEikKC3JldHJ5X2JhdGNoGAEgASgLMhQuZmVycnkudjEuUmV0cnlCYXRjaCIwChRHZXRSZXRyeUJhdGNoUmVxdWVzdBIYCgRuYW1lGAEgASgJQgq6SAdyBRABGPoBIkIKFUdldFJldHJ5QmF0Y2hSZXNwb25zZRIpCgtyZXRyeV9iYXRjaBgBIAEoCzIULmZlcnJ5LnYxLlJldHJ5QmF0Y2gicgoXTGlzdFJldHJ5QmF0Y2hlc1JlcXVlc3QSGgoIdXNlX2Nhc2UYASABKAlCCLpIBXIDGJYBEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxj0AyJgChhMaXN0UmV0cnlCYXRjaGVzUmVzcG9uc2USKwoNcmV0cnlfYmF0Y2hlcxgBIAMoCzIULmZlcnJ5LnYxLlJldHJ5QmF0Y2gSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIkwKFlBhdXNlUmV0cnlCYXRjaFJlcXVlc3QSGAoEbmFtZRgBIAEoCUIKukgHcgUQARj6ARIYCgZyZWFzb24YAiABKAlCCLpIBXIDGPQDIkQKF1BhdXNlUmV0cnlCYXRjaFJlc3BvbnNlEikKC3JldHJ5X2JhdGNoGAEgASgLMhQuZmVycnkudjEuUmV0cnlCYXRjaCJNChdSZXN1bWVSZXRyeUJhdGNoUmVxdWVzdBIYCgRuYW1lGAEgASgJQgq6SAdyBRABGPoBEhgKBnJlYXNvbhgCIAEoCUIIukgFcgMY9AMiRQoYUmVzdW1lUmV0cnlCYXRjaFJlc3BvbnNlEikKC3JldHJ5X2JhdGNoGAEgASgLMhQuZmVycnkudjEuUmV0cnlCYXRjaCKwAQoaTGlzdFJldHJ5QmF0Y2hJdGVtc1JlcXVlc3QSGAoEbmFtZRgBIAEoCUIKukgHcgUQARj6ARI7CgZzdGF0ZXMYAiADKA4yGC5mZXJyeS52MS5SZXRyeUl0ZW1TdGF0ZUIRukgOkgELEBQiB4IBBBABIAASHQoJcGFnZV9zaXplGAMgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YBCABKAlCCLpIBXIDGPQDIloKG0xpc3RSZXRyeUJhdGNoSXRlbXNSZXNwb25zZRIiCgVpdGVtcxgBIAMoCzITLmZlcnJ5LnYxLlJldHJ5SXRlbRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiTQoXQ2FuY2VsUmV0cnlCYXRjaFJlcXVlc3QSGAoEbmFtZRgBIAEoCUIKukgHcgUQARj6ARIYCgZyZWFzb24YAiABKAlCCLpIBXIDGPQDIkUKGENhbmNlbFJldHJ5QmF0Y2hSZXNwb25zZRIpCgtyZXRyeV9iYXRjaBgBIAEoCzIULmZlcnJ5LnYxLlJldHJ5QmF0Y2gyhgcKEVJldHJ5QmF0Y2hTZXJ2aWNlEnMKDlBsYW5SZXRyeUJhdGNoEh8uZmVycnkudjEuUGxhblJldHJ5QmF0Y2hSZXF1ZXN0GiAuZmVycnkudjEuUGxhblJldHJ5QmF0Y2hSZXNwb25zZSIegoAZGggBEAEaFHJldHJ5X2JhdGNoLnVzZV9jYXNlEnkKEENyZWF0ZVJldHJ5QmF0Y2gSIS5mZXJyeS52MS5DcmVhdGVSZXRyeUJhdGNoUmVxdWVzdBoiLmZlcnJ5LnYxLkNyZWF0ZVJldHJ5QmF0Y2hSZXNwb25zZSIegoAZGggCEAEaFHJldHJ5X2JhdGNoLnVzZV9jYXNlEmAKDUdldFJldHJ5QmF0Y2gSHi5mZXJyeS52MS5HZXRSZXRyeUJhdGNoUmVxdWVzdBofLmZlcnJ5LnYxLkdldFJldHJ5QmF0Y2hSZXNwb25zZSIOgoAZCggBEAEaBG5hbWUSbQoQTGlzdFJldHJ5QmF0Y2hlcxIhLmZlcnJ5LnYxLkxpc3RSZXRyeUJhdGNoZXNSZXF1ZXN0GiIuZmVycnkudjEuTGlzdFJldHJ5QmF0Y2hlc1Jlc3BvbnNlIhKCgBkOCAEQAhoIdXNlX2Nhc2USZgoPUGF1c2VSZXRyeUJhdGNoEiAuZmVycnkudjEuUGF1c2VSZXRyeUJhdGNoUmVxdWVzdBohLmZlcnJ5LnYxLlBhdXNlUmV0cnlCYXRjaFJlc3BvbnNlIg6CgBkKCAIQARoEbmFtZRJpChBSZXN1bWVSZXRyeUJhdGNoEiEuZmVycnkudjEuUmVzdW1lUmV0cnlCYXRjaFJlcXVlc3QaIi5mZXJyeS52MS5SZXN1bWVSZXRyeUJhdGNoUmVzcG9uc2UiDoKAGQoIAhABGgRuYW1lEnIKE0xpc3RSZXRyeUJhdGNoSXRlbXMSJC5mZXJyeS52MS5MaXN0UmV0cnlCYXRjaEl0ZW1zUmVxdWVzdBolLmZlcnJ5LnYxLkxpc3RSZXRyeUJhdGNoSXRlbXNSZXNwb25zZSIOgoAZCggBEAEaBG5hbWUSaQoQQ2FuY2VsUmV0cnlCYXRjaBIhLmZlcnJ5LnYxLkNhbmNlbFJldHJ5QmF0Y2hSZXF1ZXN0GiIuZmVycnkudjEuQ2FuY2VsUmV0cnlCYXRjaFJlc3BvbnNlIg6CgBkKCAIQARoEbmFtZWIGcHJvdG8z", [file_buf_validate_validate, file_ferry_v1_access, file_ferry_v1_retry_batch, file_google_protobuf_timestamp]);
 
 /**
  * See PlanRetryBatch.
@@ -79,6 +79,34 @@ export type PlanRetryBatchResponse = Message<"ferry.v1.PlanRetryBatchResponse"> 
    * @generated from field: int64 payload_expired = 5;
    */
   payloadExpired: bigint;
+
+  /**
+   * Some of them, at most 10, the first ones of each partition.
+   *
+   * @generated from field: repeated ferry.v1.RetryItem samples = 6;
+   */
+  samples: RetryItem[];
+
+  /**
+   * As of when they were selected: given to CreateRetryBatch it selects the same.
+   *
+   * @generated from field: google.protobuf.Timestamp as_of_time = 7;
+   */
+  asOfTime?: Timestamp | undefined;
+
+  /**
+   * Of the selected: missing, so that nothing is known of them but their offset.
+   *
+   * @generated from field: int64 missing = 8;
+   */
+  missing: bigint;
+
+  /**
+   * Of the offsets that the filter names: neither FAILED nor missing, so not selected.
+   *
+   * @generated from field: int64 not_selected = 9;
+   */
+  notSelected: bigint;
 };
 
 /**
@@ -243,6 +271,174 @@ export const ListRetryBatchesResponseSchema: GenMessage<ListRetryBatchesResponse
   messageDesc(file_ferry_v1_retry_batch_service, 7);
 
 /**
+ * See PauseRetryBatch.
+ *
+ * @generated from message ferry.v1.PauseRetryBatchRequest
+ */
+export type PauseRetryBatchRequest = Message<"ferry.v1.PauseRetryBatchRequest"> & {
+  /**
+   * `{use case name}/retryBatches/{id}`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Why; kept in the batch's events and in the audit.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message ferry.v1.PauseRetryBatchRequest.
+ * Use `create(PauseRetryBatchRequestSchema)` to create a new message.
+ */
+export const PauseRetryBatchRequestSchema: GenMessage<PauseRetryBatchRequest> = /*@__PURE__*/
+  messageDesc(file_ferry_v1_retry_batch_service, 8);
+
+/**
+ * See PauseRetryBatch.
+ *
+ * @generated from message ferry.v1.PauseRetryBatchResponse
+ */
+export type PauseRetryBatchResponse = Message<"ferry.v1.PauseRetryBatchResponse"> & {
+  /**
+   * As paused.
+   *
+   * @generated from field: ferry.v1.RetryBatch retry_batch = 1;
+   */
+  retryBatch?: RetryBatch | undefined;
+};
+
+/**
+ * Describes the message ferry.v1.PauseRetryBatchResponse.
+ * Use `create(PauseRetryBatchResponseSchema)` to create a new message.
+ */
+export const PauseRetryBatchResponseSchema: GenMessage<PauseRetryBatchResponse> = /*@__PURE__*/
+  messageDesc(file_ferry_v1_retry_batch_service, 9);
+
+/**
+ * See ResumeRetryBatch.
+ *
+ * @generated from message ferry.v1.ResumeRetryBatchRequest
+ */
+export type ResumeRetryBatchRequest = Message<"ferry.v1.ResumeRetryBatchRequest"> & {
+  /**
+   * `{use case name}/retryBatches/{id}`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Why; kept in the batch's events and in the audit.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message ferry.v1.ResumeRetryBatchRequest.
+ * Use `create(ResumeRetryBatchRequestSchema)` to create a new message.
+ */
+export const ResumeRetryBatchRequestSchema: GenMessage<ResumeRetryBatchRequest> = /*@__PURE__*/
+  messageDesc(file_ferry_v1_retry_batch_service, 10);
+
+/**
+ * See ResumeRetryBatch.
+ *
+ * @generated from message ferry.v1.ResumeRetryBatchResponse
+ */
+export type ResumeRetryBatchResponse = Message<"ferry.v1.ResumeRetryBatchResponse"> & {
+  /**
+   * As resumed.
+   *
+   * @generated from field: ferry.v1.RetryBatch retry_batch = 1;
+   */
+  retryBatch?: RetryBatch | undefined;
+};
+
+/**
+ * Describes the message ferry.v1.ResumeRetryBatchResponse.
+ * Use `create(ResumeRetryBatchResponseSchema)` to create a new message.
+ */
+export const ResumeRetryBatchResponseSchema: GenMessage<ResumeRetryBatchResponse> = /*@__PURE__*/
+  messageDesc(file_ferry_v1_retry_batch_service, 11);
+
+/**
+ * See ListRetryBatchItems.
+ *
+ * @generated from message ferry.v1.ListRetryBatchItemsRequest
+ */
+export type ListRetryBatchItemsRequest = Message<"ferry.v1.ListRetryBatchItemsRequest"> & {
+  /**
+   * `{use case name}/retryBatches/{id}`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Only items in one of these states; not set means all.
+   *
+   * @generated from field: repeated ferry.v1.RetryItemState states = 2;
+   */
+  states: RetryItemState[];
+
+  /**
+   * Look at so many deliveries for the page; not set means 100, at most 1,000. With states a page may have fewer, or none, and not be the last.
+   *
+   * @generated from field: int32 page_size = 3;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before. Pages hold each delivery once, while their states change.
+   *
+   * @generated from field: string page_token = 4;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message ferry.v1.ListRetryBatchItemsRequest.
+ * Use `create(ListRetryBatchItemsRequestSchema)` to create a new message.
+ */
+export const ListRetryBatchItemsRequestSchema: GenMessage<ListRetryBatchItemsRequest> = /*@__PURE__*/
+  messageDesc(file_ferry_v1_retry_batch_service, 12);
+
+/**
+ * See ListRetryBatchItems.
+ *
+ * @generated from message ferry.v1.ListRetryBatchItemsResponse
+ */
+export type ListRetryBatchItemsResponse = Message<"ferry.v1.ListRetryBatchItemsResponse"> & {
+  /**
+   * By partition and offset.
+   *
+   * @generated from field: repeated ferry.v1.RetryItem items = 1;
+   */
+  items: RetryItem[];
+
+  /**
+   * Give it back for the next page; empty on the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message ferry.v1.ListRetryBatchItemsResponse.
+ * Use `create(ListRetryBatchItemsResponseSchema)` to create a new message.
+ */
+export const ListRetryBatchItemsResponseSchema: GenMessage<ListRetryBatchItemsResponse> = /*@__PURE__*/
+  messageDesc(file_ferry_v1_retry_batch_service, 13);
+
+/**
  * See CancelRetryBatch.
  *
  * @generated from message ferry.v1.CancelRetryBatchRequest
@@ -254,6 +450,13 @@ export type CancelRetryBatchRequest = Message<"ferry.v1.CancelRetryBatchRequest"
    * @generated from field: string name = 1;
    */
   name: string;
+
+  /**
+   * Why; kept in the batch's events and in the audit.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
 };
 
 /**
@@ -261,7 +464,7 @@ export type CancelRetryBatchRequest = Message<"ferry.v1.CancelRetryBatchRequest"
  * Use `create(CancelRetryBatchRequestSchema)` to create a new message.
  */
 export const CancelRetryBatchRequestSchema: GenMessage<CancelRetryBatchRequest> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_retry_batch_service, 8);
+  messageDesc(file_ferry_v1_retry_batch_service, 14);
 
 /**
  * See CancelRetryBatch.
@@ -282,7 +485,7 @@ export type CancelRetryBatchResponse = Message<"ferry.v1.CancelRetryBatchRespons
  * Use `create(CancelRetryBatchResponseSchema)` to create a new message.
  */
 export const CancelRetryBatchResponseSchema: GenMessage<CancelRetryBatchResponse> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_retry_batch_service, 9);
+  messageDesc(file_ferry_v1_retry_batch_service, 15);
 
 /**
  * Operators send again what failed.
@@ -329,6 +532,36 @@ export const RetryBatchService: GenService<{
     methodKind: "unary";
     input: typeof ListRetryBatchesRequestSchema;
     output: typeof ListRetryBatchesResponseSchema;
+  },
+  /**
+   * Holds a batch up. What was sent goes on until it has ended; nothing else is sent until ResumeRetryBatch. Pausing what is paused answers it.
+   *
+   * @generated from rpc ferry.v1.RetryBatchService.PauseRetryBatch
+   */
+  pauseRetryBatch: {
+    methodKind: "unary";
+    input: typeof PauseRetryBatchRequestSchema;
+    output: typeof PauseRetryBatchResponseSchema;
+  },
+  /**
+   * Lets a paused batch go on. Resuming what is not paused answers it.
+   *
+   * @generated from rpc ferry.v1.RetryBatchService.ResumeRetryBatch
+   */
+  resumeRetryBatch: {
+    methodKind: "unary";
+    input: typeof ResumeRetryBatchRequestSchema;
+    output: typeof ResumeRetryBatchResponseSchema;
+  },
+  /**
+   * Lists a batch's deliveries by partition and offset, each with what has become of it.
+   *
+   * @generated from rpc ferry.v1.RetryBatchService.ListRetryBatchItems
+   */
+  listRetryBatchItems: {
+    methodKind: "unary";
+    input: typeof ListRetryBatchItemsRequestSchema;
+    output: typeof ListRetryBatchItemsResponseSchema;
   },
   /**
    * Stops a batch. What was sent stays sent; what was not stays FAILED.
