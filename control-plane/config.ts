@@ -3,6 +3,7 @@ import { readKafkaClusters } from '../runtime/kafka-clusters.ts'
 import { readSchemaRegistries } from '../runtime/schema-registries.ts'
 import { address, connectionSettings, findSpoolProblems } from '../runtime/settings.ts'
 import { accessSettings, findOpenProblems } from './access-settings.ts'
+import { querySettings } from './query-settings.ts'
 import { readCertificateSettings, verificationSettings } from './verifications/verification-settings.ts'
 
 /** Everything that a control plane reads from its environment. */
@@ -97,24 +98,7 @@ export const controlPlaneSettings = {
     maxMs: 300_000,
     description: 'An insert or a query of the control plane that takes longer has failed.',
   }),
-  queryTimeoutMs: duration('FERRY_QUERY_TIMEOUT', {
-    default: '20s',
-    minMs: 100,
-    maxMs: 300_000,
-    description: 'A question of an operator to the log that takes longer is refused.',
-  }),
-  queryRowsMax: wholeNumber('FERRY_QUERY_ROWS_MAX', {
-    default: '100000000',
-    min: 1000,
-    max: 1_000_000_000_000,
-    description: 'A question of an operator that reads more rows of the log is refused.',
-  }),
-  queryGroupBytesMax: bytes('FERRY_QUERY_GROUP_BYTES_MAX', {
-    default: '512MiB',
-    min: 1 << 20,
-    max: 2 ** 40,
-    description: 'A question that groups more goes on on the disk of ClickHouse.',
-  }),
+  ...querySettings,
   ...verificationSettings,
   retryBatchesMax: wholeNumber('FERRY_RETRY_BATCHES_MAX', {
     default: '100',

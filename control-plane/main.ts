@@ -44,6 +44,7 @@ import { within } from './fleet/within.ts'
 import { openAccess } from './open-access.ts'
 import { openStartSteps } from './open-start-steps.ts'
 import { openVerifications } from './open-verifications.ts'
+import { tailOptions } from './query-settings.ts'
 import { batchKeys } from './retry-batches/batch-keys.ts'
 import { BatchStore } from './retry-batches/batch-store.ts'
 import { RetryBatches } from './retry-batches/retry-batches.ts'
@@ -222,6 +223,7 @@ async function listen(config: ControlPlaneConfig, parts: Parts, log: Logger): Pr
     ...{ log: reader, redis, offsets: source, spool, samplesPrefix, nowMs: Date.now },
     useCase: (name) => useCases.registry.get(name),
     pageLimits: { pageBytesMax: 3 << 20 },
+    ...tailOptions(config),
     ...{ verifyLimits: verifications.limits, fleet, leader, inboxMax: config.inboxMax },
   })
   return serve({

@@ -27,6 +27,15 @@ export async function answer<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** The same for what is answered in many messages. */
+export async function* answerAll<T>(messages: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* messages
+  } catch (error) {
+    throw toConnectError(error) ?? error
+  }
+}
+
 /** For methods that check themselves: what is wrong by the contract together with what it cannot say, every mistake at once. */
 export function refuseInvalid<D extends DescMessage>(desc: D, request: MessageShape<D>, more: readonly FieldViolation[]): void {
   const violations = [...findViolations(desc, request), ...more]

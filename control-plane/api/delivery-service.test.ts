@@ -36,6 +36,8 @@ function connect({ name, uid, cluster, topic }: Subject, end: () => number) {
       return create(UseCaseSchema, { name, uid, createTime: timestampNow(), spec: { source: { cluster, topic } } })
     },
     pageLimits: { pageBytesMax: 3 << 20 },
+    tailLimits: { pollMs: 50, settleMs: 200, durationMsMax: 20_000, messageBytesMax: 3 << 20, outageMsMax: 1000 },
+    tailsMax: 2,
     ...{ fleet: { lead: () => ({ term: 1 }), markInbox: (lane) => marked.push(lane.partition) }, leader, inboxMax: 2 },
     verifyLimits: {
       executionTimeoutMs: 20_000,

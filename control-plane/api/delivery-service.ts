@@ -81,10 +81,12 @@ export function deliveryService(options: DeliveryServiceOptions): ServiceImpl<ty
       ),
     getLag: ({ useCase }) =>
       answer(async () => {
-        const { records, parked, etaMs, partitions } = await getLag(options, await subject(useCase), nowMs())
+        const { records, parked, etaMs, lagMs, rates, partitions } = await getLag(options, await subject(useCase), nowMs())
         return {
           ...{ records: BigInt(records), parked: BigInt(parked) },
           ...(etaMs === undefined ? {} : { eta: durationOf(etaMs) }),
+          ...(lagMs === undefined ? {} : { lag: durationOf(lagMs) }),
+          ...(rates && { settledPerSecond: rates.settled, appendedPerSecond: rates.appended }),
           partitions: partitions.map(({ partition, cursor, floor, end, parked }) => ({
             ...{ partition, cursor: BigInt(cursor), floor: BigInt(floor), endOffset: BigInt(end), parked: BigInt(parked) },
           })),

@@ -1,5 +1,5 @@
+import type { AttemptFilter } from '../../proto/gen/ferry/v1/attempt_filter_pb.ts'
 import { Purpose } from '../../proto/gen/ferry/v1/delivery_pb.ts'
-import type { AttemptFilter } from '../../proto/gen/ferry/v1/delivery_service_pb.ts'
 import { batchIdIn } from './batch-filter.ts'
 import { type Subject, subjectSql } from './subject.ts'
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { laneKeys, writeParked } from '../../runtime/lane-keys.ts'
-import { getLag, type LagSources, sampleLag } from './lag.ts'
+import { getLag, sampleLag } from './lag.ts'
 import { etaMs } from './lag-samples.ts'
 import { laneOf } from './subject.ts'
 import { newSubject, openTestLog, type TestLog } from './test-log.ts'
@@ -13,9 +13,14 @@ beforeAll(async () => {
 })
 afterAll(() => log.close())
 
-function sourcesOf(ends: Map<number, number>, starts = new Map<number, number>()): LagSources {
+function sourcesOf(ends: Map<number, number>, starts = new Map<number, number>()) {
   const samplesPrefix = `ferry:{test-${randomBytes(4).toString('hex')}}:lag:`
-  return { redis: log.redis, offsets: { endOffsets: async () => ends, startOffsets: async () => starts }, samplesPrefix }
+  const offsets = {
+    endOffsets: async () => ends,
+    startOffsets: async () => starts,
+    offsetsAt: async () => new Map<number, number>(),
+  }
+  return { redis: log.redis, offsets, samplesPrefix }
 }
 
 test('the lag is what lies between cursor and end, and the floor is the lowest delivery that waits in its first round', async () => {
@@ -38,7 +43,7 @@ test('the lag is what lies between cursor and end, and the floor is the lowest d
     new Map([[2, 45]]),
   ) // prettier-ignore
   expect(await getLag(sources, subject, 0)).toEqual({
-    ...{ records: 35, parked: 3, etaMs: undefined },
+    ...{ records: 35, parked: 3, etaMs: undefined, lagMs: expect.any(Number), rates: undefined },
     partitions: [
       { partition: 0, cursor: 100, floor: 40, end: 130, parked: 3 },
       { partition: 1, cursor: 7, floor: 7, end: 7, parked: 0 },
@@ -58,7 +63,9 @@ test('the time until the lag is gone comes from how it moved in the last minute'
   // In 40 s the lane settled 400 and Kafka got 200: 800 are left, and 5 a second go.
   await log.redis.hset(lane, { cursor: 400 })
   ends.set(0, 1200)
-  expect(await getLag(sources, subject, at + 40_000)).toMatchObject({ records: 800, etaMs: 160_000 })
+  expect(await getLag(sources, subject, at + 40_000)).toMatchObject({
+    ...{ records: 800, etaMs: 160_000, rates: { settled: 10, appended: 5 } },
+  })
   expect(await getLag(sources, subject, at + 100_000)).toMatchObject({ records: 800, etaMs: undefined })
   ends.set(0, 1600)
   expect(await getLag(sources, subject, at + 40_000)).toMatchObject({ records: 1200, etaMs: undefined })

@@ -1,9 +1,10 @@
 import type { Redis } from '../../runtime/redis.ts'
 import { askRedis } from '../store/ask-redis.ts'
-import { etaMs, readSample, writeSample } from './lag-samples.ts'
+import { etaMs, type LagRates, type LagSample, ratesOf, readSample, writeSample } from './lag-samples.ts'
 import { type LanePosition, readCursor, readLanePosition } from './lane-position.ts'
+import { oldestWaitingMs } from './oldest-waiting.ts'
 import { laneOf, type Subject } from './subject.ts'
-import { askOffsets, type TopicOffsets } from './topic-offsets.ts'
+import { askOffsets, type TimedOffsets, type TopicOffsets } from './topic-offsets.ts'
 
 export interface PartitionLag extends LanePosition {
   readonly partition: number
@@ -16,6 +17,10 @@ export interface Lag {
   readonly parked: number
   /** Undefined when the lag does not shrink. */
   readonly etaMs: number | undefined
+  /** Age of the oldest record that is not settled; undefined when there is none. */
+  readonly lagMs: number | undefined
+  /** Undefined when nothing is known of the last minute. */
+  readonly rates: LagRates | undefined
   readonly partitions: readonly PartitionLag[]
 }
 
@@ -31,16 +36,28 @@ const samplesLifetimeMs = 120_000
 const lanesAtOnce = 16
 
 /** How far a use case is behind, by Redis and Kafka as of now. */
-export async function getLag(sources: LagSources, subject: Subject, nowMs: number): Promise<Lag> {
+export async function getLag(
+  sources: LagSources & { readonly offsets: TimedOffsets },
+  subject: Subject,
+  nowMs: number,
+): Promise<Lag> {
   const partitions = await readPartitions(sources, subject, (partition) =>
     readLanePosition(sources.redis, laneOf(subject, partition)),
   )
-  const records = sumRecords(partitions)
-  const samples = await askRedis(() => sources.redis.lrange(sources.samplesPrefix + subject.uid, 0, -1))
+  const now = sampleOf(partitions, nowMs)
+  const { records } = now
+  const { cluster, topic } = subject
+  const [texts, lagMs] = await Promise.all([
+    askRedis(() => sources.redis.lrange(sources.samplesPrefix + subject.uid, 0, -1)),
+    askOffsets(oldestWaitingMs(partitions, (timeMs) => sources.offsets.offsetsAt(cluster, topic, timeMs), nowMs)),
+  ])
+  const samples = texts.map(readSample)
   return {
     records,
     parked: partitions.reduce((sum, { parked }) => sum + parked, 0),
-    etaMs: etaMs(samples.map(readSample), { timeMs: nowMs, records }),
+    etaMs: etaMs(samples, now),
+    lagMs,
+    rates: ratesOf(samples, now),
     partitions,
   }
 }
@@ -54,14 +71,21 @@ export async function sampleLag(sources: LagSources, subject: Subject, nowMs: nu
   const key = sources.samplesPrefix + subject.uid
   const write = sources.redis
     .multi()
-    .lpush(key, writeSample({ timeMs: nowMs, records: sumRecords(partitions) }))
+    .lpush(key, writeSample(sampleOf(partitions, nowMs)))
     .ltrim(key, 0, samplesKept - 1)
     .pexpire(key, samplesLifetimeMs)
   await askRedis(() => write.exec())
 }
 
-const sumRecords = (partitions: readonly PartitionLag[]): number =>
-  partitions.reduce((sum, { cursor, end }) => sum + Math.max(0, end - cursor), 0)
+function sampleOf(partitions: readonly PartitionLag[], timeMs: number): LagSample {
+  const sum = (of: (each: PartitionLag) => number): number => partitions.reduce((total, each) => total + of(each), 0)
+  return {
+    timeMs,
+    records: sum(({ cursor, end }) => Math.max(0, end - cursor)),
+    cursors: sum(({ cursor }) => cursor),
+    ends: sum(({ end }) => end),
+  }
+}
 
 async function readPartitions(
   { offsets }: LagSources,

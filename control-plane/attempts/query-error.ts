@@ -20,6 +20,7 @@ export type ViolationReason =
   | 'OFFSET_AND_TIME'
   | 'REQUEST_ID_REUSED'
   | 'RETRY_BATCH_NAME'
+  | 'INTERVAL'
 
 /** Why a question about deliveries or retry batches is not answered. Closed; the API gives each a status. */
 export type QueryErrorCode =

@@ -1,6 +1,6 @@
 import { create, toBinary } from '@bufbuild/protobuf'
+import { type AttemptFilter, AttemptFilterSchema } from '../../proto/gen/ferry/v1/attempt_filter_pb.ts'
 import type { Attempt } from '../../proto/gen/ferry/v1/delivery_pb.ts'
-import { type AttemptFilter, AttemptFilterSchema } from '../../proto/gen/ferry/v1/delivery_service_pb.ts'
 import { attemptConditions } from './attempt-conditions.ts'
 import { type AttemptRow, attemptColumns, attemptOf } from './attempt-row.ts'
 import { checkBatchFilter } from './batch-filter.ts'

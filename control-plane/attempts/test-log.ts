@@ -57,9 +57,11 @@ export class TestLog {
     this.#database = database
   }
 
-  async insertAttempts(subject: Subject, rows: readonly GivenAttempt[]): Promise<void> {
+  /** `token`: as a worker gives one, so that a repeat changes nothing. */
+  async insertAttempts(subject: Subject, rows: readonly GivenAttempt[], token?: string): Promise<void> {
     const values = rows.map((row) => attemptInsert(subject, row))
-    await this.clickhouse.insert({ table: 'attempt_inserts', values, format: 'JSONEachRow' })
+    const once = token && { insert_deduplication_token: token, deduplicate_blocks_in_dependent_materialized_views: 1 as const }
+    await this.clickhouse.insert({ table: 'attempt_inserts', values, format: 'JSONEachRow', clickhouse_settings: { ...once } })
   }
 
   async insertRange(

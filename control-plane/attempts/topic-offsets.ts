@@ -8,12 +8,16 @@ export interface TopicOffsets {
   startOffsets(cluster: string, topic: string): Promise<ReadonlyMap<number, number>>
 }
 
-/** What a certificate must know of a topic beside its offsets. */
-export interface VerifiedTopic extends TopicOffsets {
-  /** Another one when the topic is deleted and created again; empty when the brokers have no ids. */
-  topicId(cluster: string, topic: string): Promise<string>
+/** Offsets by the times of their records. */
+export interface TimedOffsets extends TopicOffsets {
   /** By partition, the first record at or after a time (Unix ms); a partition that has none is left out. */
   offsetsAt(cluster: string, topic: string, timeMs: number): Promise<ReadonlyMap<number, number>>
+}
+
+/** What a certificate must know of a topic beside its offsets. */
+export interface VerifiedTopic extends TimedOffsets {
+  /** Another one when the topic is deleted and created again; empty when the brokers have no ids. */
+  topicId(cluster: string, topic: string): Promise<string>
 }
 
 /** Awaits Kafka's answer; when there is none it is SOURCE_UNAVAILABLE. */

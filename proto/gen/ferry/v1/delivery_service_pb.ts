@@ -6,142 +6,29 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_ferry_v1_access } from "./access_pb.ts";
+import type { AttemptFilter } from "./attempt_filter_pb.ts";
+import { file_ferry_v1_attempt_filter } from "./attempt_filter_pb.ts";
 import type { ListDeliveriesRequestSchema, ListDeliveriesResponseSchema } from "./deliveries_pb.ts";
 import { file_ferry_v1_deliveries } from "./deliveries_pb.ts";
-import type { Attempt, Delivery, Outcome, Purpose, Reason, Trigger } from "./delivery_pb.ts";
+import type { Attempt, Delivery } from "./delivery_pb.ts";
 import { file_ferry_v1_delivery } from "./delivery_pb.ts";
 import type { ListFailureGroupsRequestSchema, ListFailureGroupsResponseSchema } from "./failure_groups_pb.ts";
 import { file_ferry_v1_failure_groups } from "./failure_groups_pb.ts";
+import type { SummarizeRequestSchema, SummarizeResponseSchema } from "./summary_pb.ts";
+import { file_ferry_v1_summary } from "./summary_pb.ts";
+import type { TailRequestSchema, TailResponseSchema } from "./tail_pb.ts";
+import { file_ferry_v1_tail } from "./tail_pb.ts";
 import type { VerifyRangeRequestSchema, VerifyRangeResponseSchema } from "./verification_pb.ts";
 import { file_ferry_v1_verification } from "./verification_pb.ts";
-import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file ferry/v1/delivery_service.proto.
  */
 export const file_ferry_v1_delivery_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9mZXJyeS92MS9kZWxpdmVyeV9zZXJ2aWNlLnByb3RvEghmZXJyeS52MSKvBQoNQXR0ZW1wdEZpbHRlchI2CghvdXRjb21lcxgBIAMoDjIRLmZlcnJ5LnYxLk91dGNvbWVCEbpIDpIBCxAKIgeCAQQQASAAEiMKCHN0YXR1c2VzGAIgAygFQhG6SA6SAQsQZCIHGgUY5wcoABI0CgdyZWFzb25zGAMgAygOMhAuZmVycnkudjEuUmVhc29uQhG6SA6SAQsQHiIHggEEEAEgABItCglmcm9tX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKB3RvX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKA2tleRgGIAEoCUIIukgFcgMYkE4SHwoJcGFydGl0aW9uGAcgASgFQge6SAQaAigASACIAQESIQoLZnJvbV9vZmZzZXQYCCABKANCB7pIBCICKABIAYgBARIfCgl0b19vZmZzZXQYCSABKANCB7pIBCICKABIAogBARIWCgR0ZXh0GAogASgJQgi6SAVyAxjoBxIdCgtyZXRyeV9iYXRjaBgLIAEoCUIIukgFcgMY+gESNgoIdHJpZ2dlcnMYDCADKA4yES5mZXJyeS52MS5UcmlnZ2VyQhG6SA6SAQsQCiIHggEEEAEgABI2CghwdXJwb3NlcxgNIAMoDjIRLmZlcnJ5LnYxLlB1cnBvc2VCEbpIDpIBCxAKIgeCAQQQASAAEkcKDWZhaWx1cmVfZ3JvdXAYDiABKAlCMLpILXIrMileKFswLTldezEsM30tW0EtWl9dezEsNDB9LVswLTlhLWZdezE2fSk/JBIXCgZ3b3JrZXIYDyABKAlCB7pIBHICGGRCDAoKX3BhcnRpdGlvbkIOCgxfZnJvbV9vZmZzZXRCDAoKX3RvX29mZnNldCKZAQoTTGlzdEF0dGVtcHRzUmVxdWVzdBIcCgh1c2VfY2FzZRgBIAEoCUIKukgHcgUQARiWARInCgZmaWx0ZXIYAiABKAsyFy5mZXJyeS52MS5BdHRlbXB0RmlsdGVyEh0KCXBhZ2Vfc2l6ZRgDIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAQgASgJQgi6SAVyAxj0AyJUChRMaXN0QXR0ZW1wdHNSZXNwb25zZRIjCghhdHRlbXB0cxgBIAMoCzIRLmZlcnJ5LnYxLkF0dGVtcHQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJImcKEkdldERlbGl2ZXJ5UmVxdWVzdBIcCgh1c2VfY2FzZRgBIAEoCUIKukgHcgUQARiWARIaCglwYXJ0aXRpb24YAiABKAVCB7pIBBoCKAASFwoGb2Zmc2V0GAMgASgDQge6SAQiAigAIjsKE0dldERlbGl2ZXJ5UmVzcG9uc2USJAoIZGVsaXZlcnkYASABKAsyEi5mZXJyeS52MS5EZWxpdmVyeSKKAQoVU2tpcERlbGl2ZXJpZXNSZXF1ZXN0EhwKCHVzZV9jYXNlGAEgASgJQgq6SAdyBRABGJYBEjcKCmRlbGl2ZXJpZXMYAiABKAsyGy5mZXJyeS52MS5XYWl0aW5nRGVsaXZlcmllc0IGukgDyAEBEhoKBnJlYXNvbhgDIAEoCUIKukgHcgUQARj0AyIYChZTa2lwRGVsaXZlcmllc1Jlc3BvbnNlIm8KFlJldHJ5RGVsaXZlcmllc1JlcXVlc3QSHAoIdXNlX2Nhc2UYASABKAlCCrpIB3IFEAEYlgESNwoKZGVsaXZlcmllcxgCIAEoCzIbLmZlcnJ5LnYxLldhaXRpbmdEZWxpdmVyaWVzQga6SAPIAQEiGQoXUmV0cnlEZWxpdmVyaWVzUmVzcG9uc2UifAoRV2FpdGluZ0RlbGl2ZXJpZXMSGgoJcGFydGl0aW9uGAEgASgFQge6SAQaAigAEhwKC2Zyb21fb2Zmc2V0GAIgASgDQge6SAQiAigAEh8KCXRvX29mZnNldBgDIAEoA0IHukgEIgIoAUgAiAEBQgwKCl90b19vZmZzZXQiLQoNR2V0TGFnUmVxdWVzdBIcCgh1c2VfY2FzZRgBIAEoCUIKukgHcgUQARiWASKFAQoOR2V0TGFnUmVzcG9uc2USDwoHcmVjb3JkcxgBIAEoAxIOCgZwYXJrZWQYAiABKAMSJgoDZXRhGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEioKCnBhcnRpdGlvbnMYBCADKAsyFi5mZXJyeS52MS5QYXJ0aXRpb25MYWciZAoMUGFydGl0aW9uTGFnEhEKCXBhcnRpdGlvbhgBIAEoBRIOCgZjdXJzb3IYAiABKAMSDQoFZmxvb3IYAyABKAMSEgoKZW5kX29mZnNldBgEIAEoAxIOCgZwYXJrZWQYBSABKAMytQYKD0RlbGl2ZXJ5U2VydmljZRJhCgxMaXN0QXR0ZW1wdHMSHS5mZXJyeS52MS5MaXN0QXR0ZW1wdHNSZXF1ZXN0Gh4uZmVycnkudjEuTGlzdEF0dGVtcHRzUmVzcG9uc2UiEoKAGQ4IARABGgh1c2VfY2FzZRJnCg5MaXN0RGVsaXZlcmllcxIfLmZlcnJ5LnYxLkxpc3REZWxpdmVyaWVzUmVxdWVzdBogLmZlcnJ5LnYxLkxpc3REZWxpdmVyaWVzUmVzcG9uc2UiEoKAGQ4IARABGgh1c2VfY2FzZRJwChFMaXN0RmFpbHVyZUdyb3VwcxIiLmZlcnJ5LnYxLkxpc3RGYWlsdXJlR3JvdXBzUmVxdWVzdBojLmZlcnJ5LnYxLkxpc3RGYWlsdXJlR3JvdXBzUmVzcG9uc2UiEoKAGQ4IARABGgh1c2VfY2FzZRJeCgtHZXREZWxpdmVyeRIcLmZlcnJ5LnYxLkdldERlbGl2ZXJ5UmVxdWVzdBodLmZlcnJ5LnYxLkdldERlbGl2ZXJ5UmVzcG9uc2UiEoKAGQ4IARABGgh1c2VfY2FzZRJeCgtWZXJpZnlSYW5nZRIcLmZlcnJ5LnYxLlZlcmlmeVJhbmdlUmVxdWVzdBodLmZlcnJ5LnYxLlZlcmlmeVJhbmdlUmVzcG9uc2UiEoKAGQ4IARABGgh1c2VfY2FzZRJPCgZHZXRMYWcSFy5mZXJyeS52MS5HZXRMYWdSZXF1ZXN0GhguZmVycnkudjEuR2V0TGFnUmVzcG9uc2UiEoKAGQ4IARABGgh1c2VfY2FzZRJnCg5Ta2lwRGVsaXZlcmllcxIfLmZlcnJ5LnYxLlNraXBEZWxpdmVyaWVzUmVxdWVzdBogLmZlcnJ5LnYxLlNraXBEZWxpdmVyaWVzUmVzcG9uc2UiEoKAGQ4IAhABGgh1c2VfY2FzZRJqCg9SZXRyeURlbGl2ZXJpZXMSIC5mZXJyeS52MS5SZXRyeURlbGl2ZXJpZXNSZXF1ZXN0GiEuZmVycnkudjEuUmV0cnlEZWxpdmVyaWVzUmVzcG9uc2UiEoKAGQ4IAhABGgh1c2VfY2FzZWIGcHJvdG8z", [file_buf_validate_validate, file_ferry_v1_access, file_ferry_v1_deliveries, file_ferry_v1_delivery, file_ferry_v1_failure_groups, file_ferry_v1_verification, file_google_protobuf_duration, file_google_protobuf_timestamp]);
-
-/**
- * Selects attempts. All fields that are set must match.
- *
- * @generated from message ferry.v1.AttemptFilter
- */
-export type AttemptFilter = Message<"ferry.v1.AttemptFilter"> & {
-  /**
-   * Any of these outcomes.
-   *
-   * @generated from field: repeated ferry.v1.Outcome outcomes = 1;
-   */
-  outcomes: Outcome[];
-
-  /**
-   * Any of these HTTP statuses; 0 selects attempts without an answer.
-   *
-   * @generated from field: repeated int32 statuses = 2;
-   */
-  statuses: number[];
-
-  /**
-   * Any of these reasons.
-   *
-   * @generated from field: repeated ferry.v1.Reason reasons = 3;
-   */
-  reasons: Reason[];
-
-  /**
-   * Sent at or after.
-   *
-   * @generated from field: google.protobuf.Timestamp from_time = 4;
-   */
-  fromTime?: Timestamp | undefined;
-
-  /**
-   * Sent before.
-   *
-   * @generated from field: google.protobuf.Timestamp to_time = 5;
-   */
-  toTime?: Timestamp | undefined;
-
-  /**
-   * The record's key, whole.
-   *
-   * @generated from field: string key = 6;
-   */
-  key: string;
-
-  /**
-   * One partition.
-   *
-   * @generated from field: optional int32 partition = 7;
-   */
-  partition?: number | undefined;
-
-  /**
-   * Offsets at or above; only together with a partition.
-   *
-   * @generated from field: optional int64 from_offset = 8;
-   */
-  fromOffset?: bigint | undefined;
-
-  /**
-   * Offsets below; only together with a partition.
-   *
-   * @generated from field: optional int64 to_offset = 9;
-   */
-  toOffset?: bigint | undefined;
-
-  /**
-   * The error or the answer's body contains this text.
-   *
-   * @generated from field: string text = 10;
-   */
-  text: string;
-
-  /**
-   * What a retry batch made happen: `{use case name}/retryBatches/{id}`.
-   *
-   * @generated from field: string retry_batch = 11;
-   */
-  retryBatch: string;
-
-  /**
-   * What made them happen, any of these.
-   *
-   * @generated from field: repeated ferry.v1.Trigger triggers = 12;
-   */
-  triggers: Trigger[];
-
-  /**
-   * What they were for, any of these. Empty means DELIVER.
-   *
-   * @generated from field: repeated ferry.v1.Purpose purposes = 13;
-   */
-  purposes: Purpose[];
-
-  /**
-   * Those that made their deliveries FAILED for this cause: the `id` of a group of ListFailureGroups.
-   *
-   * @generated from field: string failure_group = 14;
-   */
-  failureGroup: string;
-
-  /**
-   * Instance id of the worker that sent them.
-   *
-   * @generated from field: string worker = 15;
-   */
-  worker: string;
-};
-
-/**
- * Describes the message ferry.v1.AttemptFilter.
- * Use `create(AttemptFilterSchema)` to create a new message.
- */
-export const AttemptFilterSchema: GenMessage<AttemptFilter> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_delivery_service, 0);
+  fileDesc("Ch9mZXJyeS92MS9kZWxpdmVyeV9zZXJ2aWNlLnByb3RvEghmZXJyeS52MSKZAQoTTGlzdEF0dGVtcHRzUmVxdWVzdBIcCgh1c2VfY2FzZRgBIAEoCUIKukgHcgUQARiWARInCgZmaWx0ZXIYAiABKAsyFy5mZXJyeS52MS5BdHRlbXB0RmlsdGVyEh0KCXBhZ2Vfc2l6ZRgDIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAQgASgJQgi6SAVyAxj0AyJUChRMaXN0QXR0ZW1wdHNSZXNwb25zZRIjCghhdHRlbXB0cxgBIAMoCzIRLmZlcnJ5LnYxLkF0dGVtcHQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJImcKEkdldERlbGl2ZXJ5UmVxdWVzdBIcCgh1c2VfY2FzZRgBIAEoCUIKukgHcgUQARiWARIaCglwYXJ0aXRpb24YAiABKAVCB7pIBBoCKAASFwoGb2Zmc2V0GAMgASgDQge6SAQiAigAIjsKE0dldERlbGl2ZXJ5UmVzcG9uc2USJAoIZGVsaXZlcnkYASABKAsyEi5mZXJyeS52MS5EZWxpdmVyeSKKAQoVU2tpcERlbGl2ZXJpZXNSZXF1ZXN0EhwKCHVzZV9jYXNlGAEgASgJQgq6SAdyBRABGJYBEjcKCmRlbGl2ZXJpZXMYAiABKAsyGy5mZXJyeS52MS5XYWl0aW5nRGVsaXZlcmllc0IGukgDyAEBEhoKBnJlYXNvbhgDIAEoCUIKukgHcgUQARj0AyIYChZTa2lwRGVsaXZlcmllc1Jlc3BvbnNlIm8KFlJldHJ5RGVsaXZlcmllc1JlcXVlc3QSHAoIdXNlX2Nhc2UYASABKAlCCrpIB3IFEAEYlgESNwoKZGVsaXZlcmllcxgCIAEoCzIbLmZlcnJ5LnYxLldhaXRpbmdEZWxpdmVyaWVzQga6SAPIAQEiGQoXUmV0cnlEZWxpdmVyaWVzUmVzcG9uc2UifAoRV2FpdGluZ0RlbGl2ZXJpZXMSGgoJcGFydGl0aW9uGAEgASgFQge6SAQaAigAEhwKC2Zyb21fb2Zmc2V0GAIgASgDQge6SAQiAigAEh8KCXRvX29mZnNldBgDIAEoA0IHukgEIgIoAUgAiAEBQgwKCl90b19vZmZzZXQiLQoNR2V0TGFnUmVxdWVzdBIcCgh1c2VfY2FzZRgBIAEoCUIKukgHcgUQARiWASKfAgoOR2V0TGFnUmVzcG9uc2USDwoHcmVjb3JkcxgBIAEoAxIOCgZwYXJrZWQYAiABKAMSJgoDZXRhGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEioKCnBhcnRpdGlvbnMYBCADKAsyFi5mZXJyeS52MS5QYXJ0aXRpb25MYWcSJgoDbGFnGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEh8KEnNldHRsZWRfcGVyX3NlY29uZBgGIAEoAUgAiAEBEiAKE2FwcGVuZGVkX3Blcl9zZWNvbmQYByABKAFIAYgBAUIVChNfc2V0dGxlZF9wZXJfc2Vjb25kQhYKFF9hcHBlbmRlZF9wZXJfc2Vjb25kImQKDFBhcnRpdGlvbkxhZxIRCglwYXJ0aXRpb24YASABKAUSDgoGY3Vyc29yGAIgASgDEg0KBWZsb29yGAMgASgDEhIKCmVuZF9vZmZzZXQYBCABKAMSDgoGcGFya2VkGAUgASgDMtwHCg9EZWxpdmVyeVNlcnZpY2USYQoMTGlzdEF0dGVtcHRzEh0uZmVycnkudjEuTGlzdEF0dGVtcHRzUmVxdWVzdBoeLmZlcnJ5LnYxLkxpc3RBdHRlbXB0c1Jlc3BvbnNlIhKCgBkOCAEQARoIdXNlX2Nhc2USZwoOTGlzdERlbGl2ZXJpZXMSHy5mZXJyeS52MS5MaXN0RGVsaXZlcmllc1JlcXVlc3QaIC5mZXJyeS52MS5MaXN0RGVsaXZlcmllc1Jlc3BvbnNlIhKCgBkOCAEQARoIdXNlX2Nhc2UScAoRTGlzdEZhaWx1cmVHcm91cHMSIi5mZXJyeS52MS5MaXN0RmFpbHVyZUdyb3Vwc1JlcXVlc3QaIy5mZXJyeS52MS5MaXN0RmFpbHVyZUdyb3Vwc1Jlc3BvbnNlIhKCgBkOCAEQARoIdXNlX2Nhc2USWAoJU3VtbWFyaXplEhouZmVycnkudjEuU3VtbWFyaXplUmVxdWVzdBobLmZlcnJ5LnYxLlN1bW1hcml6ZVJlc3BvbnNlIhKCgBkOCAEQARoIdXNlX2Nhc2USSwoEVGFpbBIVLmZlcnJ5LnYxLlRhaWxSZXF1ZXN0GhYuZmVycnkudjEuVGFpbFJlc3BvbnNlIhKCgBkOCAEQARoIdXNlX2Nhc2UwARJeCgtHZXREZWxpdmVyeRIcLmZlcnJ5LnYxLkdldERlbGl2ZXJ5UmVxdWVzdBodLmZlcnJ5LnYxLkdldERlbGl2ZXJ5UmVzcG9uc2UiEoKAGQ4IARABGgh1c2VfY2FzZRJeCgtWZXJpZnlSYW5nZRIcLmZlcnJ5LnYxLlZlcmlmeVJhbmdlUmVxdWVzdBodLmZlcnJ5LnYxLlZlcmlmeVJhbmdlUmVzcG9uc2UiEoKAGQ4IARABGgh1c2VfY2FzZRJPCgZHZXRMYWcSFy5mZXJyeS52MS5HZXRMYWdSZXF1ZXN0GhguZmVycnkudjEuR2V0TGFnUmVzcG9uc2UiEoKAGQ4IARABGgh1c2VfY2FzZRJnCg5Ta2lwRGVsaXZlcmllcxIfLmZlcnJ5LnYxLlNraXBEZWxpdmVyaWVzUmVxdWVzdBogLmZlcnJ5LnYxLlNraXBEZWxpdmVyaWVzUmVzcG9uc2UiEoKAGQ4IAhABGgh1c2VfY2FzZRJqCg9SZXRyeURlbGl2ZXJpZXMSIC5mZXJyeS52MS5SZXRyeURlbGl2ZXJpZXNSZXF1ZXN0GiEuZmVycnkudjEuUmV0cnlEZWxpdmVyaWVzUmVzcG9uc2UiEoKAGQ4IAhABGgh1c2VfY2FzZWIGcHJvdG8z", [file_buf_validate_validate, file_ferry_v1_access, file_ferry_v1_attempt_filter, file_ferry_v1_deliveries, file_ferry_v1_delivery, file_ferry_v1_failure_groups, file_ferry_v1_summary, file_ferry_v1_tail, file_ferry_v1_verification, file_google_protobuf_duration]);
 
 /**
  * See ListAttempts.
@@ -183,7 +70,7 @@ export type ListAttemptsRequest = Message<"ferry.v1.ListAttemptsRequest"> & {
  * Use `create(ListAttemptsRequestSchema)` to create a new message.
  */
 export const ListAttemptsRequestSchema: GenMessage<ListAttemptsRequest> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_delivery_service, 1);
+  messageDesc(file_ferry_v1_delivery_service, 0);
 
 /**
  * See ListAttempts.
@@ -211,7 +98,7 @@ export type ListAttemptsResponse = Message<"ferry.v1.ListAttemptsResponse"> & {
  * Use `create(ListAttemptsResponseSchema)` to create a new message.
  */
 export const ListAttemptsResponseSchema: GenMessage<ListAttemptsResponse> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_delivery_service, 2);
+  messageDesc(file_ferry_v1_delivery_service, 1);
 
 /**
  * See GetDelivery.
@@ -246,7 +133,7 @@ export type GetDeliveryRequest = Message<"ferry.v1.GetDeliveryRequest"> & {
  * Use `create(GetDeliveryRequestSchema)` to create a new message.
  */
 export const GetDeliveryRequestSchema: GenMessage<GetDeliveryRequest> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_delivery_service, 3);
+  messageDesc(file_ferry_v1_delivery_service, 2);
 
 /**
  * See GetDelivery.
@@ -267,7 +154,7 @@ export type GetDeliveryResponse = Message<"ferry.v1.GetDeliveryResponse"> & {
  * Use `create(GetDeliveryResponseSchema)` to create a new message.
  */
 export const GetDeliveryResponseSchema: GenMessage<GetDeliveryResponse> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_delivery_service, 4);
+  messageDesc(file_ferry_v1_delivery_service, 3);
 
 /**
  * See SkipDeliveries.
@@ -302,7 +189,7 @@ export type SkipDeliveriesRequest = Message<"ferry.v1.SkipDeliveriesRequest"> & 
  * Use `create(SkipDeliveriesRequestSchema)` to create a new message.
  */
 export const SkipDeliveriesRequestSchema: GenMessage<SkipDeliveriesRequest> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_delivery_service, 5);
+  messageDesc(file_ferry_v1_delivery_service, 4);
 
 /**
  * See SkipDeliveries.
@@ -317,7 +204,7 @@ export type SkipDeliveriesResponse = Message<"ferry.v1.SkipDeliveriesResponse"> 
  * Use `create(SkipDeliveriesResponseSchema)` to create a new message.
  */
 export const SkipDeliveriesResponseSchema: GenMessage<SkipDeliveriesResponse> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_delivery_service, 6);
+  messageDesc(file_ferry_v1_delivery_service, 5);
 
 /**
  * See RetryDeliveries.
@@ -345,7 +232,7 @@ export type RetryDeliveriesRequest = Message<"ferry.v1.RetryDeliveriesRequest"> 
  * Use `create(RetryDeliveriesRequestSchema)` to create a new message.
  */
 export const RetryDeliveriesRequestSchema: GenMessage<RetryDeliveriesRequest> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_delivery_service, 7);
+  messageDesc(file_ferry_v1_delivery_service, 6);
 
 /**
  * See RetryDeliveries.
@@ -360,7 +247,7 @@ export type RetryDeliveriesResponse = Message<"ferry.v1.RetryDeliveriesResponse"
  * Use `create(RetryDeliveriesResponseSchema)` to create a new message.
  */
 export const RetryDeliveriesResponseSchema: GenMessage<RetryDeliveriesResponse> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_delivery_service, 8);
+  messageDesc(file_ferry_v1_delivery_service, 7);
 
 /**
  * Offsets of one partition: of these, what is PARKED, EXHAUSTED or BLOCKED when the worker carries the order out.
@@ -395,7 +282,7 @@ export type WaitingDeliveries = Message<"ferry.v1.WaitingDeliveries"> & {
  * Use `create(WaitingDeliveriesSchema)` to create a new message.
  */
 export const WaitingDeliveriesSchema: GenMessage<WaitingDeliveries> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_delivery_service, 9);
+  messageDesc(file_ferry_v1_delivery_service, 8);
 
 /**
  * See GetLag.
@@ -416,7 +303,7 @@ export type GetLagRequest = Message<"ferry.v1.GetLagRequest"> & {
  * Use `create(GetLagRequestSchema)` to create a new message.
  */
 export const GetLagRequestSchema: GenMessage<GetLagRequest> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_delivery_service, 10);
+  messageDesc(file_ferry_v1_delivery_service, 9);
 
 /**
  * See GetLag.
@@ -451,6 +338,27 @@ export type GetLagResponse = Message<"ferry.v1.GetLagResponse"> & {
    * @generated from field: repeated ferry.v1.PartitionLag partitions = 4;
    */
   partitions: PartitionLag[];
+
+  /**
+   * Age of the oldest record that is not settled, by its time in Kafka, within a tenth; not set when there is none.
+   *
+   * @generated from field: google.protobuf.Duration lag = 5;
+   */
+  lag?: Duration | undefined;
+
+  /**
+   * Records that were settled a second, over the last minute; not set when that is not known.
+   *
+   * @generated from field: optional double settled_per_second = 6;
+   */
+  settledPerSecond?: number | undefined;
+
+  /**
+   * Records that Kafka got a second, likewise.
+   *
+   * @generated from field: optional double appended_per_second = 7;
+   */
+  appendedPerSecond?: number | undefined;
 };
 
 /**
@@ -458,7 +366,7 @@ export type GetLagResponse = Message<"ferry.v1.GetLagResponse"> & {
  * Use `create(GetLagResponseSchema)` to create a new message.
  */
 export const GetLagResponseSchema: GenMessage<GetLagResponse> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_delivery_service, 11);
+  messageDesc(file_ferry_v1_delivery_service, 10);
 
 /**
  * One partition's lag.
@@ -507,7 +415,7 @@ export type PartitionLag = Message<"ferry.v1.PartitionLag"> & {
  * Use `create(PartitionLagSchema)` to create a new message.
  */
 export const PartitionLagSchema: GenMessage<PartitionLag> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_delivery_service, 12);
+  messageDesc(file_ferry_v1_delivery_service, 11);
 
 /**
  * Operators and analysts look at deliveries here.
@@ -544,6 +452,26 @@ export const DeliveryService: GenService<{
     methodKind: "unary";
     input: typeof ListFailureGroupsRequestSchema;
     output: typeof ListFailureGroupsResponseSchema;
+  },
+  /**
+   * Adds up attempts by interval: counts by outcome and status, rates, latencies. A month is answered as fast as a minute.
+   *
+   * @generated from rpc ferry.v1.DeliveryService.Summarize
+   */
+  summarize: {
+    methodKind: "unary";
+    input: typeof SummarizeRequestSchema;
+    output: typeof SummarizeResponseSchema;
+  },
+  /**
+   * Follows attempts as they are logged, those of the last seven days that come late as well. Ends by itself after FERRY_TAIL_DURATION_MAX.
+   *
+   * @generated from rpc ferry.v1.DeliveryService.Tail
+   */
+  tail: {
+    methodKind: "server_streaming";
+    input: typeof TailRequestSchema;
+    output: typeof TailResponseSchema;
   },
   /**
    * Answers one delivery with its timeline.
