@@ -20,6 +20,10 @@ const silent = { info: () => {}, warn: () => {}, debug: () => {} } as unknown as
 const topic = 'secured'
 const directory = mkdtempSync(join(tmpdir(), 'ferry-secured-'))
 const good = selfSignedCertificate('localhost', Date.now() + 86_000_000)
+const scramUsers = [
+  { mechanism: 'SCRAM-SHA-256', name: 'ferry-256', password: 's3cret-256' },
+  { mechanism: 'SCRAM-SHA-512', name: 'ferry-512', password: 's3cret-512' },
+] as const
 const user = { mechanism: 'PLAIN', username: 'ferry', password: 's3cret-word', tokenUrl: '', scope: '' } as const
 
 let stack: Stack & AsyncDisposable
@@ -34,9 +38,11 @@ beforeAll(async () => {
   writeFileSync(trustStore, good.cert)
   const open = `PLAINTEXT://127.0.0.1:${plain},SASL_PLAINTEXT://localhost:${sasl},SSL://localhost:${tls},SASL_SSL://localhost:${both}`
   const jaas = `org.apache.kafka.common.security.plain.PlainLoginModule required user_${user.username}="${user.password}";`
+  const scramJaas = 'org.apache.kafka.common.security.scram.ScramLoginModule required;'
   stack = await privateStack({
     kafka: true,
     ports: { kafka: plain! },
+    kafkaUsers: scramUsers,
     kafkaProperties: {
       'controller.quorum.voters': `1@127.0.0.1:${controller}`,
       listeners: `${open},CONTROLLER://127.0.0.1:${controller}`,
@@ -44,7 +50,9 @@ beforeAll(async () => {
       'listener.security.protocol.map':
         'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL',
       'sasl.enabled.mechanisms': 'PLAIN',
-      'listener.name.sasl_plaintext.sasl.enabled.mechanisms': 'PLAIN,OAUTHBEARER',
+      'listener.name.sasl_plaintext.sasl.enabled.mechanisms': 'PLAIN,OAUTHBEARER,SCRAM-SHA-256,SCRAM-SHA-512',
+      'listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config': scramJaas,
+      'listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config': scramJaas,
       'listener.name.sasl_plaintext.plain.sasl.jaas.config': jaas,
       // Takes tokens that nobody has signed.
       'listener.name.sasl_plaintext.oauthbearer.sasl.jaas.config':
@@ -104,6 +112,20 @@ test('records go over SASL, over TLS with a client certificate, and over both', 
   expect(await carry({ name: 'mtls', brokers: at(ports.tls), tls: { ca: good.cert, ...good } })).toContain('mtls')
   expect(await carry({ name: 'both', brokers: at(ports.both), tls: { ca: good.cert }, sasl: user })).toContain('both')
 }, 60_000)
+
+test.each(scramUsers)(
+  'records go over $mechanism, and a wrong password or user is refused',
+  async ({ mechanism, name, password }) => {
+    const sasl = { mechanism, username: name, password, tokenUrl: '', scope: '' }
+    expect(await carry({ name: mechanism, brokers: at(ports.sasl), sasl })).toContain(mechanism)
+    for (const wrong of [{ password: 'wr0ng-word' }, { username: 'nobody' }]) {
+      const said = await refusal({ name: 'west', brokers: at(ports.sasl), sasl: { ...sasl, ...wrong } })
+      expect(said).toContain('FERRY_KAFKA_WEST_SASL_PASSWORD')
+      expect(said).not.toMatch(/wr0ng-word|s3cret/)
+    }
+  },
+  60_000,
+)
 
 test('a wrong password and a wrong CA are named, with what to do, and no secret', async () => {
   const wrong = { name: 'west', brokers: at(ports.sasl), sasl: { ...user, password: 'wr0ng-word' } }

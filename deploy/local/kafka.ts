@@ -26,11 +26,19 @@ export interface KafkaNode {
   readonly isReplicated: boolean
 }
 
-/** One KRaft node; formats its directory when it is new. `properties` go over the ones below. */
+/** Who may come by SCRAM. */
+export interface ScramUser {
+  readonly mechanism: 'SCRAM-SHA-256' | 'SCRAM-SHA-512'
+  readonly name: string
+  readonly password: string
+}
+
+/** One KRaft node; formats its directory when it is new, with these users. `properties` go over the ones below. */
 export async function kafkaSpec(
   dataDir: string,
   node: KafkaNode,
   properties: Readonly<Record<string, string>>,
+  users: readonly ScramUser[] = [],
 ): Promise<Omit<PartSpec, 'onDeath'>> {
   if (!existsSync(jarDir)) {
     throw new StackError('MISSING_PROGRAM', `Kafka is not set up in ${jarDir}. Run: node deploy/local/run.mjs setup`)
@@ -41,7 +49,7 @@ export async function kafkaSpec(
   const file = join(dir, 'server.properties')
   const lines = Object.entries({ ...serverProperties(dir, node), ...properties })
   writeFileSync(file, lines.map(([key, value]) => `${key}=${value}\n`).join(''))
-  if (!existsSync(join(dir, 'logs/meta.properties'))) await format(file)
+  if (!existsSync(join(dir, 'logs/meta.properties'))) await format(file, users)
   return {
     ...{ name, port: node.port, command: 'java' },
     args: ['-Xms128m', '-Xmx512m', ...javaArgs, 'kafka.Kafka', file],
@@ -86,8 +94,12 @@ function serverProperties(dir: string, { id, port, controllerPort, isReplicated 
   }
 }
 
-async function format(file: string): Promise<void> {
-  const args = ['-Xmx128m', ...javaArgs, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', file]
+async function format(file: string, users: readonly ScramUser[]): Promise<void> {
+  const scram = users.flatMap(({ mechanism, name, password }) => [
+    '--add-scram',
+    `${mechanism}=[name=${name},password=${password}]`,
+  ])
+  const args = ['-Xmx128m', ...javaArgs, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', file, ...scram]
   const child = spawn('java', args, { stdio: ['ignore', 'pipe', 'pipe'] })
   let printed = ''
   child.stdout.on('data', (chunk) => (printed += chunk))

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { clickhouseSpec } from './clickhouse.ts'
 import { freePort, isPortFree } from './free-port.ts'
-import { kafkaSpec } from './kafka.ts'
+import { kafkaSpec, type ScramUser } from './kafka.ts'
 import { Part, type PartSpec } from './part.ts'
 import { redisSpec } from './redis.ts'
 import { StackError } from './stack-error.ts'
@@ -22,6 +22,8 @@ export interface StackOptions {
   readonly ports?: { readonly [N in Name]?: number }
   /** Over the brokers' server.properties. */
   readonly kafkaProperties?: Readonly<Record<string, string>>
+  /** Of a cluster that is new. */
+  readonly kafkaUsers?: readonly ScramUser[]
   readonly log?: (line: string) => void
   /** A part ended by itself. Default: a line in the log. */
   readonly onDeath?: (message: string) => void
@@ -126,12 +128,12 @@ async function specOf(
   dataDir: string,
   port: number,
   controllerPort: number,
-  { kafka2: isReplicated = false, kafkaProperties = {} }: StackOptions,
+  { kafka2: isReplicated = false, kafkaProperties = {}, kafkaUsers = [] }: StackOptions,
 ): Promise<Omit<PartSpec, 'onDeath'>> {
   if (name === 'redis') return redisSpec(dataDir, port)
   if (name === 'clickhouse') return clickhouseSpec(dataDir, port)
   if (name === 'kafka2') return kafkaSpec(dataDir, { id: 2, port, controllerPort, isReplicated }, kafkaProperties)
   // Alone, it may have another controller's port at each try.
   const own = isReplicated ? controllerPort : await freePort()
-  return kafkaSpec(dataDir, { id: 1, port, controllerPort: own, isReplicated }, kafkaProperties)
+  return kafkaSpec(dataDir, { id: 1, port, controllerPort: own, isReplicated }, kafkaProperties, kafkaUsers)
 }
