@@ -14,7 +14,7 @@ import { waitUntil } from './harness/wait-until.ts'
 let fleet: Fleet
 beforeAll(async () => {
   fleet = await Fleet.start({ workers: 2, workerEnv: shortLease })
-})
+}, 120_000)
 afterAll(() => fleet?.[Symbol.asyncDispose]())
 
 const perSecond = 200
@@ -48,7 +48,7 @@ function mostAtOnce(requests: readonly Received[]): number {
 }
 
 test('LIVE goes first in an endpoint group: it does not feel a backfill, which takes what is left', async () => {
-  const slowMs = 700
+  const slowMs = 1000
   await using endpoint = await Endpoint.start(({ headers }) => ({
     delayMs: String(headers['ferry-use-case']).endsWith('-backfill') ? slowMs : 5,
   }))
@@ -63,22 +63,22 @@ test('LIVE goes first in an endpoint group: it does not feel a backfill, which t
   let sent = 0
   const pings = async (): Promise<number> => {
     const waits: number[] = []
-    for (let i = 0; i < 15; i++) {
+    for (let i = 0; i < 11; i++) {
       const startMs = Date.now()
       await liveTopic.publish([{ key: `k${sent}`, value: '{}', partition: sent % 2 }])
       const count = ++sent
       await waitUntil('the record arrives', 10_000, () => endpoint.of(live).requests.length >= count)
       waits.push(endpoint.of(live).requests.at(-1)!.arrivedMs - startMs)
     }
-    return waits.sort((a, b) => a - b)[7]!
+    return waits.sort((a, b) => a - b)[5]!
   }
   const aloneMs = await pings()
   const wrong = registerUseCase(fleet, member(oldTopic, { class: DeliveryClass.BACKFILL, maxInFlight: 5 }), `${name}-backfill`)
   await expect(wrong).rejects.toThrow(/max_in_flight is 4 in .*, which shares endpoint_group shop; given 5/)
-  await oldTopic.publish(jsonRecords(24))
+  await oldTopic.publish(jsonRecords(14))
   const backfill = await registerUseCase(fleet, member(oldTopic, { class: DeliveryClass.BACKFILL }), `${name}-backfill`)
   await waitUntil('the backfill is under way', 20_000, () => endpoint.of(backfill).requests.length >= 4)
-  expect(await pings()).toBeLessThan(aloneMs + slowMs / 3)
+  expect(await pings()).toBeLessThan(aloneMs + slowMs / 6)
   // LIVE has so much to do that the backfill waits.
   await liveTopic.publish(jsonRecords(800))
   await waitUntil('the backfill says to whom it yields', 10_000, async () => {
@@ -87,7 +87,7 @@ test('LIVE goes first in an endpoint group: it does not feel a backfill, which t
   })
   const counts = { published: sent + 800, delivered: sent + 800, attempts: sent + 800, missing: 0 }
   expect(await certificate(fleet, live, 60_000)).toMatchObject(counts)
-  expect(await certificate(fleet, backfill, 60_000)).toMatchObject({ published: 24, delivered: 24, attempts: 24, missing: 0 })
+  expect(await certificate(fleet, backfill, 60_000)).toMatchObject({ published: 14, delivered: 14, attempts: 14, missing: 0 })
   expect(mostAtOnce(endpoint.requests)).toBeLessThanOrEqual(4)
 }, 120_000)
 
