@@ -168,12 +168,30 @@ test('records arrive as CloudEvents, those that are events already with their ow
     { key: 'käse', value: '{"n": 1.0}', headers: { kind: 'made' } },
     { key: 'k2', value: '2', headers: own },
   ])
-  const register = (mode: CloudEventsMode) => {
-    const cloudEvents = { mode, type: 'com.acme.{header:kind}', subject: '{key}', passThrough: true }
-    return registerUseCase(fleet, specOf(topic, endpoint, { destination: { url: endpoint.url, cloudEvents } }))
-  }
-  const [binary, structured] = await Promise.all([register(CloudEventsMode.BINARY), register(CloudEventsMode.STRUCTURED)])
-  await Promise.all([certificate(fleet, binary, 40_000), certificate(fleet, structured, 40_000)])
+  const cloudEvents = { type: 'com.acme.{header:kind}', subject: '{key}', passThrough: true }
+  const register = (mode: CloudEventsMode) =>
+    registerUseCase(fleet, specOf(topic, endpoint, { destination: { url: endpoint.url, cloudEvents: { ...cloudEvents, mode } } }))
+  const batches: string[] = []
+  const many = http.createServer((request, response) => {
+    let body = ''
+    request.on('data', (chunk) => (body += chunk))
+    request.on('end', () => {
+      batches.push(`${request.headers['content-type']} ${body}`)
+      response.end()
+    })
+  })
+  many.listen(0, '127.0.0.1')
+  await once(many, 'listening')
+  const url = `http://127.0.0.1:${(many.address() as AddressInfo).port}/`
+  const together = { url, cloudEvents: { ...cloudEvents, mode: CloudEventsMode.STRUCTURED }, batch: { maxRecords: 2 } }
+  const [binary, structured, batched] = await Promise.all([
+    register(CloudEventsMode.BINARY),
+    register(CloudEventsMode.STRUCTURED),
+    registerUseCase(fleet, specOf(topic, endpoint, { destination: together })),
+  ])
+  await Promise.all([binary, structured, batched].map((each) => certificate(fleet, each, 40_000)))
+  many.close()
+  many.closeAllConnections()
   const byOffset = (useCase: typeof binary) => [...endpoint.of(useCase).requests].sort((a, b) => a.offset - b.offset)
   const [made, placed] = byOffset(binary) as [Received, Received]
   expect(made.body).toBe('{"n": 1.0}')
@@ -199,6 +217,9 @@ test('records arrive as CloudEvents, those that are events already with their ow
   expect(JSON.parse(passed!.body)).toMatchObject({ id: 'e-1', source: '/shop', tenant: 'blue', data: 2 })
   const { attempts } = await fleet.client.deliveries.listAttempts({ useCase: structured.name })
   expect(attempts.map((each) => String(each.requestBody))).toContain(event!.body)
+  expect(batches).toEqual([
+    `application/cloudevents-batch+json; charset=utf-8 [${event!.body.replace(structured.name, batched.name)},${passed!.body}]`,
+  ])
 })
 
 test('an endpoint that only a proxy can resolve is reached through it, with a password that nobody else sees', {

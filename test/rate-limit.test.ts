@@ -1,21 +1,17 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { LaneCondition } from '../proto/gen/ferry/v1/lane_pb.ts'
 import { DeliveryClass, type DeliveryPolicySchema } from '../proto/gen/ferry/v1/use_case_pb.ts'
 import { certificate } from './harness/certificate.ts'
 import { Endpoint } from './harness/endpoint.ts'
-import { Fleet, shortLease } from './harness/fleet.ts'
+import { fleetOfFile, shortLease } from './harness/fleet.ts'
 import { metricOf } from './harness/metric.ts'
 import type { Received } from './harness/received.ts'
 import { jsonRecords, Topic } from './harness/topic.ts'
 import { newName, registerUseCase, specOf, waitForLanes } from './harness/use-case.ts'
 import { waitUntil } from './harness/wait-until.ts'
 
-let fleet: Fleet
-beforeAll(async () => {
-  fleet = await Fleet.start({ workers: 2, workerEnv: shortLease })
-}, 120_000)
-afterAll(() => fleet?.[Symbol.asyncDispose]())
+const fleetOf = fleetOfFile({ workers: 2, workerEnv: shortLease })
 
 const perSecond = 200
 const published = 1200
@@ -48,6 +44,7 @@ function mostAtOnce(requests: readonly Received[]): number {
 }
 
 test('LIVE goes first in an endpoint group: it does not feel a backfill, which takes what is left', async () => {
+  const fleet = fleetOf()
   const slowMs = 1000
   await using endpoint = await Endpoint.start(({ headers }) => ({
     delayMs: String(headers['ferry-use-case']).endsWith('-backfill') ? slowMs : 5,
@@ -92,6 +89,7 @@ test('LIVE goes first in an endpoint group: it does not feel a backfill, which t
 }, 120_000)
 
 test('two workers keep a rate limit together, also while one is killed and replaced; other use cases do not feel it', async () => {
+  const fleet = fleetOf()
   await using endpoint = await Endpoint.start()
   await using topic = await Topic.create(fleet.stack.kafkaBrokers, 4)
   await topic.publish(jsonRecords(published))

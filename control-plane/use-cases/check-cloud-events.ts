@@ -1,4 +1,5 @@
 import { compileTemplate } from '../../convert/template.ts'
+import { BatchFormat, BatchItem, type Batching } from '../../proto/gen/ferry/v1/batching_pb.ts'
 import { type CloudEvents, CloudEventsMode } from '../../proto/gen/ferry/v1/cloud_events_pb.ts'
 import { quote, type Violation } from './violation.ts'
 
@@ -20,6 +21,27 @@ export function checkCloudEvents(
         ...{ field, reason: 'HEADER_RESERVED' as const },
         description: `${field} is set by cloud_events: leave it out`,
       })),
+  ]
+}
+
+/** Several events in one request are one JSON array, of events that are objects of their own. */
+export function checkBatchOfEvents(path: string, { mode }: CloudEvents, batchPath: string, batch: Batching): Violation[] {
+  const wrong = (field: string, right: string, why: string): Violation => ({
+    field,
+    description: `${field} must be ${right} beside cloud_events and batch: ${why}`,
+    reason: 'BATCH_OF_EVENTS',
+  })
+  const isArray = batch.format !== BatchFormat.NDJSON
+  return [
+    ...(mode === CloudEventsMode.STRUCTURED
+      ? []
+      : [wrong(`${path}.mode`, 'CLOUD_EVENTS_MODE_STRUCTURED', 'attributes in headers are those of one event')]),
+    ...(isArray
+      ? []
+      : [wrong(`${batchPath}.format`, 'BATCH_FORMAT_JSON_ARRAY', 'application/cloudevents-batch+json is an array')]),
+    ...(batch.item === BatchItem.ENVELOPE
+      ? [wrong(`${batchPath}.item`, 'BATCH_ITEM_VALUE', 'an event says itself which record it is')]
+      : []),
   ]
 }
 

@@ -2,6 +2,8 @@ import { create } from '@bufbuild/protobuf'
 import { durationFromMs } from '@bufbuild/protobuf/wkt'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { BatchFormat, BatchItem } from '../../proto/gen/ferry/v1/batching_pb.ts'
+import { CloudEventsMode } from '../../proto/gen/ferry/v1/cloud_events_pb.ts'
 import { DestinationSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { readEgressRules } from '../../runtime/egress-rules.ts'
 import { checkDestination } from './check-destination.ts'
@@ -106,9 +108,19 @@ describe('timeouts', () => {
   })
 })
 
-test('a batch of CloudEvents is refused: an event is one record', () => {
-  const destination = create(DestinationSchema, { url: 'http://127.0.0.1/', batch: {}, cloudEvents: {} })
-  expect(checkDestination(destination, egress, 0).map(({ field, reason }) => [field, reason])).toEqual([
-    ['use_case.spec.destination.batch', 'BATCH_OF_EVENTS'],
+test('a batch of CloudEvents is an array of structured ones', () => {
+  const check = (cloudEvents: object, batch: object) =>
+    checkDestination(create(DestinationSchema, { url: 'http://127.0.0.1/', batch, cloudEvents }), egress, 0)
+  const structured = { mode: CloudEventsMode.STRUCTURED }
+  expect(check(structured, {})).toEqual([])
+  expect(check(structured, { format: BatchFormat.JSON_ARRAY, item: BatchItem.VALUE })).toEqual([])
+  const violations = check({}, { format: BatchFormat.NDJSON, item: BatchItem.ENVELOPE })
+  expect(violations.map(({ field, reason }) => [field, reason])).toEqual([
+    ['use_case.spec.destination.cloud_events.mode', 'BATCH_OF_EVENTS'],
+    ['use_case.spec.destination.batch.format', 'BATCH_OF_EVENTS'],
+    ['use_case.spec.destination.batch.item', 'BATCH_OF_EVENTS'],
   ])
+  expect(violations[0]!.description).toBe(
+    'use_case.spec.destination.cloud_events.mode must be CLOUD_EVENTS_MODE_STRUCTURED beside cloud_events and batch: attributes in headers are those of one event',
+  )
 })

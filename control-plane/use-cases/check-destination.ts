@@ -3,7 +3,7 @@ import { type Duration, DurationSchema, durationMs } from '@bufbuild/protobuf/wk
 import type { Destination } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import type { EgressRules } from '../../runtime/egress-rules.ts'
 import { checkAuth } from './check-auth.ts'
-import { checkCloudEvents } from './check-cloud-events.ts'
+import { checkBatchOfEvents, checkCloudEvents } from './check-cloud-events.ts'
 import { checkPublicHeaders } from './check-headers.ts'
 import { checkProxy } from './check-proxy.ts'
 import { checkSigning } from './check-signing.ts'
@@ -25,15 +25,9 @@ export function checkDestination(destination: Destination, egress: EgressRules, 
     ...(tls ? checkTls(`${path}.tls`, tls, url, nowMs) : []),
     ...(cloudEvents ? checkCloudEvents(`${path}.cloud_events`, cloudEvents, headerNames(destination)) : []),
     ...(proxy ? checkProxy(`${path}.proxy`, proxy, egress) : []),
-    ...(cloudEvents && batch ? [batchOfEvents] : []),
+    ...(cloudEvents && batch ? checkBatchOfEvents(`${path}.cloud_events`, cloudEvents, `${path}.batch`, batch) : []),
     ...checkTimeouts(destination),
   ]
-}
-
-const batchOfEvents: Violation = {
-  field: `${path}.batch`,
-  description: `${path}.batch must not be set beside cloud_events: a CloudEvent is one record; leave one of them out`,
-  reason: 'BATCH_OF_EVENTS',
 }
 
 function headerNames({ headers, auth }: Destination): { field: string; name: string }[] {

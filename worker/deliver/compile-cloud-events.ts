@@ -1,3 +1,4 @@
+import type { RecordSource, SourceRecord } from '../../convert/source-record.ts'
 import { compileTemplate, type Template } from '../../convert/template.ts'
 import { type CloudEvents, CloudEventsMode } from '../../proto/gen/ferry/v1/cloud_events_pb.ts'
 import { type Attributes, attributesOf, type EventNames } from './cloud-event.ts'
@@ -11,10 +12,27 @@ const isStructured = {
   [CloudEventsMode.STRUCTURED]: true,
 } as const
 
-/** The headers of a use case's events that are the same for all. */
-export function cloudEventsHeaders(field: string, events: CloudEvents | undefined): Record<string, string> {
+/** The headers of a use case's events that are the same for all. isBatched: a request has several. */
+export function cloudEventsHeaders(field: string, events: CloudEvents | undefined, isBatched: boolean): Record<string, string> {
   if (events === undefined || !choice(`${field}.mode`, isStructured, events.mode)) return {}
-  return { 'content-type': 'application/cloudevents+json; charset=utf-8' }
+  return { 'content-type': `application/cloudevents${isBatched ? '-batch' : ''}+json; charset=utf-8` }
+}
+
+/** Makes a record's body an event of its own. */
+export type WrapItem = (lane: RecordSource, record: SourceRecord, body: Buffer) => Buffer
+
+/** Of a use case with batches: the JSON batch format has structured events only. */
+export function compileBatchedEvents(
+  field: string,
+  events: CloudEvents | undefined,
+  useCase: string,
+  isBase64: boolean,
+): WrapItem | undefined {
+  if (events === undefined) return undefined
+  if (!choice(`${field}.mode`, isStructured, events.mode))
+    throw new PlanError('UNSUPPORTED', `${field}.mode`, 'is BINARY, which batches cannot be')
+  const names = namesOf(field, events, useCase)
+  return (lane, record, body) => structured(attributesOf(record, lane, names), body, isBase64)
 }
 
 /** Makes requests CloudEvents. useCase: its full name. isBase64: bodies are JSON strings in base64, of values that are anything. */
@@ -25,20 +43,24 @@ export function compileCloudEvents(
   isBase64: boolean,
 ): FinishRequest | undefined {
   if (events === undefined) return undefined
-  const { mode, type, source, subject, passThrough } = part(field, events)
-  const names: EventNames = {
+  const names = namesOf(field, events, useCase)
+  if (!choice(`${field}.mode`, isStructured, events.mode))
+    return (headers, lane, record, body) => {
+      for (const [name, value] of attributesOf(record, lane, names)) headers.append(`ce-${name}`, headerValue(value))
+      return body
+    }
+  return (_headers, lane, record, body) => structured(attributesOf(record, lane, names), body, isBase64)
+}
+
+function namesOf(field: string, events: CloudEvents, useCase: string): EventNames {
+  const { type, source, subject, passThrough } = part(field, events)
+  return {
     type: template(`${field}.type`, type),
     source: template(`${field}.source`, source, encodeURIComponent),
     subject: subject === '' ? undefined : template(`${field}.subject`, subject),
     defaultSource: `/${useCase}`,
     passesThrough: passThrough,
   }
-  if (!choice(`${field}.mode`, isStructured, mode))
-    return (headers, lane, record, body) => {
-      for (const [name, value] of attributesOf(record, lane, names)) headers.append(`ce-${name}`, headerValue(value))
-      return body
-    }
-  return (_headers, lane, record, body) => structured(attributesOf(record, lane, names), body, isBase64)
 }
 
 function template(field: string, text: string, encode?: (text: string) => string): Template {

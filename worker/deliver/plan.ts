@@ -210,7 +210,7 @@ function compileDestination(useCase: UseCase): Pick<Plan, DestinationPart> {
     ...(batch?.isNdjson && contentType('application/x-ndjson', destination.headers)),
     ...destination.headers,
     ...secrets,
-    ...cloudEventsHeaders(`${field}.cloud_events`, destination.cloudEvents),
+    ...cloudEventsHeaders(`${field}.cloud_events`, destination.cloudEvents, batch !== undefined),
   })
   const requestTimeoutMs = durationMs(`${field}.request_timeout`, destination.requestTimeout, 30_000, 1)
   return {

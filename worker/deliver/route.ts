@@ -12,7 +12,7 @@ import { visitSecrets } from '../../proto/visit-secrets.ts'
 import type { EgressRules } from '../../runtime/egress-rules.ts'
 import type { SecretKeys } from '../../runtime/secret-keys.ts'
 import { Access } from './access.ts'
-import { compileCloudEvents } from './compile-cloud-events.ts'
+import { compileBatchedEvents, compileCloudEvents, type WrapItem } from './compile-cloud-events.ts'
 import { compileProxy } from './compile-proxy.ts'
 import { compileSigning } from './compile-signing.ts'
 import { compileTarget, lookForTrouble, seeTrouble } from './compile-target.ts'
@@ -33,6 +33,8 @@ export interface Route {
   readonly token: TokenSource | undefined
   /** Only where requests are CloudEvents, or signed. */
   readonly finish: FinishRequest | undefined
+  /** Only where the records of a batch are CloudEvents. */
+  readonly wrapItem: WrapItem | undefined
   readonly decode: Decoder
   /** In place of decode, for a use case that filters or transforms. */
   readonly conversion: Conversion | undefined
@@ -66,7 +68,7 @@ export function compileRoute(useCase: UseCase, { limits, schemas, egress, keys, 
     target: compileTarget(plan, egress, compileTls('spec.destination.tls', tls), via),
     access: new Access(() => lookForTrouble(plan, egress, via), seeTrouble(plan, egress, via), token),
     token,
-    finish: compileFinish(useCase),
+    ...compileFinish(useCase, plan.batch !== undefined),
     decode,
     conversion: compileConversion(useCase.spec!, decode, bodyBytesMax(useCase.spec!.decode!, limits), jsonata),
   }
@@ -87,13 +89,17 @@ function compileConversion(
 }
 
 /** Signatures are made last: they are of the body that is sent. */
-function compileFinish({ name, spec }: UseCase): FinishRequest | undefined {
+function compileFinish({ name, spec }: UseCase, isBatched: boolean): Pick<Route, 'finish' | 'wrapItem'> {
   const { cloudEvents, signing } = spec!.destination!
   const isBase64 = spec!.decode!.format.case === 'bytes' && spec!.transform.length === 0
-  const wrap = compileCloudEvents('spec.destination.cloud_events', cloudEvents, name, isBase64)
+  const field = 'spec.destination.cloud_events'
   const sign = compileSigning('spec.destination.signing', signing)
-  if (wrap === undefined || sign === undefined) return wrap ?? sign
-  return (headers, lane, record, body, nowMs) => sign(headers, lane, record, wrap(headers, lane, record, body, nowMs), nowMs)
+  if (isBatched) return { finish: sign, wrapItem: compileBatchedEvents(field, cloudEvents, name, isBase64) }
+  const wrap = compileCloudEvents(field, cloudEvents, name, isBase64)
+  if (wrap === undefined || sign === undefined) return { finish: wrap ?? sign, wrapItem: undefined }
+  const finish: FinishRequest = (headers, lane, record, body, nowMs) =>
+    sign(headers, lane, record, wrap(headers, lane, record, body, nowMs), nowMs)
+  return { finish, wrapItem: undefined }
 }
 
 function compileToken(useCase: UseCase, egress: EgressRules): TokenSource | undefined {

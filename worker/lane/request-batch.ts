@@ -23,8 +23,9 @@ export class BatchItem extends Load {
   }
 
   override carry(body: Buffer): void {
-    this.body = body
-    this.row.requestBody = body
+    const wrap = this.route!.wrapItem
+    this.body = wrap === undefined ? body : wrap(this.lane!.id, this.record!, body)
+    this.row.requestBody = this.body
   }
 
   override release(): void {

@@ -12,7 +12,7 @@ import { Lane } from './lane.ts'
 import type { Parked } from './parked.ts'
 import { Parking } from './parking.ts'
 import { Roster } from './roster.ts'
-import { sampleRoute } from './sample-route.ts'
+import { sampleEventsRoute, sampleRoute } from './sample-route.ts'
 import { takeDue } from './take-due.ts'
 
 interface Request {
@@ -55,8 +55,12 @@ afterEach(() => {
 
 type Batch = NonNullable<Parameters<typeof sampleRoute>[4]>
 
-function start(batch: Batch, ordering: 'UNORDERED' | 'KEY' | 'PARTITION' = 'UNORDERED', windowRecords = 64) {
-  const route = sampleRoute(ordering, url, undefined, '', batch)
+function start(
+  batch: Batch,
+  ordering: 'UNORDERED' | 'KEY' | 'PARTITION' = 'UNORDERED',
+  windowRecords = 64,
+  route = sampleRoute(ordering, url, undefined, '', batch),
+) {
   roster = new Roster(route, {
     logIsOpen: () => true,
     logIsSpooling: () => false,
@@ -292,4 +296,32 @@ test('an aborted batch costs nothing: all of it waits for another attempt', asyn
   expect([lane.inFlight, lane.parking.size]).toEqual([0, 3])
   for (const offset of upTo(3))
     expect(lane.parking.get(offset)).toMatchObject({ state: 'P', attempts: 1, unpaid: 1, together: 0 })
+})
+
+test('CloudEvents share a request as an array of events, of which one may be named as failed', async () => {
+  const batch = { maxRecords: 3, maxBytes: 2048 }
+  const { roster, lane } = start(batch, 'UNORDERED', 64, sampleEventsRoute('UNORDERED', url, batch))
+  answer = ({ response }) => response.end('{"failures": [{"index": 1, "status": 422}]}')
+  feed(lane, [{ n: 0 }, { n: 1 }, { n: 2 }])
+  roster.pump()
+  await landed(3)
+  expect(requests[0]!.headers['content-type']).toBe('application/cloudevents-batch+json; charset=utf-8')
+  const events = JSON.parse(requests[0]!.body) as { id: string; data: unknown }[]
+  expect(events).toHaveLength(3)
+  for (const [at, event] of events.entries())
+    expect(event).toMatchObject({
+      ...{ specversion: '1.0', id: `t/0/${at}`, source: '/namespaces/demo/useCases/one', type: 't' },
+      ...{ datacontenttype: 'application/json', data: { n: at } },
+    })
+  expect(rows.map(({ outcome }) => outcome)).toEqual([Outcome.DELIVERED, Outcome.FAILED, Outcome.DELIVERED])
+  // Each has its own event in the log.
+  expect(rows.map(({ requestBody }) => JSON.parse(String(requestBody)))).toEqual(events)
+  // What an event adds counts for max_bytes.
+  requests = []
+  answer = ({ response }) => response.end()
+  feed(lane, ['x'.repeat(700), 'y'.repeat(700), 'z'.repeat(700)], 3)
+  roster.pump()
+  await landed(6)
+  expect(requests.every(({ body }) => body.length <= 2048)).toBe(true)
+  expect(requests.map(({ body }) => (JSON.parse(body) as unknown[]).length).sort()).toEqual([1, 2])
 })

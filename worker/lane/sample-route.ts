@@ -3,6 +3,7 @@ import { durationFromMs } from '@bufbuild/protobuf/wkt'
 import { defaultDecodeLimits } from '../../convert/decode/decode-limits.ts'
 import type { SchemaSource } from '../../convert/decode/registry/schema-source.ts'
 import type { BatchingSchema } from '../../proto/gen/ferry/v1/batching_pb.ts'
+import { CloudEventsMode, CloudEventsSchema } from '../../proto/gen/ferry/v1/cloud_events_pb.ts'
 import { DecodeSchema, Ordering, type UseCase, UseCaseSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { readEgressRules } from '../../runtime/egress-rules.ts'
 import { readSecretKeys } from '../../runtime/secret-keys.ts'
@@ -44,6 +45,13 @@ export const sampleMeans: RouteMeans = {
   egress: readEgressRules('loopback'),
   keys: readSecretKeys(''),
   jsonata: { evaluate: async (_expression, text) => text },
+}
+
+/** For tests: the same, each record a CloudEvent. */
+export function sampleEventsRoute(ordering: Plan['ordering'], url: string, batch: Batching): Route {
+  const useCase = sampleUseCase(ordering, url, undefined, '', batch)
+  useCase.spec!.destination!.cloudEvents = create(CloudEventsSchema, { mode: CloudEventsMode.STRUCTURED })
+  return compileRoute(useCase, sampleMeans)
 }
 
 export const sampleRoute = (ordering: Plan['ordering'], url?: string, topic?: string, filter?: string, batch?: Batching): Route =>

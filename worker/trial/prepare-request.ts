@@ -29,6 +29,7 @@ export function prepareRequest(route: Route, id: LaneId, record: KafkaRecord, bo
 function prepareBatch(load: Load, route: Route, batch: RequestBatch, body: Buffer, nowMs: number): void {
   const lane = load.lane!
   const item = new BatchItem()
+  item.lane = lane
   item.record = load.record
   item.row.offset = Number(load.record!.offset)
   item.row.attempt = 1

@@ -91,7 +91,8 @@ export const CloudEventsMode = {
 
   /**
    * The body is one JSON object with attributes and the record's body, byte by byte, as `data`; of a use case that decodes `bytes` and transforms
-   * nothing, as `data_base64`. Its content type is application/cloudevents+json.
+   * nothing, as `data_base64`. Its content type is application/cloudevents+json. With `batch` the body is an array of such objects, of content type
+   * application/cloudevents-batch+json.
    *
    * @generated from enum value: CLOUD_EVENTS_MODE_STRUCTURED = 2;
    */

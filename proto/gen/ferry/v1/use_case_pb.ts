@@ -551,7 +551,7 @@ export const AvroJsonOptionsSchema: GenMessage<AvroJsonOptions> = /*@__PURE__*/
 
 /**
  * The value is in the wire format of Confluent's serializers: byte 0, the schema's id in four bytes, of protobuf which message it is, then
- * Avro, protobuf or JSON, as the schema's type says. Workers fetch schemas when a record needs one, and remember them. While the registry
+ * Avro, protobuf or JSON, as the schema's type says; JSON is passed on as it is, and not held against its schema. Workers fetch schemas when a record needs one, and remember them. While the registry
  * gives no answer, records wait; one whose schema the registry does not have, or that does not fit it, is FAILED with reason DECODE_FAILED.
  *
  * @generated from message ferry.v1.SchemaRegistryDecode
@@ -659,7 +659,7 @@ export type Destination = Message<"ferry.v1.Destination"> & {
   cloudEvents?: CloudEvents | undefined;
 
   /**
-   * Several records in one request. Not set means one request per record. Not beside cloud_events.
+   * Several records in one request. Not set means one request per record. Beside cloud_events it is a JSON array of structured events.
    *
    * @generated from field: ferry.v1.Batching batch = 10;
    */
