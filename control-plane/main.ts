@@ -3,7 +3,6 @@ import { DeliveryService } from '../proto/gen/ferry/v1/delivery_service_pb.ts'
 import { FleetService } from '../proto/gen/ferry/v1/fleet_service_pb.ts'
 import { RetryBatchService } from '../proto/gen/ferry/v1/retry_batch_service_pb.ts'
 import { TokenService } from '../proto/gen/ferry/v1/token_service_pb.ts'
-import { UseCaseSchema } from '../proto/gen/ferry/v1/use_case_pb.ts'
 import { UseCaseService } from '../proto/gen/ferry/v1/use_case_service_pb.ts'
 import { VerificationService } from '../proto/gen/ferry/v1/verification_service_pb.ts'
 import { WorkerService } from '../proto/gen/ferry/v1/worker_service_pb.ts'
@@ -38,11 +37,11 @@ import { Grants } from './fleet/grants.ts'
 import { LaneLog } from './fleet/lane-log.ts'
 import { LaneStore } from './fleet/lane-store.ts'
 import { LeaderClient } from './fleet/leader-client.ts'
-import { ParkedCounter } from './fleet/parked-counter.ts'
 import { TopicSource } from './fleet/topic-source.ts'
 import { within } from './fleet/within.ts'
 import { openAccess } from './open-access.ts'
 import { openStartSteps } from './open-start-steps.ts'
+import { openUseCases, type UseCases } from './open-use-cases.ts'
 import { openVerifications } from './open-verifications.ts'
 import { tailOptions } from './query-settings.ts'
 import { batchKeys } from './retry-batches/batch-keys.ts'
@@ -50,19 +49,13 @@ import { BatchStore } from './retry-batches/batch-store.ts'
 import { RetryBatches } from './retry-batches/retry-batches.ts'
 import { RetryBatchRunner } from './retry-batches/run.ts'
 import { type ServeHandle, serve } from './serve/serve.ts'
-import { findViolations } from './serve/validate-request.ts'
 import { Spool } from './spool/spool.ts'
-import { AuditLog } from './store/audit-log.ts'
-import { controlKeys } from './store/control-keys.ts'
-import { DescriptorSets } from './store/descriptor-sets.ts'
 import { Outbox } from './store/outbox.ts'
-import { Records } from './store/records.ts'
 import { StoreError } from './store/store-error.ts'
 import { Trials } from './trials/trials.ts'
-import { Lifecycle } from './use-cases/lifecycle.ts'
-import { Registry } from './use-cases/registry.ts'
-import { UseCaseSecrets } from './use-cases/use-case-secrets.ts'
 
+/** A page of a list ends before it grows above this. */
+const pageBytesMax = 3 << 20
 const samplesPrefix = 'ferry:{control}:lag:'
 
 /** Connections come by themselves, now or later; nothing here waits for one. */
@@ -80,32 +73,6 @@ function connect(config: ControlPlaneConfig, log: Logger) {
   return { redis, clickhouse, source, spool }
 }
 type Connections = ReturnType<typeof connect>
-
-/** Definitions: what was asked for, and the history of it. */
-function openUseCases(config: ControlPlaneConfig, { redis, clickhouse, source }: Connections) {
-  const keys = controlKeys()
-  const { useCasesMax, useCasesPerNamespaceMax, outboxEntriesMax } = config
-  const limits = { useCasesMax, useCasesPerNamespaceMax, outboxEntriesMax }
-  const records = new Records({ redis, keys, ...limits, preparedTimeoutMs: 5000 })
-  const descriptorSets = new DescriptorSets(redis, keys, config.descriptorSetsMax)
-  const registry = new Registry({
-    records,
-    descriptorSets,
-    validation: {
-      egress: config.egress,
-      clusters: config.clusters.map((each) => each.name),
-      schemaRegistries: config.registries.map((each) => each.name),
-      topics: { partitions: async (name, topic) => (await source.partitions(name, topic))?.length },
-      contractViolations: (useCase) => findViolations(UseCaseSchema, useCase),
-    },
-    secrets: new UseCaseSecrets(config.secretKeys),
-    nowMs: Date.now,
-  })
-  const parked = new ParkedCounter(source, new LaneStore(redis))
-  const lifecycle = new Lifecycle({ records, parked, nowMs: Date.now })
-  return { keys, registry, lifecycle, descriptorSets, auditLog: new AuditLog(clickhouse, config.clickhouseTimeoutMs) }
-}
-type UseCases = ReturnType<typeof openUseCases>
 
 /** Lanes and workers: what is. */
 function openFleet(
@@ -222,15 +189,16 @@ async function listen(config: ControlPlaneConfig, parts: Parts, log: Logger): Pr
   const deliveries = deliveryService({
     ...{ log: reader, redis, offsets: source, spool, samplesPrefix, nowMs: Date.now },
     useCase: (name) => useCases.registry.get(name),
-    pageLimits: { pageBytesMax: 3 << 20 },
     ...tailOptions(config),
+    pageLimits: { pageBytesMax },
+    operatorLog: useCases.operatorLog,
     ...{ verifyLimits: verifications.limits, fleet, leader, inboxMax: config.inboxMax },
   })
   return serve({
     services: [
       [UseCaseService, announced(config, parts)],
       [WorkerService, workerService(fleet, leader, useCases.registry, trials)],
-      [FleetService, fleetService(fleet, leader)],
+      [FleetService, fleetService(fleet, leader, { log: reader, pageBytesMax })],
       [DeliveryService, deliveries],
       [RetryBatchService, retryBatchService(batches)],
       [TokenService, tokenService(access.tokens)],
@@ -288,9 +256,9 @@ async function start(config: ControlPlaneConfig): Promise<Running> {
 }
 
 function announced(config: ControlPlaneConfig, { connections, useCases, fleet, leader, trials }: Parts) {
-  const { registry, lifecycle } = useCases
+  const { registry, lifecycle, operatorLog } = useCases
   const lanes = { source: connections.source, store: new LaneStore(connections.redis) }
-  const previews = previewMethods({ registry, fleet, leader, trials, timeoutMs: config.trialTimeoutMs })
+  const previews = previewMethods({ registry, fleet, leader, trials, operatorLog, timeoutMs: config.trialTimeoutMs })
   return withLanes(useCaseService(registry, lifecycle, previews), {
     changed: () => fleet.lookAtUseCases(),
     registered: (useCase) => awaitLanes(useCase, lanes, config.createTimeoutMs),

@@ -82,12 +82,27 @@ test('with tokens workers deliver, teams see and act on their own use cases only
         code: token === workerToken ? Code.PermissionDenied : Code.Unauthenticated,
       })
 
-  // The audit has who it was, at whatever replica, and a revoked token does nothing more at any.
+  // The audit has who it was, also of a call that was handed to the leader, and shows each team its own.
   await shops[0].useCases.pauseUseCase({ name: names[0]!, reason: 'looking' })
-  await waitUntil('the audit has it', 10_000, async () => {
-    const [row] = await fleet.sql.rows<{ actor: string }>(`SELECT actor FROM use_case_changes WHERE action = 'PAUSE'`)
-    return row?.actor === 'tokens/shop-ops for ann'
-  })
+  const deliveries = { partition: 0, fromOffset: 0n }
+  for (const pay of pays)
+    await expect(pay.deliveries.skipDeliveries({ useCase: names[1]!, deliveries, reason: 'no customer' })).rejects.toMatchObject({
+      code: Code.FailedPrecondition,
+    })
+  const changes = async (by: FerryClient) =>
+    (await by.fleet.listChanges({})).changes.map(({ action, actor, resource }) => `${action} ${resource} ${actor}`)
+  const pausing = `PAUSE ${names[0]} tokens/shop-ops for ann`
+  const skipping = `SKIP_DELIVERIES ${names[1]} tokens/pay-ops`
+  await waitUntil(
+    'the audit has it',
+    10_000,
+    async () => (await changes(admins[1])).filter((each) => each === skipping).length === 2,
+  )
+  expect(await changes(pays[0])).toEqual([skipping, skipping, `CREATE ${names[1]} admin`])
+  expect(await changes(shops[1])).toEqual([pausing, `CREATE ${names[0]} tokens/shop-ops for ann`])
+  expect(await changes(admins[0])).toContain('CREATE_TOKEN tokens/pay-ops admin')
+
+  // A revoked token does nothing more at any replica.
   await admins[1].tokens.revokeToken({ name: 'tokens/shop-ops', reason: 'ann has left' })
   await waitUntil('no replica takes it', 10_000, async () => {
     const answers = await Promise.allSettled(shops.map((each) => each.useCases.listUseCases({})))

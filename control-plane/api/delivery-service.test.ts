@@ -9,6 +9,7 @@ import { BadRequestSchema, ErrorInfoSchema } from '../../proto/gen/google/rpc/er
 import { laneKeys, readOrder, writeParked } from '../../runtime/lane-keys.ts'
 import { laneOf, type Subject } from '../attempts/subject.ts'
 import { newSubject, openTestLog, type TestLog } from '../attempts/test-log.ts'
+import type { Order } from '../audit/operator-log.ts'
 import { LeaderClient } from '../fleet/leader-client.ts'
 import { validateRequest } from '../serve/validate-request.ts'
 import { UseCaseError } from '../use-cases/use-case-error.ts'
@@ -17,6 +18,8 @@ import { selfCheckingDeliveryMethods } from './query-methods.ts'
 
 let log: TestLog
 const marked: number[] = []
+/** What the audit has. */
+const audited: Order[] = []
 const leader = new LeaderClient({ leaderAddress: () => undefined, timeoutMs: 1000, whoCalls: async () => ({}) })
 beforeAll(async () => {
   log = await openTestLog()
@@ -38,6 +41,7 @@ function connect({ name, uid, cluster, topic }: Subject, end: () => number) {
     pageLimits: { pageBytesMax: 3 << 20 },
     tailLimits: { pollMs: 50, settleMs: 200, durationMsMax: 20_000, messageBytesMax: 3 << 20, outageMsMax: 1000 },
     tailsMax: 2,
+    operatorLog: { write: async (order) => void audited.push(order) },
     ...{ fleet: { lead: () => ({ term: 1 }), markInbox: (lane) => marked.push(lane.partition) }, leader, inboxMax: 2 },
     verifyLimits: {
       executionTimeoutMs: 20_000,
@@ -152,4 +156,12 @@ test('an order for deliveries that wait goes into the inbox of their lane; for w
     { kind: 'RETRY', first: 0, last: 8, reason: '' },
     { kind: 'SKIP', first: 3, last: 3, reason: 'skipped by anonymous: it has no\ncustomer' },
   ])
+  // Also orders that were refused then, because nothing waits.
+  expect(audited.map(({ action }) => action)).toEqual([
+    ...['SKIP_DELIVERIES', 'SKIP_DELIVERIES', 'SKIP_DELIVERIES', 'SKIP_DELIVERIES', 'RETRY_DELIVERIES', 'SKIP_DELIVERIES'],
+  ])
+  expect(audited[3]).toEqual({
+    ...{ action: 'SKIP_DELIVERIES', actor: 'anonymous', reason: 'it has no\ncustomer', useCase, uid: subject.uid },
+    asked: { partition: 0, fromOffset: '3' },
+  })
 })

@@ -1,7 +1,7 @@
-import { create } from '@bufbuild/protobuf'
+import { create, toJson } from '@bufbuild/protobuf'
 import { DurationSchema } from '@bufbuild/protobuf/wkt'
 import type { ServiceImpl } from '@connectrpc/connect'
-import { DeliveryService, type WaitingDeliveries } from '../../proto/gen/ferry/v1/delivery_service_pb.ts'
+import { DeliveryService, type WaitingDeliveries, WaitingDeliveriesSchema } from '../../proto/gen/ferry/v1/delivery_service_pb.ts'
 import type { LaneOrder } from '../../runtime/lane-keys.ts'
 import type { Redis } from '../../runtime/redis.ts'
 import { getDelivery } from '../attempts/get-delivery.ts'
@@ -12,6 +12,7 @@ import { laneOf, subjectOf } from '../attempts/subject.ts'
 import type { VerifiedTopic } from '../attempts/topic-offsets.ts'
 import { type VerifySources, verifiedUseCase } from '../attempts/verify-plan.ts'
 import { type VerifyLimits, verifyRange } from '../attempts/verify-range.ts'
+import type { OperatorLog } from '../audit/operator-log.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import type { LeaderClient } from '../fleet/leader-client.ts'
 import { askedOf } from '../verifications/asked-of.ts'
@@ -29,6 +30,7 @@ export interface DeliveryServiceOptions extends QueryOptions {
   readonly verifyLimits: VerifyLimits
   readonly fleet: Pick<Fleet, 'lead' | 'markInbox'>
   readonly leader: LeaderClient
+  readonly operatorLog: Pick<OperatorLog, 'write'>
   /** Fields that a lane's inbox may hold. */
   readonly inboxMax: number
 }
@@ -37,7 +39,7 @@ export interface DeliveryServiceOptions extends QueryOptions {
 export function deliveryService(options: DeliveryServiceOptions): ServiceImpl<typeof DeliveryService> {
   const { pageLimits, verifyLimits, nowMs } = options
   const subject = async (name: string) => subjectOf(await options.useCase(name))
-  const order = async (name: string, deliveries: WaitingDeliveries, kind: LaneOrder['kind'], reason: string) => {
+  const order = async (name: string, deliveries: WaitingDeliveries, kind: LaneOrder['kind'], why: string, actor: string) => {
     const { partition, fromOffset, toOffset } = deliveries
     const first = Number(fromOffset)
     const last = toOffset === undefined ? first : Number(toOffset) - 1
@@ -45,7 +47,13 @@ export function deliveryService(options: DeliveryServiceOptions): ServiceImpl<ty
       const description = `deliveries.to_offset must be above from_offset ${first}, or left out for that one alone; given ${toOffset}`
       refuse([{ field: 'deliveries.to_offset', description, reason: 'OFFSET_ORDER' }])
     }
-    const lane = laneOf(await subject(name), partition)
+    const asked = await subject(name)
+    const lane = laneOf(asked, partition)
+    await options.operatorLog.write({
+      ...{ action: `${kind}_DELIVERIES`, actor, reason: why, useCase: name, uid: asked.uid },
+      asked: toJson(WaitingDeliveriesSchema, deliveries, { alwaysEmitImplicit: true }) as object,
+    })
+    const reason = kind === 'SKIP' ? `skipped by ${actor}: ${why}` : ''
     await orderDeliveries(options.redis, lane, { kind, first, last, reason }, options.inboxMax)
     options.fleet.markInbox(lane)
     return {}
@@ -61,23 +69,21 @@ export function deliveryService(options: DeliveryServiceOptions): ServiceImpl<ty
         const useCase = verifiedUseCase(await options.useCase(request.useCase))
         return verifiedMessage(await verifyRange(options, verifyLimits, useCase, askedOf(request), nowMs()))
       }),
-    skipDeliveries: (request, context) => {
-      const reason = `skipped by ${callerOf(context).actor}: ${request.reason}`
-      return onLeader(
+    skipDeliveries: (request, context) =>
+      onLeader(
         options,
         DeliveryService,
         context,
         (client, call) => client.skipDeliveries(request, call),
-        () => order(request.useCase, request.deliveries!, 'SKIP', reason),
-      )
-    },
+        () => order(request.useCase, request.deliveries!, 'SKIP', request.reason, callerOf(context).actor),
+      ),
     retryDeliveries: (request, context) =>
       onLeader(
         options,
         DeliveryService,
         context,
         (client, call) => client.retryDeliveries(request, call),
-        () => order(request.useCase, request.deliveries!, 'RETRY', ''),
+        () => order(request.useCase, request.deliveries!, 'RETRY', '', callerOf(context).actor),
       ),
     getLag: ({ useCase }) =>
       answer(async () => {

@@ -1,15 +1,26 @@
 import { timestampFromMs } from '@bufbuild/protobuf/wkt'
 import type { ServiceImpl } from '@connectrpc/connect'
 import { FleetService } from '../../proto/gen/ferry/v1/fleet_service_pb.ts'
+import type { LogReader } from '../attempts/log-reader.ts'
+import { listChanges } from '../audit/list-changes.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import type { LaneView } from '../fleet/lane-view.ts'
 import type { LeaderClient } from '../fleet/leader-client.ts'
 import type { Worker } from '../fleet/workers.ts'
-import { seenBy } from './answer.ts'
+import { answer, callerOf, seenBy } from './answer.ts'
 import { onLeader } from './on-leader.ts'
 
-/** The contract's FleetService. Only the leader knows; other replicas ask it. */
-export function fleetService(fleet: Fleet, leader: LeaderClient): ServiceImpl<typeof FleetService> {
+export interface ChangesOptions {
+  readonly log: LogReader
+  readonly pageBytesMax: number
+}
+
+/** The contract's FleetService. Only the leader knows workers and lanes; other replicas ask it. */
+export function fleetService(
+  fleet: Fleet,
+  leader: LeaderClient,
+  { log, pageBytesMax }: ChangesOptions,
+): ServiceImpl<typeof FleetService> {
   return {
     listWorkers: (request, context) =>
       onLeader(
@@ -35,6 +46,11 @@ export function fleetService(fleet: Fleet, leader: LeaderClient): ServiceImpl<ty
           return { lanes: lanes.map(writeLane), nextPageToken }
         },
       ),
+    listChanges: (request, context) =>
+      answer(async () => {
+        const page = await listChanges(log, request, callerOf(context).identity.namespaces, pageBytesMax)
+        return { changes: [...page.changes], nextPageToken: page.nextPageToken }
+      }),
   }
 }
 

@@ -10,11 +10,14 @@ import {
 } from '../../proto/gen/ferry/v1/preview_pb.ts'
 import { type UseCase, UseCaseSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { UseCaseService } from '../../proto/gen/ferry/v1/use_case_service_pb.ts'
+import type { OperatorLog } from '../audit/operator-log.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import { FleetError } from '../fleet/fleet-error.ts'
 import type { LeaderClient } from '../fleet/leader-client.ts'
+import { hideSecrets } from '../serve/hide-secrets.ts'
 import type { TrialAnswer, Trials, Wanted } from '../trials/trials.ts'
 import type { Registry } from '../use-cases/registry.ts'
+import { callerOf } from './answer.ts'
 import { onLeader } from './on-leader.ts'
 
 export interface PreviewParts {
@@ -22,6 +25,7 @@ export interface PreviewParts {
   readonly fleet: Pick<Fleet, 'lead' | 'workers'>
   readonly leader: LeaderClient
   readonly trials: Trials
+  readonly operatorLog: Pick<OperatorLog, 'write'>
   readonly timeoutMs: number
 }
 
@@ -68,7 +72,7 @@ const led = <T>(
 const withoutUseCase = <R extends PreviewRequest | TestRequest>({ useCase: _, ...rest }: R): Omit<R, 'useCase'> => rest
 
 async function ask(
-  { registry, fleet, trials, timeoutMs }: PreviewParts,
+  { registry, fleet, trials, timeoutMs, operatorLog }: PreviewParts,
   asked: UseCase | undefined,
   wanted: Wanted,
   context: HandlerContext,
@@ -76,6 +80,11 @@ async function ask(
   const useCase = await registry.draft(asked ?? create(UseCaseSchema))
   if (!fleet.workers().some(({ worker }) => !worker.draining))
     throw new FleetError('NO_WORKER', 'there is no worker that could do it: start one')
+  if (wanted.case === 'test') {
+    const { name, uid, spec } = useCase
+    const asked = { url: hideSecrets(spec?.destination?.url ?? '') }
+    await operatorLog.write({ action: 'TEST', actor: callerOf(context).actor, reason: '', useCase: name, uid, asked })
+  }
   const ownMs = (context.timeoutMs() ?? Number.POSITIVE_INFINITY) - WAY_BACK_MS
   return trials.ask(useCase, wanted, Math.max(1, Math.min(timeoutMs, ownMs)))
 }

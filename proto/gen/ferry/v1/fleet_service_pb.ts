@@ -6,6 +6,8 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_ferry_v1_access } from "./access_pb.ts";
+import type { ListChangesRequestSchema, ListChangesResponseSchema } from "./change_pb.ts";
+import { file_ferry_v1_change } from "./change_pb.ts";
 import type { Lane } from "./lane_pb.ts";
 import { file_ferry_v1_lane } from "./lane_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
@@ -16,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ferry/v1/fleet_service.proto.
  */
 export const file_ferry_v1_fleet_service: GenFile = /*@__PURE__*/
-  fileDesc("ChxmZXJyeS92MS9mbGVldF9zZXJ2aWNlLnByb3RvEghmZXJyeS52MSIUChJMaXN0V29ya2Vyc1JlcXVlc3QiOAoTTGlzdFdvcmtlcnNSZXNwb25zZRIhCgd3b3JrZXJzGAEgAygLMhAuZmVycnkudjEuV29ya2VyIrQBCgZXb3JrZXISEAoIaW5zdGFuY2UYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSMgoOaGVhcnRiZWF0X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWxhbmVzGAUgASgFEhAKCGRyYWluaW5nGAYgASgIImsKEExpc3RMYW5lc1JlcXVlc3QSGgoIdXNlX2Nhc2UYASABKAlCCLpIBXIDGJYBEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUYkE4oABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxj0AyJLChFMaXN0TGFuZXNSZXNwb25zZRIdCgVsYW5lcxgBIAMoCzIOLmZlcnJ5LnYxLkxhbmUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJMr4BCgxGbGVldFNlcnZpY2USVAoLTGlzdFdvcmtlcnMSHC5mZXJyeS52MS5MaXN0V29ya2Vyc1JlcXVlc3QaHS5mZXJyeS52MS5MaXN0V29ya2Vyc1Jlc3BvbnNlIgiCgBkECAEQAxJYCglMaXN0TGFuZXMSGi5mZXJyeS52MS5MaXN0TGFuZXNSZXF1ZXN0GhsuZmVycnkudjEuTGlzdExhbmVzUmVzcG9uc2UiEoKAGQ4IARACGgh1c2VfY2FzZWIGcHJvdG8z", [file_buf_validate_validate, file_ferry_v1_access, file_ferry_v1_lane, file_google_protobuf_timestamp]);
+  fileDesc("ChxmZXJyeS92MS9mbGVldF9zZXJ2aWNlLnByb3RvEghmZXJyeS52MSIUChJMaXN0V29ya2Vyc1JlcXVlc3QiOAoTTGlzdFdvcmtlcnNSZXNwb25zZRIhCgd3b3JrZXJzGAEgAygLMhAuZmVycnkudjEuV29ya2VyIrQBCgZXb3JrZXISEAoIaW5zdGFuY2UYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSMgoOaGVhcnRiZWF0X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWxhbmVzGAUgASgFEhAKCGRyYWluaW5nGAYgASgIImsKEExpc3RMYW5lc1JlcXVlc3QSGgoIdXNlX2Nhc2UYASABKAlCCLpIBXIDGJYBEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUYkE4oABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxj0AyJLChFMaXN0TGFuZXNSZXNwb25zZRIdCgVsYW5lcxgBIAMoCzIOLmZlcnJ5LnYxLkxhbmUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJMp4CCgxGbGVldFNlcnZpY2USVAoLTGlzdFdvcmtlcnMSHC5mZXJyeS52MS5MaXN0V29ya2Vyc1JlcXVlc3QaHS5mZXJyeS52MS5MaXN0V29ya2Vyc1Jlc3BvbnNlIgiCgBkECAEQAxJYCglMaXN0TGFuZXMSGi5mZXJyeS52MS5MaXN0TGFuZXNSZXF1ZXN0GhsuZmVycnkudjEuTGlzdExhbmVzUmVzcG9uc2UiEoKAGQ4IARACGgh1c2VfY2FzZRJeCgtMaXN0Q2hhbmdlcxIcLmZlcnJ5LnYxLkxpc3RDaGFuZ2VzUmVxdWVzdBodLmZlcnJ5LnYxLkxpc3RDaGFuZ2VzUmVzcG9uc2UiEoKAGQ4IARACGgh1c2VfY2FzZWIGcHJvdG8z", [file_buf_validate_validate, file_ferry_v1_access, file_ferry_v1_change, file_ferry_v1_lane, file_google_protobuf_timestamp]);
 
 /**
  * See ListWorkers.
@@ -198,6 +200,16 @@ export const FleetService: GenService<{
     methodKind: "unary";
     input: typeof ListLanesRequestSchema;
     output: typeof ListLanesResponseSchema;
+  },
+  /**
+   * Lists the audit: every change of a use case and every order of an operator. A change is there within a second or two, or when ClickHouse is back.
+   *
+   * @generated from rpc ferry.v1.FleetService.ListChanges
+   */
+  listChanges: {
+    methodKind: "unary";
+    input: typeof ListChangesRequestSchema;
+    output: typeof ListChangesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_ferry_v1_fleet_service, 0);

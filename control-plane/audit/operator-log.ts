@@ -1,0 +1,65 @@
+import { defineScript, type Redis } from '../../runtime/redis.ts'
+import { askRedis } from '../store/ask-redis.ts'
+import type { ChangeRow } from '../store/change.ts'
+import { appendChangeLua } from '../store/change-script.ts'
+import type { ControlKeys } from '../store/control-keys.ts'
+import { StoreError } from '../store/store-error.ts'
+
+export interface OperatorLogOptions {
+  readonly redis: Redis
+  readonly keys: Pick<ControlKeys, 'changes' | 'outbox'>
+  readonly outboxEntriesMax: number
+  readonly nowMs: () => number
+}
+
+/** What an operator asks for that changes no definition. */
+export interface Order {
+  readonly action: 'SKIP_DELIVERIES' | 'RETRY_DELIVERIES' | 'TEST'
+  readonly actor: string
+  readonly reason: string
+  /** `namespaces/{namespace}/useCases/{id}`. */
+  readonly useCase: string
+  /** Empty when it is not registered. */
+  readonly uid: string
+  /** What was asked for, as JSON has it, without secrets. */
+  readonly asked: object
+}
+
+/** KEYS changes outbox  ARGV audit entry, most outbox entries */
+const appendScript = defineScript(`${appendChangeLua}
+if redis.call('EXISTS', KEYS[1]) == 0 then return 'UNPREPARED' end
+if redis.call('XLEN', KEYS[2]) >= tonumber(ARGV[2]) then return 'OUTBOX_FULL' end
+appendChange(KEYS[1], KEYS[2], ARGV[1])
+return 'WRITTEN'
+`)
+
+/**
+ * Writes orders of operators into the audit, before they are carried out: none is without its entry, and one that is then refused, because
+ * nothing waits, has one as well. Throws StoreError.
+ */
+export class OperatorLog {
+  readonly #options: OperatorLogOptions
+
+  constructor(options: OperatorLogOptions) {
+    this.#options = options
+  }
+
+  async write({ action, actor, reason, useCase, uid, asked }: Order): Promise<void> {
+    const { redis, keys, outboxEntriesMax, nowMs } = this.#options
+    const [, namespace = '', , id = ''] = useCase.split('/')
+    const row: ChangeRow = {
+      ...{ change_time: nowMs(), actor, action, namespace, use_case: id, resource: useCase, uid, revision: '0', reason },
+      ...{ before: '', after: JSON.stringify(asked) },
+    }
+    const args = [JSON.stringify(row), outboxEntriesMax]
+    const kind = String(await askRedis(() => appendScript(redis, [keys.changes, keys.outbox], args)))
+    if (kind === 'WRITTEN') return
+    if (kind === 'OUTBOX_FULL')
+      throw new StoreError(
+        'LIMIT_EXCEEDED',
+        `${outboxEntriesMax} changes wait to be written to the audit: see why ClickHouse does not take them, then call again`,
+      )
+    const what = 'Redis is empty, and no leader has yet compared it with the audit in ClickHouse'
+    throw new StoreError('STATE_UNAVAILABLE', `${what}: call again when ClickHouse answers`)
+  }
+}
