@@ -3,6 +3,7 @@ import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-no
 import { DeliveryService } from '../proto/gen/ferry/v1/delivery_service_pb.ts'
 import { FleetService } from '../proto/gen/ferry/v1/fleet_service_pb.ts'
 import { RetryBatchService } from '../proto/gen/ferry/v1/retry_batch_service_pb.ts'
+import { TokenService } from '../proto/gen/ferry/v1/token_service_pb.ts'
 import { UseCaseService } from '../proto/gen/ferry/v1/use_case_service_pb.ts'
 import type { Settings } from './settings.ts'
 
@@ -12,6 +13,7 @@ export interface Ferry {
   readonly deliveries: Client<typeof DeliveryService>
   readonly retryBatches: Client<typeof RetryBatchService>
   readonly fleet: Client<typeof FleetService>
+  readonly tokens: Client<typeof TokenService>
   close(): void
 }
 
@@ -39,6 +41,7 @@ export function connect(settings: Settings, interrupted: AbortSignal): Ferry {
     deliveries: createClient(DeliveryService, transport),
     retryBatches: createClient(RetryBatchService, transport),
     fleet: createClient(FleetService, transport),
+    tokens: createClient(TokenService, transport),
     close: () => sessions.abort(),
   }
 }

@@ -74,6 +74,8 @@ const hintOfReason: Readonly<Record<string, string>> = {
   STATE_UNAVAILABLE: 'Redis does not answer the control plane: try again, or look at its log',
   LOG_UNAVAILABLE: 'ClickHouse does not answer the control plane: try again, or look at its log',
   SOURCE_UNAVAILABLE: 'Kafka does not answer the control plane: try again, or look at its log',
+  ACCESS_OPEN: 'whoever runs Ferry sets FERRY_ADMIN_TOKEN_SHA256 first (docs/access.md)',
+  LIMIT_EXCEEDED: 'call less often, or ask for less',
   NO_WORKER: 'no worker is there to do it: see ferry workers',
 }
 
@@ -97,6 +99,7 @@ function exitCodeOf({ code }: ConnectError): ExitCode {
       return ExitCode.notAllowed
     case Code.Unavailable:
     case Code.DeadlineExceeded:
+    case Code.ResourceExhausted:
       return ExitCode.unavailable
     default:
       return ExitCode.failed

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Entry of the `ferry` command, for any Node from 20 on. Plain JavaScript, since it decides by what the rest can be run:
-// a package has it built to JavaScript (npm run cli:build); a clone has TypeScript, which Node takes from 22.18 on, and npm's Node otherwise.
+// a package has it built to JavaScript (rolldown.config.mjs); a clone has TypeScript, which Node takes from 22.18 on, and npm's Node otherwise.
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import module from 'node:module'

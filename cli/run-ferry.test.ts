@@ -1,70 +1,59 @@
-import { createServer, type Http2Server } from 'node:http2'
-import type { AddressInfo } from 'node:net'
 import { create } from '@bufbuild/protobuf'
 import { Code, ConnectError } from '@connectrpc/connect'
-import { connectNodeAdapter } from '@connectrpc/connect-node'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { RetryBatchState } from '../proto/gen/ferry/v1/retry_batch_pb.ts'
 import { RetryBatchService } from '../proto/gen/ferry/v1/retry_batch_service_pb.ts'
 import { type UseCase, UseCaseSchema } from '../proto/gen/ferry/v1/use_case_pb.ts'
 import { UseCaseService } from '../proto/gen/ferry/v1/use_case_service_pb.ts'
 import { BadRequestSchema, ErrorInfoSchema } from '../proto/gen/google/rpc/error_details_pb.ts'
-import { runFerry } from './run-ferry.ts'
+import { TestServer } from './test-server.ts'
 import { TestTerminal } from './test-terminal.ts'
 
 const useCases = new Map<string, UseCase>()
 const given: (string | null)[] = []
 let delivered = 0n
-let server: Http2Server
-let address = ''
+let server: TestServer
 
-// What the control plane does has tests of its own: here is only as much of it as the command's own decisions need.
 beforeAll(async () => {
-  server = createServer(
-    connectNodeAdapter({
-      routes: (router) => {
-        router.service(UseCaseService, {
-          listUseCases({ parent }, { requestHeader }) {
-            given.push(requestHeader.get('authorization'))
-            return { useCases: [...useCases.values()].filter(({ name }) => name.startsWith(parent)) }
-          },
-          getUseCase({ name }) {
-            const useCase = useCases.get(name)
-            if (useCase === undefined) throw refusal(Code.NotFound, 'USE_CASE_NOT_FOUND', `there is no use case ${name}`)
-            return { useCase }
-          },
-          updateUseCase({ useCase, validateOnly }) {
-            const asked = useCase!
-            if (asked.spec?.source?.topic === '')
-              throw refusal(Code.InvalidArgument, 'INVALID_REQUEST', 'wrong', 'use_case.spec.source.topic')
-            if (!validateOnly) useCases.set(asked.name, asked)
-            return { useCase: asked }
-          },
-          deleteUseCase({ name }) {
-            if (name.endsWith('/busy')) throw refusal(Code.FailedPrecondition, 'DELIVERIES_WAITING', '3 deliveries wait')
-            const useCase = useCases.get(name)!
-            useCases.delete(name)
-            return { useCase }
-          },
-        })
-        router.service(RetryBatchService, {
-          planRetryBatch: () => ({ selected: 10n, bytesInKafka: 8n, payloadExpired: 2n }),
-          createRetryBatch: ({ retryBatch }) => ({
-            retryBatch: { ...retryBatch!, name: 'namespaces/shop/useCases/orders/retryBatches/b1' },
-          }),
-          getRetryBatch({ name }) {
-            delivered += 5n
-            const state = delivered < 10n ? RetryBatchState.RUNNING : RetryBatchState.DONE
-            return { retryBatch: { name, state, selected: 10n, delivered } }
-          },
-        })
+  server = await TestServer.start((router) => {
+    router.service(UseCaseService, {
+      listUseCases({ parent }, { requestHeader }) {
+        given.push(requestHeader.get('authorization'))
+        return { useCases: [...useCases.values()].filter(({ name }) => name.startsWith(parent)) }
       },
-    }),
-  )
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  address = `127.0.0.1:${(server.address() as AddressInfo).port}`
+      getUseCase({ name }) {
+        const useCase = useCases.get(name)
+        if (useCase === undefined) throw refusal(Code.NotFound, 'USE_CASE_NOT_FOUND', `there is no use case ${name}`)
+        return { useCase }
+      },
+      updateUseCase({ useCase, validateOnly }) {
+        const asked = useCase!
+        if (asked.spec?.source?.topic === '')
+          throw refusal(Code.InvalidArgument, 'INVALID_REQUEST', 'wrong', 'use_case.spec.source.topic')
+        if (!validateOnly) useCases.set(asked.name, asked)
+        return { useCase: asked }
+      },
+      deleteUseCase({ name }) {
+        if (name.endsWith('/busy')) throw refusal(Code.FailedPrecondition, 'DELIVERIES_WAITING', '3 deliveries wait')
+        const useCase = useCases.get(name)!
+        useCases.delete(name)
+        return { useCase }
+      },
+    })
+    router.service(RetryBatchService, {
+      planRetryBatch: () => ({ selected: 10n, bytesInKafka: 8n, payloadExpired: 2n }),
+      createRetryBatch: ({ retryBatch }) => ({
+        retryBatch: { ...retryBatch!, name: 'namespaces/shop/useCases/orders/retryBatches/b1' },
+      }),
+      getRetryBatch({ name }) {
+        delivered += 5n
+        const state = delivered < 10n ? RetryBatchState.RUNNING : RetryBatchState.DONE
+        return { retryBatch: { name, state, selected: 10n, delivered } }
+      },
+    })
+  })
 })
-afterAll(() => server.close())
+afterAll(() => server[Symbol.asyncDispose]())
 beforeEach(() => {
   useCases.clear()
   given.length = 0
@@ -80,11 +69,7 @@ function refusal(code: Code, reason: string, message: string, field?: string): C
   return new ConnectError(message, code, undefined, [info, ...violations])
 }
 
-async function ferry(args: string, terminal = new TestTerminal(), env: Record<string, string> = {}) {
-  Object.assign(terminal.env, { FERRY_ADDRESS: address, FERRY_NAMESPACE: 'shop' }, env)
-  const exitCode = await runFerry(args.split(' '), terminal)
-  return { exitCode, printed: terminal.printed, said: terminal.said, terminal }
-}
+const ferry: TestServer['ferry'] = (...args) => server.ferry(...args)
 
 function withInput(stdin: string, more: Partial<Pick<TestTerminal, 'isInteractive' | 'answer'>> = {}): TestTerminal {
   return Object.assign(new TestTerminal(), { stdin, ...more })
@@ -175,9 +160,8 @@ test('the token goes along, and JSON and YAML are what the contract says', async
 test('the shell completes commands, flags, choices and names', async () => {
   useCases.set('a', create(UseCaseSchema, { name: 'namespaces/shop/useCases/orders' }))
   const complete = async (...words: string[]): Promise<string[]> => {
-    const terminal = new TestTerminal({ FERRY_ADDRESS: address, FERRY_NAMESPACE: 'shop' })
-    await runFerry(['__complete', '--', ...words], terminal)
-    return terminal.printed.trimEnd().split('\n')
+    const { printed } = await ferry(['__complete', '--', ...words])
+    return printed.trimEnd().split('\n')
   }
   expect(await complete('ba')).toEqual(['batches'])
   expect(await complete('batches', '')).toEqual(['list', 'show', 'watch', 'cancel'])

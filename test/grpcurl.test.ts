@@ -78,7 +78,7 @@ test('every line of the README and of the page of retry batches that is marked a
   expect(JSON.parse(outputs.get('RetryBatchService/PlanRetryBatch')!)).toMatchObject({ samples: expect.any(Array) })
 })
 
-test('every line of the pages for operators that is marked as tested works as it is printed', { timeout: 120_000 }, async () => {
+test('every line of the pages for operators that is marked as tested works as it is printed', { timeout: 240_000 }, async () => {
   const fleet = fleetOf()
   const [controlPlane] = fleet.controlPlanes
   const useCase = 'namespaces/shop/useCases/payments'
@@ -104,6 +104,7 @@ test('every line of the pages for operators that is marked as tested works as it
     return delivery?.state === DeliveryState.PARKED
   }
   const outputs = new Map<string, string>()
+  await documented.installFerry()
   documented.writeFilesOf('docs/cli.md')
   const lines = [...documented.linesOf('docs/cli.md'), ...documented.linesOf('docs/operations.md')]
   expect(lines.length).toBeGreaterThan(30)
@@ -122,6 +123,8 @@ test('every line of the pages for operators that is marked as tested works as it
   expect(said('ferry get payments -o yaml')).toMatch(/^same/)
   expect(said('ferry test')).toContain('means   DELIVERED')
   expect(said('ferry lag')).toContain('4 parked')
+  expect(said('ferry deliveries')).toContain('PARKED')
+  expect(said('ferry failures')).toContain('no such customer')
   expect(said('ferry show')).toContain('no such customer')
   expect(said('ferry verify payments 0/0-2')).toContain('complete: each of 3 records')
   expect(said('ferry retry payments --status 422 --dry-run')).toContain('8 failed deliveries')

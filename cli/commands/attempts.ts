@@ -5,17 +5,21 @@ import { oneLine } from '../output/plain-text.ts'
 import type { Column } from '../output/table.ts'
 import { ageWords, protoDurationWords, timeWords } from '../output/words.ts'
 import type { Session } from '../session.ts'
-import { attemptFilter, type FilterFlags } from './attempt-filter.ts'
+import { type AttemptFlags, attemptFilter } from './attempt-filter.ts'
 
 const pageSizeMax = 1000
 const defaultLimit = 50
 
 /** Attempts, newest first. */
-export async function attempts(session: Session, text: string, flags: FilterFlags & { readonly limit?: number }): Promise<void> {
+export async function attempts(
+  session: Session,
+  text: string,
+  { limit = defaultLimit, ...flags }: AttemptFlags & { readonly limit?: number },
+): Promise<void> {
   const useCase = session.nameOf(text)
-  const filter = attemptFilter(flags, session.nowMs())
-  const { items, hasMore } = await allPages(flags.limit ?? defaultLimit, pageSizeMax, async (pageSize, pageToken) => {
-    const request = { useCase, pageSize, pageToken, ...(filter && { filter }) }
+  const filter = attemptFilter(session, flags)
+  const { items, hasMore } = await allPages(limit, pageSizeMax, async (pageSize, pageToken) => {
+    const request = { useCase, filter, pageSize, pageToken }
     const { attempts: page, nextPageToken } = await session.ferry.deliveries.listAttempts(request)
     return { items: page, next: nextPageToken }
   })

@@ -16,6 +16,8 @@ export const conditionAdvice: Readonly<Partial<Record<LaneCondition, string>>> =
   [LaneCondition.NOT_SUPPORTED]: 'its worker is too old, or has another configuration: the message says what it lacks',
   [LaneCondition.LOG_SPOOLING]: 'ClickHouse takes no rows: they wait in Kafka, and delivery goes on; bring ClickHouse back',
   [LaneCondition.RATE_LIMITED]: 'it goes as fast as spec.delivery.rate_limit lets it',
+  [LaneCondition.YIELDING_TO_LIVE]:
+    'it is BACKFILL, and LIVE use cases of its endpoint_group take what the endpoint allows: it goes on when they leave some',
   [LaneCondition.ENDPOINT_BLOCKED]:
     'the address may not be called: allow it by FERRY_EGRESS_ALLOW (docs/egress.md), or change destination.url',
   [LaneCondition.CREDENTIALS_UNAVAILABLE]: 'a secret cannot be had: the message says why (docs/credentials.md)',

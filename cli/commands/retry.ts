@@ -7,10 +7,10 @@ import { ExitCode } from '../exit-code.ts'
 import { shortBatchName, shortName } from '../names.ts'
 import { countWords, timeAndAge } from '../output/words.ts'
 import type { Session } from '../session.ts'
-import { type FilterFlags, failureFilter } from './attempt-filter.ts'
+import { type FailureFlags, failureFilter } from './attempt-filter.ts'
 import { followBatch } from './follow-batch.ts'
 
-export interface RetryOptions extends Omit<FilterFlags, 'outcome' | 'key'> {
+export interface RetryOptions extends FailureFlags {
   readonly reason?: string
   readonly max?: number
   readonly sendStale?: boolean

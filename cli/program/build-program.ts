@@ -5,6 +5,7 @@ import { declareBatches } from './batches.ts'
 import { declareDeliveries } from './deliveries.ts'
 import { declareFleet } from './fleet.ts'
 import { declareShell } from './shell.ts'
+import { declareTokens } from './tokens.ts'
 import { declareUseCases } from './use-cases.ts'
 
 const helpWidthMax = 120
@@ -40,6 +41,8 @@ export function buildProgram(actions: Actions): Command {
   declareBatches(program, actions)
   program.commandsGroup('Fleet:')
   declareFleet(program, actions)
+  program.commandsGroup('Access:')
+  declareTokens(program, actions)
   program.commandsGroup('This command:')
   declareShell(program, actions)
   return program

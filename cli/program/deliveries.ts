@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { FilterFlags } from '../commands/attempt-filter.ts'
+import type { AttemptFlags, DeliveryFlags, FailureFlags } from '../commands/attempt-filter.ts'
 import type { LagOptions } from '../commands/lag.ts'
 import type { VerifyOptions } from '../commands/verify.ts'
 import type { Actions } from './act.ts'
@@ -11,10 +11,36 @@ export function declareDeliveries(program: Command, { act }: Actions): void {
   withFilter(program.command('attempts').description('list attempts, newest first').argument('<use-case>'))
     .option('--outcome <outcomes>', 'DELIVERED, FAILED, SKIPPED, SUPERSEDED, RETRY', several)
     .option('--key <key>', "the record's key, whole")
+    .option('--trigger <triggers>', 'INITIAL, RETRY, RETRY_BATCH', several)
+    .option('--purpose <purposes>', 'DELIVER, SHADOW, TEST (DELIVER)', several)
+    .option('--batch <batch>', 'what a retry batch made happen')
+    .option('--group <group>', 'what made deliveries FAILED for this cause, as ferry failures names it')
+    .option('--worker <instance>', 'what this worker has sent')
     .option('--limit <n>', 'at most so many (50)', positive)
     .action(
-      act<FilterFlags & { limit?: number }>(async (session, [name], options) =>
+      act<AttemptFlags & { limit?: number }>(async (session, [name], options) =>
         (await import('../commands/attempts.ts')).attempts(session, name, options),
+      ),
+    )
+  withFilter(program.command('deliveries').description('list deliveries: what waits, and what has ended').argument('<use-case>'))
+    .option('--state <states>', 'WAITING, SENDING, PARKED, BEHIND, EXHAUSTED, BLOCKED, DEAD_LETTER, ENDED', several)
+    .option('--outcome <outcomes>', 'DELIVERED, FAILED, SKIPPED, SUPERSEDED', several)
+    .option('--key <key>', "the record's key, whole")
+    .option('--batch <batch>', 'what a retry batch opened last')
+    .option('--group <group>', 'FAILED for this cause, as ferry failures names it')
+    .option('--limit <n>', 'at most so many (50)', positive)
+    .action(
+      act<DeliveryFlags & { limit?: number }>(async (session, [name], options) =>
+        (await import('../commands/deliveries.ts')).deliveries(session, name, options),
+      ),
+    )
+  withFilter(
+    program.command('failures').description('what is FAILED, by cause: counts, since when, an example').argument('<use-case>'),
+  )
+    .option('--limit <n>', 'at most so many groups (50)', positive)
+    .action(
+      act<FailureFlags & { limit?: number }>(async (session, [name], options) =>
+        (await import('../commands/failures.ts')).failures(session, name, options),
       ),
     )
   program

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'vitest'
@@ -7,6 +7,7 @@ import { runCommand } from '../run-command.ts'
 const root = join(import.meta.dirname, '../..')
 const bin = join(root, '.local/bin')
 const commandMsMax = 30_000
+const buildMsMax = 120_000
 
 /** Runs lines of the documentation as they are printed, but for where things are; in an empty directory, with `ferry` and grpcurl. */
 export class DocumentedLines implements Disposable {
@@ -18,8 +19,18 @@ export class DocumentedLines implements Disposable {
   constructor(places: readonly (readonly [string, string])[], env: Readonly<Record<string, string>> = {}) {
     this.#places = places
     const exports = Object.entries({ XDG_CONFIG_HOME: this.#dir, ...env }).map(([name, value]) => `export ${name}='${value}'`)
-    const ferry = `ferry() { '${process.execPath}' '${join(root, 'cli/ferry.mjs')}' "$@"; }`
+    const ferry = `ferry() { '${process.execPath}' '${join(this.#dir, 'package/cli/ferry.mjs')}' "$@"; }`
     this.#env = [`cd '${this.#dir}'`, `PATH='${bin}':"$PATH"`, 'set -o pipefail', ...exports, ferry].join('; ')
+  }
+
+  /** Makes `ferry` as a package has it: built, and without node_modules beside it. */
+  async installFerry(): Promise<void> {
+    const place = join(this.#dir, 'package')
+    mkdirSync(join(place, 'cli'), { recursive: true })
+    for (const file of ['package.json', 'cli/ferry.mjs']) cpSync(join(root, file), join(place, file))
+    const args = ['-c', join(root, 'cli/rolldown.config.mjs'), '--dir', join(place, 'cli/dist'), '--logLevel', 'warn']
+    const { exitCode, output } = await runCommand(join(root, 'node_modules/.bin/rolldown'), args, buildMsMax, false)
+    expect(exitCode, output).toBe(0)
   }
 
   /** For a shell, of every block that says that it is tested. */
