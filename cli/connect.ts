@@ -5,6 +5,7 @@ import { FleetService } from '../proto/gen/ferry/v1/fleet_service_pb.ts'
 import { RetryBatchService } from '../proto/gen/ferry/v1/retry_batch_service_pb.ts'
 import { TokenService } from '../proto/gen/ferry/v1/token_service_pb.ts'
 import { UseCaseService } from '../proto/gen/ferry/v1/use_case_service_pb.ts'
+import { VerificationService } from '../proto/gen/ferry/v1/verification_service_pb.ts'
 import type { Settings } from './settings.ts'
 
 /** The services that operators call, over one connection. */
@@ -13,6 +14,7 @@ export interface Ferry {
   readonly deliveries: Client<typeof DeliveryService>
   readonly retryBatches: Client<typeof RetryBatchService>
   readonly fleet: Client<typeof FleetService>
+  readonly verifications: Client<typeof VerificationService>
   readonly tokens: Client<typeof TokenService>
   close(): void
 }
@@ -41,6 +43,7 @@ export function connect(settings: Settings, interrupted: AbortSignal): Ferry {
     deliveries: createClient(DeliveryService, transport),
     retryBatches: createClient(RetryBatchService, transport),
     fleet: createClient(FleetService, transport),
+    verifications: createClient(VerificationService, transport),
     tokens: createClient(TokenService, transport),
     close: () => sessions.abort(),
   }

@@ -67,6 +67,7 @@ const hintOfReason: Readonly<Record<string, string>> = {
   ETAG_MISMATCH: 'somebody has changed it in between: run the command again and look at the differences',
   CONCURRENT_CHANGE: 'two changes at once: run the command again',
   DELIVERIES_WAITING: 'let them end, or delete it with --force: then what waits ends as SKIPPED with reason DELETED',
+  VERIFICATION_NOT_FOUND: 'it may have been forgotten; see which there are: ferry verifications list NAME',
   RETRY_BATCH_NOT_FOUND: 'see which there are: ferry batches list',
   DELIVERY_NOT_WAITING: 'what has FAILED is sent again by: ferry retry NAME --at PARTITION/OFFSET --reason TEXT',
   SECRETS_UNAVAILABLE: 'whoever runs Ferry sets FERRY_SECRET_KEYS (docs/credentials.md)',

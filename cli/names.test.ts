@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { batchName, shortBatchName, shortName, useCaseName } from './names.ts'
+import { childName, shortChildName, shortName, useCaseName } from './names.ts'
 
 test('a use case is named by its id in a namespace, by both, or whole', () => {
   const whole = 'namespaces/shop/useCases/orders'
@@ -18,9 +18,9 @@ test('a name without a namespace says how to give one', () => {
 
 test('a batch is named as the list shows it, or whole', () => {
   const whole = 'namespaces/shop/useCases/orders/retryBatches/rb-1-a'
-  expect(batchName('shop/orders/rb-1-a', undefined)).toBe(whole)
-  expect(batchName('orders/rb-1-a', 'shop')).toBe(whole)
-  expect(batchName(whole, undefined)).toBe(whole)
-  expect(shortBatchName(whole)).toBe('shop/orders/rb-1-a')
-  expect(() => batchName('rb-1-a', 'shop')).toThrow('is no name of a batch')
+  expect(childName('retryBatches', 'shop/orders/rb-1-a', undefined)).toBe(whole)
+  expect(childName('retryBatches', 'orders/rb-1-a', 'shop')).toBe(whole)
+  expect(childName('retryBatches', whole, undefined)).toBe(whole)
+  expect(shortChildName(whole)).toBe('shop/orders/rb-1-a')
+  expect(() => childName('retryBatches', 'rb-1-a', 'shop')).toThrow('is no name of a batch')
 })

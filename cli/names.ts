@@ -3,8 +3,15 @@ import { usageError } from './cli-error.ts'
 const id = '[a-z][a-z0-9-]{0,62}'
 const whole = new RegExp(`^namespaces/(${id})/useCases/(${id})$`)
 const short = new RegExp(`^(?:(${id})/)?(${id})$`)
-const batchWhole = new RegExp(`^(namespaces/${id}/useCases/${id})/retryBatches/([\\w-]+)$`)
-const batchShort = new RegExp(`^(?:(${id})/)?(${id})/([\\w-]+)$`)
+const childShort = new RegExp(`^(?:(${id})/)?(${id})/([\\w-]+)$`)
+
+/** What belongs to a use case and has a name of its own. */
+export type Collection = 'retryBatches' | 'verifications'
+
+const childWords: Readonly<Record<Collection, { readonly what: string; readonly listedBy: string }>> = {
+  retryBatches: { what: 'batch', listedBy: 'ferry batches list' },
+  verifications: { what: 'verification', listedBy: 'ferry verifications list NAME' },
+}
 
 /** `orders` with a namespace, `shop/orders`, or the whole name. */
 export function useCaseName(text: string, namespace: string | undefined): string {
@@ -37,16 +44,18 @@ export function shortName(name: string): string {
 export const namespaceOf = (name: string): string => whole.exec(name)?.[1] ?? ''
 
 /** `orders/ID` with a namespace, `shop/orders/ID`, or the whole name. */
-export function batchName(text: string, namespace: string | undefined): string {
-  if (batchWhole.test(text)) return text
-  const match = batchShort.exec(text)
-  if (match === null) throw usageError(`"${text}" is no name of a batch`, 'write shop/orders/ID as `ferry batches list` shows it')
-  const [, given, use, batch] = match
-  return `${useCaseName(given === undefined ? use! : `${given}/${use}`, namespace)}/retryBatches/${batch}`
+export function childName(collection: Collection, text: string, namespace: string | undefined): string {
+  const [parent, rest] = text.split(`/${collection}/`)
+  if (rest !== undefined && whole.test(parent!) && /^[\w-]+$/.test(rest)) return text
+  const match = childShort.exec(text)
+  const { what, listedBy } = childWords[collection]
+  if (match === null) throw usageError(`"${text}" is no name of a ${what}`, `write shop/orders/ID as \`${listedBy}\` shows it`)
+  const [, given, use, child] = match
+  return `${useCaseName(given === undefined ? use! : `${given}/${use}`, namespace)}/${collection}/${child}`
 }
 
 /** `shop/orders/ID`. */
-export function shortBatchName(name: string): string {
-  const match = batchWhole.exec(name)
-  return match === null ? name : `${shortName(match[1]!)}/${match[2]}`
+export function shortChildName(name: string): string {
+  const [, parent, child] = /^(.*)\/\w+\/([^/]+)$/.exec(name) ?? []
+  return parent !== undefined && whole.test(parent) ? `${shortName(parent)}/${child}` : name
 }

@@ -12,7 +12,7 @@ import {
 } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import { usageError } from '../cli-error.ts'
 import { closest } from '../manifest/closest.ts'
-import { batchName } from '../names.ts'
+import { childName } from '../names.ts'
 import { enumValue, enumWords } from '../output/enum-words.ts'
 import { parseTime } from '../point-in-time.ts'
 import { parseRange } from '../positions.ts'
@@ -82,7 +82,7 @@ function commonFilter(session: Session, { outcome, key, batch, group, ...flags }
     ...failureFilter(flags, session.nowMs()),
     ...(outcome && { outcomes: outcome.map((word) => oneOf(OutcomeSchema, word, '--outcome') as Outcome) }),
     ...(key !== undefined && { key }),
-    ...(batch !== undefined && { retryBatch: batchName(batch, session.settings.namespace) }),
+    ...(batch !== undefined && { retryBatch: childName('retryBatches', batch, session.settings.namespace) }),
     ...(group !== undefined && { failureGroup: group }),
   }
 }

@@ -2,7 +2,7 @@ import { type RetryBatch, RetryBatchSchema, RetryBatchStateSchema } from '../../
 import { allPages } from '../all-pages.ts'
 import { confirm } from '../confirm.ts'
 import { ExitCode } from '../exit-code.ts'
-import { batchName, shortBatchName } from '../names.ts'
+import { childName, shortChildName } from '../names.ts'
 import { enumWord } from '../output/enum-words.ts'
 import { oneLine } from '../output/plain-text.ts'
 import { jsonOf, yamlOf } from '../output/show.ts'
@@ -28,7 +28,7 @@ export async function listBatches(
   await session.list(RetryBatchSchema, items, {
     none: 'there is no retry batch; ferry retry starts one',
     columns: [
-      { title: 'BATCH', of: ({ name }) => shortBatchName(name) },
+      { title: 'BATCH', of: ({ name }) => shortChildName(name) },
       { title: 'STATE', of: ({ state }) => enumWord(RetryBatchStateSchema, state) },
       { title: 'ENDED', of: (batch) => `${countWords(doneOf(batch))}/${countWords(batch.selected)}`, right: true },
       { title: 'DELIVERED', of: ({ delivered }) => countWords(delivered), right: true },
@@ -42,21 +42,21 @@ export async function listBatches(
 }
 
 export async function showBatch(session: Session, text: string): Promise<void> {
-  const name = batchName(text, session.settings.namespace)
+  const name = childName('retryBatches', text, session.settings.namespace)
   const { retryBatch } = await session.ferry.retryBatches.getRetryBatch({ name })
   await session.show(RetryBatchSchema, retryBatch!, () => yamlOf(jsonOf(RetryBatchSchema, retryBatch!)))
 }
 
 export const watchBatch = (session: Session, text: string): Promise<ExitCode> =>
-  followBatch(session, batchName(text, session.settings.namespace))
+  followBatch(session, childName('retryBatches', text, session.settings.namespace))
 
 export async function cancelBatch(session: Session, text: string, { yes }: { yes?: boolean }): Promise<ExitCode> {
-  const name = batchName(text, session.settings.namespace)
-  await confirm(session, `Cancel ${shortBatchName(name)}? What was not sent stays FAILED.`, yes)
+  const name = childName('retryBatches', text, session.settings.namespace)
+  await confirm(session, `Cancel ${shortChildName(name)}? What was not sent stays FAILED.`, yes)
   const { retryBatch } = await session.ferry.retryBatches.cancelRetryBatch({ name })
   await session.show(RetryBatchSchema, retryBatch!, () => `${cancelled(retryBatch!)}\n`)
   return ExitCode.done
 }
 
 const cancelled = (batch: RetryBatch): string =>
-  `${shortBatchName(batch.name)} is ${hasEnded(batch) ? enumWord(RetryBatchStateSchema, batch.state).toLowerCase() : 'being cancelled'}: ${countWords(doneOf(batch))} of ${countWords(batch.selected)} have ended`
+  `${shortChildName(batch.name)} is ${hasEnded(batch) ? enumWord(RetryBatchStateSchema, batch.state).toLowerCase() : 'being cancelled'}: ${countWords(doneOf(batch))} of ${countWords(batch.selected)} have ended`

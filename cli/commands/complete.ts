@@ -74,12 +74,12 @@ async function namesOf(argument: string, terminal: Terminal, program: Command, w
   program.parseOptions([...words])
   const settings: Settings = { ...(await readSettings(program.opts(), terminal.env)), timeoutMs: serverMsMax }
   const { connect } = await import('../connect.ts')
-  const { shortBatchName, shortName } = await import('../names.ts')
+  const { shortChildName, shortName } = await import('../names.ts')
   const ferry = connect(settings, terminal.interrupted)
   try {
     if (argument === 'batch') {
       const { retryBatches } = await ferry.retryBatches.listRetryBatches({ pageSize: 50 })
-      return retryBatches.map(({ name }) => shortBatchName(name))
+      return retryBatches.map(({ name }) => shortChildName(name))
     }
     const { namespace } = settings
     const parent = namespace === undefined ? '' : `namespaces/${namespace}`

@@ -4,7 +4,7 @@ import { type PlanRetryBatchResponse, PlanRetryBatchResponseSchema } from '../..
 import { usageError } from '../cli-error.ts'
 import { confirm } from '../confirm.ts'
 import { ExitCode } from '../exit-code.ts'
-import { shortBatchName, shortName } from '../names.ts'
+import { shortChildName, shortName } from '../names.ts'
 import { countWords, timeAndAge } from '../output/words.ts'
 import type { Session } from '../session.ts'
 import { type FailureFlags, failureFilter } from './attempt-filter.ts'
@@ -51,11 +51,11 @@ export async function retry(session: Session, text: string, options: RetryOption
     await session.show(
       RetryBatchSchema,
       created!,
-      () => `started ${shortBatchName(name)}. Follow it: ferry batches watch ${shortBatchName(name)}\n`,
+      () => `started ${shortChildName(name)}. Follow it: ferry batches watch ${shortChildName(name)}\n`,
     )
     return ExitCode.done
   }
-  if (isText) terminal.err(`started ${shortBatchName(name)}\n`)
+  if (isText) terminal.err(`started ${shortChildName(name)}\n`)
   return followBatch(session, name)
 }
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { type VerifyRangeResponse, VerifyRangeResponseSchema } from '../../proto/gen/ferry/v1/verification_pb.ts'
 import { usageError } from '../cli-error.ts'
 import { ExitCode } from '../exit-code.ts'
@@ -9,6 +10,8 @@ import { certificateText } from './certificate-text.ts'
 export interface VerifyOptions {
   readonly since?: string
   readonly until?: string
+  /** Counts beside the call, any length, and writes what is signed there. */
+  readonly certificate?: string
 }
 
 /** What became of every offset, and what is missing. The exit code says it too. */
@@ -16,7 +19,7 @@ export async function verify(
   session: Session,
   text: string,
   ranges: readonly string[],
-  { since, until }: VerifyOptions,
+  { since, until, certificate }: VerifyOptions,
 ): Promise<ExitCode> {
   const useCase = session.nameOf(text)
   const nowMs = session.nowMs()
@@ -26,7 +29,7 @@ export async function verify(
     (until !== undefined && parsed.some(({ to }) => to !== undefined))
   )
     throw usageError('both offsets and a time say where the range ends', 'name partitions alone beside --since and --until')
-  const answer = await session.ferry.deliveries.verifyRange({
+  const request = {
     useCase,
     ranges: parsed.map(({ partition, from, to }) => ({
       partition,
@@ -35,7 +38,12 @@ export async function verify(
     })),
     ...(since !== undefined && { fromTime: parseTime(since, '--since', nowMs) }),
     ...(until !== undefined && { toTime: parseTime(until, '--until', nowMs) }),
-  })
+  }
+  if (certificate !== undefined) {
+    const { verification } = await session.ferry.verifications.createVerification({ ...request, requestId: randomUUID() })
+    return (await import('./follow-verification.ts')).followVerification(session, verification!.name, certificate)
+  }
+  const answer = await session.ferry.deliveries.verifyRange(request)
   await session.show(VerifyRangeResponseSchema, answer, () => certificateText(session, useCase, answer))
   return exitCodeOf(answer)
 }

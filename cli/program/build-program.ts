@@ -7,6 +7,7 @@ import { declareFleet } from './fleet.ts'
 import { declareShell } from './shell.ts'
 import { declareTokens } from './tokens.ts'
 import { declareUseCases } from './use-cases.ts'
+import { declareVerifications } from './verifications.ts'
 
 const helpWidthMax = 120
 
@@ -37,6 +38,7 @@ export function buildProgram(actions: Actions): Command {
   declareUseCases(program, actions)
   program.commandsGroup('Deliveries:')
   declareDeliveries(program, actions)
+  declareVerifications(program, actions)
   program.commandsGroup('Send again:')
   declareBatches(program, actions)
   program.commandsGroup('Fleet:')

@@ -67,6 +67,7 @@ export function declareDeliveries(program: Command, { act }: Actions): void {
     .argument('[records...]', 'PARTITION, PARTITION/FIRST-LAST or PARTITION/FIRST-; else everything')
     .option('--since <time>', 'from the first record of this time on: 2h ago, or a time')
     .option('--until <time>', 'up to the first record of this time')
+    .option('--certificate <file>', 'count a range of any length, and write its signed certificate there')
     .action(
       act<VerifyOptions>(async (session, [name, ranges], options) =>
         (await import('../commands/verify.ts')).verify(session, name, ranges, options),
