@@ -19,13 +19,17 @@ export interface Ferry {
   close(): void
 }
 
+/** Other characters cannot stand in a header: such a name is left out. */
+const isHeaderValue = /^[\x20-\x7e]+$/
+
 /** Connects at the first call. Every unary call has the deadline of `--timeout`. */
 export function connect(settings: Settings, interrupted: AbortSignal): Ferry {
-  const { address, token, ca, certificate, key } = settings
+  const { address, token, actor, ca, certificate, key } = settings
   const tls = { ...(ca && { ca }), ...(certificate && { cert: certificate }), ...(key && { key }) }
   const sessions = new Http2SessionManager(address.origin, {}, tls)
   const signIn: Interceptor = (next) => (request) => {
     if (token !== undefined) request.header.set('authorization', `Bearer ${token}`)
+    if (isHeaderValue.test(actor)) request.header.set('ferry-actor', actor)
     return next(request)
   }
   const stopWhenInterrupted: Interceptor = (next) => async (request) => {

@@ -164,7 +164,7 @@ test('the shell completes commands, flags, choices and names', async () => {
     return printed.trimEnd().split('\n')
   }
   expect(await complete('ba')).toEqual(['batches'])
-  expect(await complete('batches', '')).toEqual(['list', 'show', 'watch', 'cancel'])
+  expect(await complete('batches', '')).toEqual(['list', 'show', 'watch', 'items', 'pause', 'resume', 'cancel'])
   expect(await complete('pause', '--re')).toEqual(['--reason'])
   expect(await complete('completion', '')).toEqual(['bash', 'zsh', 'fish'])
   expect(await complete('describe', 'o')).toEqual(['orders'])

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { homedir, userInfo } from 'node:os'
 import { join, resolve } from 'node:path'
 import { usageError } from './cli-error.ts'
 import { parseDurationMs } from './duration.ts'
@@ -29,6 +29,8 @@ export interface Settings {
   readonly ca: Buffer | undefined
   readonly certificate: Buffer | undefined
   readonly key: Buffer | undefined
+  /** Whom the audit names beside the token. */
+  readonly actor: string
   readonly timeoutMs: number
 }
 
@@ -91,6 +93,7 @@ export async function readSettings(flags: GlobalFlags, env: Env): Promise<Settin
     ca: ca && readBytes(ca.value, ca.from),
     certificate: certificate && readBytes(certificate.value, certificate.from),
     key: key && readBytes(key.value, key.from),
+    actor: actorOf(env),
     timeoutMs: parseDurationMs(flags.timeout ?? defaultTimeout, '--timeout'),
   }
 }
@@ -115,6 +118,17 @@ function readToken(flags: GlobalFlags, env: Env, context: Context): string | und
   const file = env['FERRY_TOKEN_FILE'] ?? ''
   if (file !== '') return readBytes(file, 'FERRY_TOKEN_FILE').toString('utf8').trim()
   return context.token_file === undefined ? undefined : readBytes(context.token_file, 'token_file').toString('utf8').trim()
+}
+
+/** The user of this machine, unless FERRY_ACTOR says who it is. */
+function actorOf(env: Env): string {
+  const given = (env['FERRY_ACTOR'] ?? '').trim()
+  if (given !== '') return given
+  try {
+    return userInfo().username
+  } catch {
+    return ''
+  }
 }
 
 function readBytes(path: string, from: string): Buffer {

@@ -1,14 +1,14 @@
 import { type RetryBatch, RetryBatchSchema, RetryBatchStateSchema } from '../../proto/gen/ferry/v1/retry_batch_pb.ts'
 import { allPages } from '../all-pages.ts'
 import { confirm } from '../confirm.ts'
-import { ExitCode } from '../exit-code.ts'
+import type { ExitCode } from '../exit-code.ts'
 import { childName, shortChildName } from '../names.ts'
 import { enumWord } from '../output/enum-words.ts'
 import { oneLine } from '../output/plain-text.ts'
 import { jsonOf, yamlOf } from '../output/show.ts'
 import { ageWords, countWords } from '../output/words.ts'
 import type { Session } from '../session.ts'
-import { doneOf, followBatch, hasEnded } from './follow-batch.ts'
+import { doneOf, followBatch } from './follow-batch.ts'
 
 const pageSizeMax = 1000
 const defaultLimit = 50
@@ -33,6 +33,7 @@ export async function listBatches(
       { title: 'ENDED', of: (batch) => `${countWords(doneOf(batch))}/${countWords(batch.selected)}`, right: true },
       { title: 'DELIVERED', of: ({ delivered }) => countWords(delivered), right: true },
       { title: 'FAILED', of: ({ failedAgain }) => countWords(failedAgain), right: true },
+      { title: 'DONE AT', of: ({ estimatedEndTime }) => ageWords(estimatedEndTime, nowMs) },
       { title: 'STARTED', of: ({ createTime }) => ageWords(createTime, nowMs) },
       { title: 'BY', of: ({ creator }) => oneLine(creator), shrinkTo: 8 },
       { title: 'WHY', of: ({ reason }) => oneLine(reason), shrinkTo: 12 },
@@ -50,13 +51,29 @@ export async function showBatch(session: Session, text: string): Promise<void> {
 export const watchBatch = (session: Session, text: string): Promise<ExitCode> =>
   followBatch(session, childName('retryBatches', text, session.settings.namespace))
 
-export async function cancelBatch(session: Session, text: string, { yes }: { yes?: boolean }): Promise<ExitCode> {
+export async function cancelBatch(
+  session: Session,
+  text: string,
+  { reason = '', yes }: { reason?: string; yes?: boolean },
+): Promise<void> {
   const name = childName('retryBatches', text, session.settings.namespace)
   await confirm(session, `Cancel ${shortChildName(name)}? What was not sent stays FAILED.`, yes)
-  const { retryBatch } = await session.ferry.retryBatches.cancelRetryBatch({ name })
-  await session.show(RetryBatchSchema, retryBatch!, () => `${cancelled(retryBatch!)}\n`)
-  return ExitCode.done
+  const { retryBatch } = await session.ferry.retryBatches.cancelRetryBatch({ name, reason })
+  await showState(session, retryBatch!)
 }
 
-const cancelled = (batch: RetryBatch): string =>
-  `${shortChildName(batch.name)} is ${hasEnded(batch) ? enumWord(RetryBatchStateSchema, batch.state).toLowerCase() : 'being cancelled'}: ${countWords(doneOf(batch))} of ${countWords(batch.selected)} have ended`
+export async function pauseBatch(session: Session, text: string, { reason = '' }: { reason?: string }): Promise<void> {
+  const name = childName('retryBatches', text, session.settings.namespace)
+  await showState(session, (await session.ferry.retryBatches.pauseRetryBatch({ name, reason })).retryBatch!)
+}
+
+export async function resumeBatch(session: Session, text: string, { reason = '' }: { reason?: string }): Promise<void> {
+  const name = childName('retryBatches', text, session.settings.namespace)
+  await showState(session, (await session.ferry.retryBatches.resumeRetryBatch({ name, reason })).retryBatch!)
+}
+
+const showState = (session: Session, batch: RetryBatch): Promise<void> =>
+  session.show(RetryBatchSchema, batch, () => {
+    const word = enumWord(RetryBatchStateSchema, batch.state).toLowerCase()
+    return `${shortChildName(batch.name)} is ${word}: ${countWords(doneOf(batch))} of ${countWords(batch.selected)} have ended\n`
+  })

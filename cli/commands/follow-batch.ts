@@ -25,10 +25,12 @@ export async function followBatch(session: Session, name: string): Promise<ExitC
 
 export const hasEnded = ({ state }: RetryBatch): boolean => state === RetryBatchState.DONE || state === RetryBatchState.CANCELLED
 
-export const doneOf = ({ delivered, failedAgain, superseded }: RetryBatch): number => Number(delivered + failedAgain + superseded)
+export const doneOf = ({ delivered, failedAgain, superseded, skipped }: RetryBatch): number =>
+  Number(delivered + failedAgain + superseded + skipped)
 
 function progressOf(batch: RetryBatch) {
   const notes = [
+    ...(batch.state === RetryBatchState.PAUSED ? ['paused'] : []),
     ...(batch.failedAgain > 0n ? [`${countWords(batch.failedAgain)} failed again`] : []),
     ...(batch.superseded > 0n ? [`${countWords(batch.superseded)} superseded`] : []),
   ]
@@ -42,13 +44,14 @@ async function ended(session: Session, batch: RetryBatch): Promise<ExitCode> {
 
 function verdictOf(
   { paint }: Session,
-  { name, state, selected, delivered, failedAgain, superseded, payloadExpired }: RetryBatch,
+  { name, state, selected, delivered, failedAgain, superseded, skipped, payloadExpired }: RetryBatch,
 ): string {
   const parts = [
     `${countWords(delivered)} of ${countWords(selected)} delivered`,
     ...(failedAgain > 0n ? [`${countWords(failedAgain)} failed again`] : []),
     ...(payloadExpired > 0n ? [`of them ${countWords(payloadExpired)} because their bytes are gone`] : []),
     ...(superseded > 0n ? [`${countWords(superseded)} superseded by newer records of their keys`] : []),
+    ...(skipped > 0n ? [`${countWords(skipped)} skipped`] : []),
   ]
   const good = state === RetryBatchState.DONE && failedAgain === 0n
   const word = enumWord(RetryBatchStateSchema, state).toLowerCase()
