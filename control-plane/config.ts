@@ -2,6 +2,7 @@ import { bytes, ConfigError, duration, readConfig, text, type Values, wholeNumbe
 import { readKafkaClusters } from '../runtime/kafka-clusters.ts'
 import { readSchemaRegistries } from '../runtime/schema-registries.ts'
 import { address, connectionSettings, findSpoolProblems } from '../runtime/settings.ts'
+import { telemetrySettings } from '../runtime/telemetry-settings.ts'
 import { accessSettings, findOpenProblems } from './access-settings.ts'
 import { querySettings } from './query-settings.ts'
 import { readCertificateSettings, verificationSettings } from './verifications/verification-settings.ts'
@@ -236,6 +237,7 @@ export const controlPlaneSettings = {
     maxMs: 300_000,
     description: 'After SIGTERM, calls that are on their way have so long to end.',
   }),
+  ...telemetrySettings,
 } as const
 
 export type ControlPlaneConfig = ReturnType<typeof readControlPlaneConfig>

@@ -1,4 +1,3 @@
-import { collectDefaultMetrics, Registry as MetricsRegistry } from 'prom-client'
 import { DeliveryService } from '../proto/gen/ferry/v1/delivery_service_pb.ts'
 import { FleetService } from '../proto/gen/ferry/v1/fleet_service_pb.ts'
 import { RetryBatchService } from '../proto/gen/ferry/v1/retry_batch_service_pb.ts'
@@ -10,6 +9,7 @@ import { connectClickHouse } from '../runtime/clickhouse.ts'
 import { connectKafka, openCluster } from '../runtime/kafka.ts'
 import type { KafkaClusterConfig } from '../runtime/kafka-clusters.ts'
 import { createLog, type Logger } from '../runtime/log.ts'
+import { meterRedis } from '../runtime/metrics/redis-calls.ts'
 import { connectRedis } from '../runtime/redis.ts'
 import { type Running, runProcess } from '../runtime/run-process.ts'
 import { spoolTopicOf } from '../runtime/settings.ts'
@@ -24,15 +24,12 @@ import { selfCheckingMethods, useCaseService } from './api/use-case-service.ts'
 import { verificationService } from './api/verification-service.ts'
 import { withLanes } from './api/with-lanes.ts'
 import { workerService } from './api/worker-service.ts'
-import { sampleAllLags } from './attempts/lag-sampler.ts'
-import { LeaderLoop } from './attempts/leader-loop.ts'
 import { LogReader } from './attempts/log-reader.ts'
 import { checkRedisSettings } from './check-redis.ts'
 import { type ControlPlaneConfig, fleetTimings, readControlPlaneConfig, serveLimits } from './config.ts'
 import { awaitLanes } from './fleet/await-lanes.ts'
 import { Fleet } from './fleet/fleet.ts'
 import { fleetKeys } from './fleet/fleet-keys.ts'
-import { registerFleetMetrics } from './fleet/fleet-metrics.ts'
 import { Grants } from './fleet/grants.ts'
 import { LaneLog } from './fleet/lane-log.ts'
 import { LaneStore } from './fleet/lane-store.ts'
@@ -40,6 +37,8 @@ import { LeaderClient } from './fleet/leader-client.ts'
 import { TopicSource } from './fleet/topic-source.ts'
 import { within } from './fleet/within.ts'
 import { openAccess } from './open-access.ts'
+import { openLeaderLoops } from './open-leader-loops.ts'
+import { openMetrics } from './open-metrics.ts'
 import { openStartSteps } from './open-start-steps.ts'
 import { openUseCases, type UseCases } from './open-use-cases.ts'
 import { openVerifications } from './open-verifications.ts'
@@ -61,6 +60,7 @@ const samplesPrefix = 'ferry:{control}:lag:'
 /** Connections come by themselves, now or later; nothing here waits for one. */
 function connect(config: ControlPlaneConfig, log: Logger) {
   const redis = connectRedis(config.redisUrl, config.redisTimeoutMs, log)
+  const redisCalls = meterRedis(redis)
   redis.on('ready', () => void checkRedisSettings(redis, log))
   const clickhouse = connectClickHouse(config.clickhouseUrl, config.clickhouseDatabase, config.clickhouseTimeoutMs)
   const open = (each: KafkaClusterConfig) => openCluster(connectKafka(each, 'ferry-control-plane', config.kafkaTimeoutMs, log))
@@ -70,7 +70,7 @@ function connect(config: ControlPlaneConfig, log: Logger) {
     ...{ source, cluster: config.spoolCluster, topic: spoolTopicOf(config) },
     ...{ partitions, replication, messageBytesMax },
   })
-  return { redis, clickhouse, source, spool }
+  return { redis, redisCalls, clickhouse, source, spool }
 }
 type Connections = ReturnType<typeof connect>
 
@@ -133,27 +133,6 @@ function openRetryBatches(
   return { batches, runner }
 }
 
-/** What the leader does beside leading the fleet. */
-function openLeaderLoops(
-  { redis, source }: Connections,
-  { registry, descriptorSets }: UseCases,
-  runner: RetryBatchRunner,
-  fleet: Fleet,
-  log: Logger,
-): LeaderLoop[] {
-  const lead = () => fleet.lead()
-  const sampleLags = async (): Promise<void> => {
-    const useCases = await registry.all()
-    await sampleAllLags({ redis, offsets: source, samplesPrefix }, useCases.values(), Date.now, log)
-  }
-  const sweepDescriptorSets = async (): Promise<void> => void (await descriptorSets.sweep())
-  return [
-    new LeaderLoop({ name: 'retry batches', lead, intervalMs: 1000, retryMsMax: 10_000, step: () => runner.step(), log }),
-    new LeaderLoop({ name: 'lag samples', lead, intervalMs: 10_000, retryMsMax: 60_000, step: sampleLags, log }),
-    new LeaderLoop({ name: 'descriptor sets', lead, intervalMs: 600_000, retryMsMax: 600_000, step: sweepDescriptorSets, log }),
-  ]
-}
-
 /** Everything that this process is made of, connected and not started. */
 function open(config: ControlPlaneConfig, address: () => string, log: Logger) {
   const connections = connect(config, log)
@@ -167,25 +146,38 @@ function open(config: ControlPlaneConfig, address: () => string, log: Logger) {
   const limits = { executionTimeoutMs, rowsToReadMax, groupBytesMax }
   const reader = new LogReader(connections.clickhouse, limits)
   const { batches, runner } = openRetryBatches(config, connections, useCases, reader, fleet, log)
-  const loops = openLeaderLoops(connections, useCases, runner, fleet, log)
+  const { loops, lags } = openLeaderLoops({ ...connections, ...useCases, samplesPrefix, runner, fleet, log })
   const outbox = new Outbox({
     ...{ redis: connections.redis, keys: useCases.keys, auditLog: useCases.auditLog, log, term: () => fleet.lead()?.term },
     ...{ batchEntriesMax: 1000, batchBytesMax: 4 << 20, intervalMs: 500, retryMsMax: 10_000 },
   })
-  const steps = openStartSteps(config, { ...connections, keys: useCases.keys }, log)
+  let migrationsApplied = 0
+  const onMigrated = (names: readonly string[]): void => {
+    migrationsApplied += names.length
+  }
+  const steps = openStartSteps(config, { ...connections, keys: useCases.keys, onMigrated }, log)
   const trials = new Trials({ openMax: config.trialsMax, replyBytesMax: 4 << 20 })
   const verifications = openVerifications(config, { ...connections, log: reader, limits, fleet, logger: log, ...useCases })
-  const loose = { access, trials, batches, verifications }
+  const problems = (): string[] => [...steps.problems(), ...fleet.problems()]
+  const measured = {
+    connections,
+    fleet,
+    loops,
+    lags,
+    outbox,
+    reader,
+    runner,
+    problems,
+    migrationsApplied: () => migrationsApplied,
+  }
+  const loose = { access, trials, batches, verifications, problems, ...openMetrics(measured, config.metricsUseCasesMax) }
   return { ...loose, connections, useCases, fleet, leader, reader, loops, outbox, steps }
 }
 type Parts = ReturnType<typeof open>
 
 async function listen(config: ControlPlaneConfig, parts: Parts, log: Logger): Promise<ServeHandle> {
-  const { access, connections, useCases, fleet, leader, reader, batches, steps, trials, verifications } = parts
+  const { access, connections, useCases, fleet, leader, reader, batches, trials, verifications } = parts
   const { redis, source, spool } = connections
-  const registry = new MetricsRegistry()
-  collectDefaultMetrics({ register: registry })
-  registerFleetMetrics(registry, fleet)
   const deliveries = deliveryService({
     ...{ log: reader, redis, offsets: source, spool, samplesPrefix, nowMs: Date.now },
     useCase: (name) => useCases.registry.get(name),
@@ -207,10 +199,10 @@ async function listen(config: ControlPlaneConfig, parts: Parts, log: Logger): Pr
     selfChecking: [...selfCheckingMethods, ...selfCheckingDeliveryMethods, ...selfCheckingRetryBatchMethods],
     grpc: hostAndPort(config.grpcAddress),
     http: hostAndPort(config.httpAddress),
-    ready: () => [...steps.problems(), ...fleet.problems()],
+    ready: parts.problems,
     limits: serveLimits(config),
     reflection: config.reflection === 'on',
-    ...{ registry, log, gate: access.gate },
+    ...{ registry: parts.metrics.registry, calls: parts.calls, log, gate: access.gate },
   })
 }
 

@@ -14,10 +14,12 @@ interface StartParts {
   readonly source: TopicSource
   readonly spool: Spool
   readonly keys: ControlKeys
+  readonly onMigrated: (names: readonly string[]) => void
 }
 
 /** Tried until it has worked once: only then is this process ready. */
-export function openStartSteps(config: ControlPlaneConfig, { redis, source, spool, keys }: StartParts, log: Logger): StartSteps {
+export function openStartSteps(config: ControlPlaneConfig, parts: StartParts, log: Logger): StartSteps {
+  const { redis, source, spool, keys, onMigrated } = parts
   const withLock = migrationLock({ redis, keys, ttlMs: 30_000, waitTimeoutMs: 60_000 })
   const { clickhouseUrl, clickhouseDatabase: database, migrationTimeoutMs: statementTimeoutMs } = config
   return new StartSteps(
@@ -27,7 +29,7 @@ export function openStartSteps(config: ControlPlaneConfig, { redis, source, spoo
       { name: 'the spool has its topic in Kafka', run: () => spool.ensure() },
       {
         name: 'the tables in ClickHouse are those of this release',
-        run: async () => void (await migrate({ clickhouseUrl, database, statementTimeoutMs, log, withLock })),
+        run: async () => onMigrated(await migrate({ clickhouseUrl, database, statementTimeoutMs, log, withLock })),
       },
     ],
     log,

@@ -47,6 +47,7 @@ test('every line of the README and of the page of retry batches that is marked a
   const places: [string, string][] = [
     ['localhost:7070', `localhost:${controlPlane!.ports.grpc}`],
     ['localhost:7071', `localhost:${controlPlane!.ports.http}`],
+    ['localhost:7072', new URL(fleet.workers[0]!.httpUrl).host],
     ['localhost:9000', `localhost:${endpoint.port}`],
     ['"topic": "orders"', `"topic": "${topic.name}"`],
   ]
@@ -94,6 +95,8 @@ test('every line of the pages for operators that is marked as tested works as it
   using documented = new DocumentedLines(
     [
       ['localhost:7070', `localhost:${controlPlane!.ports.grpc}`],
+      ['localhost:7071', `localhost:${controlPlane!.ports.http}`],
+      ['localhost:7072', new URL(fleet.workers[0]!.httpUrl).host],
       ['http://localhost:9000', `http://localhost:${endpoint.port}`],
       ['topic: payments', `topic: ${topic.name}`],
     ],
@@ -130,4 +133,6 @@ test('every line of the pages for operators that is marked as tested works as it
   expect(said('ferry retry payments --status 422 --dry-run')).toContain('8 failed deliveries')
   expect(said('ferry retry payments --status 422 --max')).toContain('1 of 1 delivered')
   expect(said('ferry pause')).toContain('paused until')
+  expect(said('curl -s localhost:7071/readyz')).toBe('{"ready":true,"reasons":[]}\n')
+  expect(said('curl -s localhost:7072/readyz')).toContain('"status":"ready"')
 })

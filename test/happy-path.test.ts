@@ -6,6 +6,7 @@ import { certificate } from './harness/certificate.ts'
 import { Endpoint } from './harness/endpoint.ts'
 import { fleetOfFile } from './harness/fleet.ts'
 import { judge } from './harness/judge.ts'
+import { metricOf } from './harness/metric.ts'
 import { encodeOrder, orderDescriptorSet, orderMessageName } from './harness/order-message.ts'
 import { jsonRecords, Topic } from './harness/topic.ts'
 import { registerUseCase, specOf } from './harness/use-case.ts'
@@ -96,6 +97,18 @@ test('tombstones are skipped, and what a transaction leaves behind is a hole', a
   const judged = await judge(fleet, useCase, topic, endpoint)
   expect(judged.problems).toEqual([])
   expect(judged).toMatchObject({ holes: 6, requests: 16, outcomes: { DELIVERED: 16, SKIPPED: 1, FAILED: 0, SUPERSEDED: 0 } })
+  // One lane, so one worker has counted all of it.
+  const [, namespace, , use_case] = useCase.name.split('/')
+  const counted = async (name: string, labels: object): Promise<number> => {
+    const found = fleet.workers.map((worker) => metricOf(worker, name, { namespace: namespace!, use_case: use_case!, ...labels }))
+    return Math.max(...(await Promise.all(found)))
+  }
+  expect(await counted('ferry_deliveries_total', { outcome: 'delivered' })).toBe(16)
+  expect(await counted('ferry_attempts_total', { class: '2xx' })).toBe(16)
+  expect(await counted('ferry_skipped_records_total', { kind: 'tombstone' })).toBe(1)
+  expect(await counted('ferry_skipped_records_total', { kind: 'transaction' })).toBe(6)
+  expect(await counted('ferry_request_duration_seconds_count', {})).toBe(16)
+  expect(await counted('ferry_delivery_duration_seconds_count', {})).toBe(16)
 })
 
 test('a use case that starts at the end gets what is published after it was registered, and nothing else', async () => {

@@ -4,6 +4,7 @@ import { controlPlaneCredentials, findCredentialProblems } from '../runtime/cont
 import { readKafkaClusters } from '../runtime/kafka-clusters.ts'
 import { readSchemaRegistries } from '../runtime/schema-registries.ts'
 import { address, connectionSettings, findSpoolProblems } from '../runtime/settings.ts'
+import { telemetrySettings } from '../runtime/telemetry-settings.ts'
 
 /** Everything that a worker reads from its environment. */
 export const workerSettings = {
@@ -159,6 +160,7 @@ export const workerSettings = {
     max: 64 << 20,
     description: 'Bytes of one partition in a Kafka fetch.',
   }),
+  ...telemetrySettings,
 }
 
 export type WorkerConfig = ReturnType<typeof readWorkerConfig>

@@ -70,7 +70,11 @@ export class HeldLanes implements Holdings {
   }
 
   rosterOf(keeper: Keeper): Roster | undefined {
-    return this.#rosters.get(keeper.id.uid)
+    return this.rosterOfUseCase(keeper.id.uid)
+  }
+
+  rosterOfUseCase(uid: string): Roster | undefined {
+    return this.#rosters.get(uid)
   }
 
   report(): LaneReport[] {

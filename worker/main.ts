@@ -4,6 +4,7 @@ import { connectClickHouse } from '../runtime/clickhouse.ts'
 import { showToken } from '../runtime/control-plane-credentials.ts'
 import { connectKafka } from '../runtime/kafka.ts'
 import { createLog } from '../runtime/log.ts'
+import { meterRedis } from '../runtime/metrics/redis-calls.ts'
 import { connectRedis, onReconnected } from '../runtime/redis.ts'
 import { type Running, runProcess } from '../runtime/run-process.ts'
 import { spoolTopicOf } from '../runtime/settings.ts'
@@ -13,7 +14,9 @@ import { drain } from './drain.ts'
 import { startHealthListener } from './health-listener.ts'
 import { HeldLanes } from './holdings.ts'
 import type { Parked } from './lane/parked.ts'
-import { createMetrics } from './metrics.ts'
+import { meterInsert } from './metrics/metered-insert.ts'
+import { meterAttempts, meterRanges } from './metrics/metered-logs.ts'
+import { createWorkerMetrics } from './metrics/worker-metrics.ts'
 import { RateReports } from './rate-reports.ts'
 import { AttemptLog } from './record/attempt-log.ts'
 import { InsertQueue } from './record/insert-queue.ts'
@@ -37,10 +40,12 @@ async function start(config: WorkerConfig): Promise<Running> {
   const clusters = new Clusters(kafkas, config, log)
   clusters.connect()
   const client = new ControlPlaneClient(config.controlPlane, config.callTimeoutMs, [showToken(config, log)])
-  const insert = createInsert(clickhouse, config.insertTimeoutMs)
+  const inserts = meterInsert(createInsert(clickhouse, config.insertTimeoutMs))
+  const { insert } = inserts
   const { client: kafka, side } = clusters.of(config.spoolCluster)!
   const spool = openSpool(spoolTopicOf(config), process, { kafka, side, redis, clickhouse, insert, log }, config)
   const { logBatchBytes: batchBytes, logBatchesMax, spoolAfterMs } = config
+  const { windowRecords, intakeRecordsMax, bufferBytesMax, unstoredBytesMax } = config
   const queue = new InsertQueue(
     insert,
     spool.insert,
@@ -48,30 +53,49 @@ async function start(config: WorkerConfig): Promise<Running> {
     log,
     () => ticker.acknowledged(),
   )
-  const schemas = openRegistries(config.registries, defaultDecodeLimits, config.egress, log)
+  const registries = openRegistries(config.registries, defaultDecodeLimits, config.egress, log)
   const attempts = new AttemptLog<Parked>(queue, { instance: process, batchBytes })
   const ranges = new RangeLog<Parked>(queue, process)
   let requestId = 0
   const rates = new RateReports(log)
-  const metrics = createMetrics(
-    () => held,
-    () => ({ queue, drain: spool.drain, rates }),
+  const redisCalls = meterRedis(redis)
+  const metrics = createWorkerMetrics(
+    () => ({
+      ...{ held, inserts, queue, drain: spool.drain, registries, redis: redisCalls, heartbeats: session.heartbeats },
+      ...{ queueBytesMax: logBatchesMax * batchBytes, windowRecords, intakeRecordsMax, bufferBytesMax, unstoredBytesMax },
+      fetches: new Map(clusters.all.map(({ client: { name }, source }) => [name, source.fetches])),
+      ...{ problems, hasLease },
+    }),
+    config.metricsUseCasesMax,
   )
+  const hasLease = (): boolean => session.maySend(performance.now(), Date.now())
+  const problems = (): string[] => [
+    ...(hasLease() ? [] : ['this worker has no lease: Redis does not answer']),
+    ...(session.heard ? [] : ['no control plane has answered yet']),
+  ]
+  const planOf = (uid: string) => held.rosterOfUseCase(uid)?.route.plan
   const { jsonataTimeoutMs: timeoutMs, jsonataMemoryBytesMax: memoryBytesMax, jsonataProcesses: processes } = config
   const jsonata = new Jsonata({ ...defaultJsonataLimits, timeoutMs, memoryBytesMax, processes, log })
-  const means = { limits: defaultDecodeLimits, schemas, egress: config.egress, keys: config.secretKeys, jsonata }
+  const means = {
+    limits: defaultDecodeLimits,
+    schemas: (name: string) => registries.get(name),
+    egress: config.egress,
+    keys: config.secretKeys,
+    jsonata,
+  }
   const trials = new Trials({ client, clusters, means, log })
   const held: HeldLanes = new HeldLanes(
     {
       routes: new Routes((uids) => client.fetchUseCases(uids), means, log),
       keeper: {
-        ...{ attempts, ranges, redis, clickhouse, log },
+        ...{ redis, clickhouse, log },
+        attempts: meterAttempts(attempts, metrics.series),
+        ranges: meterRanges(ranges, metrics.series, planOf),
         get instance() {
           return session.instance
         },
         nextRequestId: () => ++requestId,
-        ...{ windowRecords: config.windowRecords, intakeRecordsMax: config.intakeRecordsMax },
-        ...{ unstoredBytesMax: config.unstoredBytesMax, partitionBytesMax: config.partitionBytesMax },
+        ...{ windowRecords, intakeRecordsMax, unstoredBytesMax, partitionBytesMax: config.partitionBytesMax },
         ...{ lookUpTimeoutMs: config.insertTimeoutMs, lookUpPatienceMs: config.lookUpPatienceMs },
         ...{ spool: spool.view, onUnlogged: metrics.unlogged },
       },
@@ -80,12 +104,15 @@ async function start(config: WorkerConfig): Promise<Running> {
         logIsSpooling: () => queue.isSpooling,
         maySend: (now, nowMs) => session.maySend(now, nowMs),
         onLanded: metrics.landed,
-        onRateLimited: (useCase, text, ms, now) => rates.waited(useCase, text, ms, now),
+        onRateLimited: (plan, text, ms, now) => {
+          metrics.rateLimited(plan, ms)
+          rates.waits(plan.name, text, now)
+        },
       },
       ...{ clusters, log },
       hurry: () => session.hurry(),
     },
-    { bufferBytesMax: config.bufferBytesMax },
+    { bufferBytesMax },
   )
   const session: Session = new Session(
     client,
@@ -105,10 +132,7 @@ async function start(config: WorkerConfig): Promise<Running> {
     { held, session, attempts, ranges, queue, spool: spool.view, clickhouse, clusters, log },
     config,
   )
-  const health = await startHealthListener(config.httpAddress, metrics.registry, () => [
-    ...(session.maySend(performance.now(), Date.now()) ? [] : ['this worker has no lease: Redis does not answer']),
-    ...(session.heard ? [] : ['no control plane has answered yet']),
-  ])
+  const health = await startHealthListener(config.httpAddress, metrics.registry, problems)
   session.start()
   ticker.start()
   spool.drain?.start()

@@ -5,10 +5,8 @@ const LOG_AGAIN_MS = 600_000
 /** Use cases that are remembered for that. */
 const NAMES_MAX = 10_000
 
-/** Says which use cases wait for their rate limits, and counts for how long. */
+/** Says which use cases wait for their rate limits. */
 export class RateReports {
-  /** Summed over use cases. */
-  waitedMs = 0
   readonly #saidMs = new Map<string, number>()
   readonly #log: Pick<Logger, 'info'>
 
@@ -16,9 +14,8 @@ export class RateReports {
     this.#log = log
   }
 
-  /** Something of the use case has waited for its limit for so long. nowMs: of a monotonic clock. */
-  waited(useCase: string, text: string, ms: number, nowMs: number): void {
-    this.waitedMs += ms
+  /** Something of the use case waits for its limit. nowMs: of a monotonic clock. */
+  waits(useCase: string, text: string, nowMs: number): void {
     if (nowMs - (this.#saidMs.get(useCase) ?? Number.NEGATIVE_INFINITY) < LOG_AGAIN_MS) return
     if (this.#saidMs.size >= NAMES_MAX) this.#saidMs.clear()
     this.#saidMs.set(useCase, nowMs)

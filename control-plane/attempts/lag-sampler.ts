@@ -9,21 +9,24 @@ const useCasesAtOnce = 32
 
 /**
  * One round of remembering how far every use case is behind; the leader makes one every 10 s. Kafka is asked once per topic.
- * A use case that cannot be sampled is logged, and does not keep the others from it.
+ * Answers how many records each is behind. A use case that cannot be sampled is logged, and does not keep the others from it.
  */
 export async function sampleAllLags(
   sources: LagSources,
   useCases: Iterable<UseCase>,
   now: () => number,
   log: Logger,
-): Promise<void> {
+): Promise<ReadonlyMap<UseCase, number>> {
+  const lags = new Map<UseCase, number>()
   const offsets = askOnce(sources.offsets)
   const one = (useCase: UseCase): Promise<void> =>
-    sampleLag({ ...sources, offsets }, subjectOf(useCase), now()).catch((error: unknown) =>
-      log.debug({ useCase: useCase.name, error: String(error) }, 'lag: not sampled'),
+    sampleLag({ ...sources, offsets }, subjectOf(useCase), now()).then(
+      (records) => void lags.set(useCase, records),
+      (error: unknown) => log.debug({ useCase: useCase.name, error: String(error) }, 'lag: not sampled'),
     )
   const all = [...useCases]
   for (let at = 0; at < all.length; at += useCasesAtOnce) await Promise.all(all.slice(at, at + useCasesAtOnce).map(one))
+  return lags
 }
 
 function askOnce(offsets: TopicOffsets): TopicOffsets {

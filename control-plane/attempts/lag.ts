@@ -62,19 +62,21 @@ export async function getLag(
   }
 }
 
-/** Remembers how far a use case is behind, in Redis: any replica can then tell the rate of the last minute. */
-export async function sampleLag(sources: LagSources, subject: Subject, nowMs: number): Promise<void> {
+/** Remembers how far a use case is behind, in Redis: any replica can then tell the rate of the last minute. Answers the records. */
+export async function sampleLag(sources: LagSources, subject: Subject, nowMs: number): Promise<number> {
   const partitions = await readPartitions(sources, subject, async (partition) => {
     const cursor = await readCursor(sources.redis, laneOf(subject, partition))
     return cursor === undefined ? undefined : { cursor, floor: cursor, parked: 0 }
   })
+  const sample = sampleOf(partitions, nowMs)
   const key = sources.samplesPrefix + subject.uid
   const write = sources.redis
     .multi()
-    .lpush(key, writeSample(sampleOf(partitions, nowMs)))
+    .lpush(key, writeSample(sample))
     .ltrim(key, 0, samplesKept - 1)
     .pexpire(key, samplesLifetimeMs)
   await askRedis(() => write.exec())
+  return sample.records
 }
 
 function sampleOf(partitions: readonly PartitionLag[], timeMs: number): LagSample {

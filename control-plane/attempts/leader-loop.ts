@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { backoffMs } from '../../runtime/backoff.ts'
 import type { Logger } from '../../runtime/log.ts'
+import { Calls } from '../../runtime/metrics/calls.ts'
 
 /** Says whether this process leads; undefined while another does. */
 export type Lead = () => { readonly term: number } | undefined
@@ -19,12 +20,17 @@ export interface LeaderLoopOptions {
 
 /** Runs a step again and again while this process leads. A step that fails is tried again, later and later. */
 export class LeaderLoop {
+  readonly rounds = new Calls()
   readonly #options: LeaderLoopOptions
   readonly #stopping = new AbortController()
   #running: Promise<void> | undefined
 
   constructor(options: LeaderLoopOptions) {
     this.#options = options
+  }
+
+  get name(): string {
+    return this.#options.name
   }
 
   start(): void {
@@ -44,7 +50,7 @@ export class LeaderLoop {
     while (!signal.aborted) {
       let waitMs = intervalMs
       try {
-        if (lead()) await step()
+        if (lead()) await this.rounds.time(step)
         if (failures > 0) log.info({ failures }, `${name}: goes on`)
         failures = 0
       } catch (error) {

@@ -1,4 +1,5 @@
 import type { ClickHouseClient } from '../../runtime/clickhouse.ts'
+import { Calls } from '../../runtime/metrics/calls.ts'
 import { QueryError } from './query-error.ts'
 
 /** Bounds of one query. A query that would pass them is refused, and the log stays free for those that write. */
@@ -33,6 +34,7 @@ const answerGraceMs = 2000
 
 /** Reads the log in ClickHouse, bounded. Throws QueryError. */
 export class LogReader {
+  readonly queries = new Calls()
   readonly #clickhouse: ClickHouseClient
   readonly #limits: ReadLimits
 
@@ -49,13 +51,18 @@ export class LogReader {
 
   /** Rows as they come, each with the length of its text. A caller may stop in the middle. */
   async *stream<Row>(question: Question): AsyncGenerator<{ readonly row: Row; readonly textLength: number }> {
+    const startedMs = performance.now()
+    let isAnswered = true
     try {
       const result = await this.#clickhouse.query({ ...this.#request(question), format: 'JSONEachRow' })
       for await (const rows of result.stream<Row>()) {
         for (const each of rows) yield { row: each.json<Row>(), textLength: each.text.length }
       }
     } catch (error) {
+      isAnswered = false
       throw this.#refused(error, question)
+    } finally {
+      this.queries.ended(startedMs, isAnswered)
     }
   }
 

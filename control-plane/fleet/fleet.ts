@@ -1,6 +1,7 @@
 import type { LaneId } from '../../runtime/lane-keys.ts'
 import { laneKey } from '../../runtime/lane-keys.ts'
 import { FleetError } from './fleet-error.ts'
+import { FleetTally } from './fleet-tally.ts'
 import type { Heartbeat, HeartbeatReply } from './heartbeat.ts'
 import { pageOfLanes } from './lane-page.ts'
 import type { LaneView } from './lane-view.ts'
@@ -10,9 +11,10 @@ import type { Holding } from './reconcile.ts'
 import { Session } from './session.ts'
 import type { SessionParts } from './session-parts.ts'
 import { askEndsOnce, fillFigures } from './stored-figures.ts'
+import type { ViewedUseCase } from './use-case-view.ts'
 import type { Worker } from './workers.ts'
 
-export interface FleetOptions extends SessionParts, Omit<LeaderOptions, 'onChange'> {
+export interface FleetOptions extends Omit<SessionParts, 'tally'>, Omit<LeaderOptions, 'onChange'> {
   /** The longest that a listing waits for Redis or Kafka. */
   readonly listTimeoutMs: number
 }
@@ -27,12 +29,20 @@ export interface LanePage {
 const useCasesAtOnce = 16
 
 export interface FleetCounts {
+  /** Lanes of active use cases that nobody holds. */
+  readonly unheld: number
   readonly lanes: Readonly<Record<Holding['state'], number>>
   readonly workers: { readonly staying: number; readonly draining: number }
+  /** Of the worker that is silent for longest; 0 without workers. */
+  readonly oldestHeartbeatMs: number
+  readonly useCases: Readonly<Record<ViewedUseCase['state'], number>>
+  /** Use cases whose lanes cannot be looked for now. */
+  readonly unsurveyed: number
 }
 
 /** Lanes and workers, as the leader sees them. On a replica that does not lead, only `leaderAddress` is of use. */
 export class Fleet {
+  readonly tally = new FleetTally()
   readonly #options: FleetOptions
   readonly #leader: Leader
   #session: Session | undefined
@@ -110,12 +120,26 @@ export class Fleet {
 
   /** How many there are of what; nothing on a replica that does not lead. */
   counts(): FleetCounts {
+    let unheld = 0
     const lanes: Record<Holding['state'], number> = { UNKNOWN: 0, INHERITED: 0, FREE: 0, GRANTING: 0, GIVEN: 0, LEAVING: 0 }
     const workers = { staying: 0, draining: 0 }
     const session = this.lead() === undefined ? undefined : this.#session
-    for (const { holding } of session?.core.table.all() ?? []) lanes[holding.state]++
-    for (const worker of session?.core.workers.all() ?? []) workers[worker.draining ? 'draining' : 'staying']++
-    return { lanes, workers }
+    for (const { id, holding } of session?.core.table.all() ?? []) {
+      lanes[holding.state]++
+      if (holding.state === 'FREE' && session?.views.all.get(id.uid)?.state === 'ACTIVE') unheld++
+    }
+    let oldestHeartbeatMs = 0
+    for (const worker of session?.core.workers.all() ?? []) {
+      workers[worker.draining ? 'draining' : 'staying']++
+      oldestHeartbeatMs = Math.max(oldestHeartbeatMs, this.#options.monotonicMs() - worker.heardMs)
+    }
+    const useCases = { ACTIVE: 0, PAUSED: 0, DELETING: 0 }
+    let unsurveyed = 0
+    for (const { uid, state } of session?.views.all.values() ?? []) {
+      useCases[state]++
+      if (session?.surveys.problemOf(uid) !== undefined) unsurveyed++
+    }
+    return { lanes, unheld, workers, oldestHeartbeatMs, useCases, unsurveyed }
   }
 
   /** A retry batch has put something into the lane's inbox: its worker will be told. Does nothing on a replica that does not lead. */
@@ -141,7 +165,8 @@ export class Fleet {
     this.#session = undefined
     if (led === undefined) return
     const isLeading = (): boolean => this.#leader.lead()?.term === led.term
-    const session = new Session(led.term, this.#options, isLeading, () => this.#leader.deposed())
+    const parts = { ...this.#options, tally: this.tally }
+    const session = new Session(led.term, parts, isLeading, () => this.#leader.deposed())
     this.#session = session
     const before = this.#running
     this.#running = session.run().then(() => before)

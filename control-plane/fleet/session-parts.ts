@@ -2,6 +2,7 @@ import type { UseCase } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import type { Logger } from '../../runtime/log.ts'
 import type { Redis } from '../../runtime/redis.ts'
 import type { FleetTimings } from './fleet-core.ts'
+import type { FleetTally } from './fleet-tally.ts'
 import type { Grants } from './grants.ts'
 import type { LaneLog } from './lane-log.ts'
 import type { LaneStore } from './lane-store.ts'
@@ -42,6 +43,7 @@ export interface SessionParts {
   readonly grants: Grants
   readonly useCases: UseCaseSource
   readonly timings: SessionTimings
+  readonly tally: FleetTally
   readonly log: Logger
   readonly monotonicMs: () => number
   readonly wallMs: () => number

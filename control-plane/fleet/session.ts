@@ -69,6 +69,7 @@ export class Session {
       ...{ redis, log, monotonicMs, expelledForMs: timings.expelledForMs },
       onExpelled: (instance) => {
         this.core.expelled(instance, monotonicMs())
+        parts.tally.expelledWorkers++
         this.wake()
       },
     })
@@ -253,6 +254,7 @@ export class Session {
           return
         }
         this.core.granted(grants)
+        this.#parts.tally.grantedLanes += grants.length
       } catch (error) {
         this.core.dropped(grants)
         this.#parts.log.warn({ lanes: grants.length, error: String(error) }, 'fleet: assignments could not be written down')

@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest'
+import { Calls } from '../../runtime/metrics/calls.ts'
 import { Surveys, type SurveysOptions } from './surveys.ts'
 import type { ViewedUseCase } from './use-case-view.ts'
 
@@ -16,6 +17,7 @@ test('a Kafka cluster that does not answer holds up no survey of another, and is
   }
   const surveys = new Surveys({
     ...{ source: { partitions }, known: () => new Set(), onFound: () => {}, intervalMs: 1000, monotonicMs: () => nowMs },
+    tally: { surveys: new Calls() },
     log: { warn: () => {}, info: () => {}, error: () => {} },
   } as unknown as SurveysOptions)
   const useCases = new Map([useCase('a', 'away'), useCase('b', 'here')].map((each) => [each.uid, each]))

@@ -1,5 +1,6 @@
 import type { Logger } from '../../runtime/log.ts'
 import { FleetError, type FleetErrorCode } from './fleet-error.ts'
+import type { FleetTally } from './fleet-tally.ts'
 import { type FoundLane, type PartitionsOf, survey } from './inventory.ts'
 import type { RegisterParts } from './register-lanes.ts'
 import { describeUnanswered } from './topic-source.ts'
@@ -15,6 +16,7 @@ export interface SurveysOptions extends RegisterParts {
   readonly log: Logger
   readonly monotonicMs: () => number
   readonly intervalMs: number
+  readonly tally: Pick<FleetTally, 'surveys'>
   /** Lanes of the use case that the leader has. */
   readonly known: (uid: string) => ReadonlySet<string>
   readonly onFound: (useCase: ViewedUseCase, lanes: readonly FoundLane[]) => void
@@ -93,11 +95,12 @@ export class Surveys {
   }
 
   async #one(useCase: ViewedUseCase, partitionsOf: PartitionsOf): Promise<void> {
-    const { known, onFound, intervalMs, monotonicMs, log } = this.#options
+    const { known, onFound, intervalMs, monotonicMs, log, tally } = this.#options
     const before = this.#states.get(useCase.uid)
     const state: State = { nextAtMs: 0, problem: undefined, undecided: new Set(), unanswered: new Map(), isComplete: true }
     try {
-      const { lanes, undecided, unanswered, hasTopic } = await survey(useCase, known(useCase.uid), partitionsOf, this.#options)
+      const work = () => survey(useCase, known(useCase.uid), partitionsOf, this.#options)
+      const { lanes, undecided, unanswered, hasTopic } = await tally.surveys.time(work)
       if (lanes.length > 0) onFound(useCase, lanes)
       state.undecided = new Set(undecided.map((lane) => lane.partition))
       if (!hasTopic) {

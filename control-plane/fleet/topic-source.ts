@@ -3,6 +3,7 @@ import type { Cluster, OpenCluster } from '../../runtime/kafka.ts'
 import { kafkaErrorName } from '../../runtime/kafka-error-codes.ts'
 import { isAbsent, type TopicMetadata } from '../../runtime/kafka-metadata.ts'
 import { earliest, latest, listOffsets } from '../../runtime/kafka-offsets.ts'
+import { Calls } from '../../runtime/metrics/calls.ts'
 import { asFleetError, FleetError } from './fleet-error.ts'
 import { within } from './within.ts'
 
@@ -33,6 +34,8 @@ export interface PartialOffsets {
 
 /** Partitions, offsets and groups of the configured Kafka clusters. Every call has a deadline and rejects when Kafka does not answer. */
 export class TopicSource {
+  /** By cluster. */
+  readonly questions: ReadonlyMap<string, Calls>
   readonly #clusters: ReadonlyMap<string, OpenCluster>
   readonly #timeoutMs: number
   #connected = new Set<OpenCluster>()
@@ -40,6 +43,7 @@ export class TopicSource {
   constructor(clusters: ReadonlyMap<string, OpenCluster>, timeoutMs: number) {
     this.#clusters = clusters
     this.#timeoutMs = timeoutMs
+    this.questions = new Map([...clusters.keys()].map((name) => [name, new Calls()]))
   }
 
   hasCluster(cluster: string): boolean {
@@ -186,7 +190,7 @@ export class TopicSource {
       // What Kafka has answered is not for words about connections.
       throw isAnswer(error) ? error : new Error(open.describe(error), { cause: error })
     })
-    const answer = within(described, this.#timeoutMs, 'the answer')
+    const answer = this.questions.get(name)!.time(() => within(described, this.#timeoutMs, 'the answer'))
     return asFleetError('SOURCE_UNAVAILABLE', `Kafka cluster ${name} does not answer`, answer)
   }
 }

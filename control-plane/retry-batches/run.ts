@@ -38,6 +38,8 @@ export interface RunnerOptions extends HandOverSources {
 
 /** Drives the active batches while this process leads; `step` is one round. A process that dies at any point of it loses nothing. */
 export class RetryBatchRunner {
+  /** States of the active batches at the last round. */
+  states: readonly RetryBatchState[] = []
   readonly #options: RunnerOptions
   /** Wait before the next sweep of a batch, while sweeps find nothing. */
   readonly #sweepWaitMs = new Map<string, number>()
@@ -54,7 +56,9 @@ export class RetryBatchRunner {
   /** A batch that fails is logged, and does not keep the others from their turn. */
   async step(): Promise<void> {
     const { store, lead, logger, nowMs, limits } = this.#options
-    for (const record of await store.active()) {
+    const active = await store.active()
+    this.states = active.map(({ batch }) => batch.state)
+    for (const record of active) {
       const { name } = record.batch
       if (!lead()) return
       if (nowMs() < (this.#turnMs.get(name) ?? 0)) continue

@@ -82,7 +82,7 @@ function errorText(reason: unknown): string {
 }
 
 /** DeadlineExceeded as DEADLINE_EXCEEDED, the way that gRPC writes it. */
-function codeName(code: Code): string {
+export function codeName(code: Code): string {
   return Code[code].replaceAll(/(?<=[a-z])[A-Z]/g, '_$&').toUpperCase()
 }
 

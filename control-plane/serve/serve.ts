@@ -7,6 +7,7 @@ import { readAccessRules } from '../access/access-rule.ts'
 import type { Gate } from '../access/gate.ts'
 import { authorize } from './authorize.ts'
 import { boundCall } from './bound-call.ts'
+import type { CallMeter } from './call-meter.ts'
 import { startGrpcListener } from './grpc-listener.ts'
 import { createHealth, type HealthOptions } from './health.ts'
 import type { Probes } from './http-answers.ts'
@@ -28,6 +29,8 @@ export type ServeOptions<S extends readonly DescService[]> = Probes & {
   readonly http: Address
   readonly log: Log
   readonly limits?: Partial<ServeLimits>
+  /** Counts the calls of these services. */
+  readonly calls?: CallMeter
   /** Unary methods that check the contract's rules themselves and tell every violation, theirs and the contract's, at once. */
   readonly selfChecking?: readonly DescMethod[]
   /** Says who calls; asked after logging and before validation. Not set: everybody may everything. */
@@ -65,7 +68,9 @@ export async function serve<const S extends readonly DescService[]>(options: Ser
   const bounding = boundCall({ callTimeoutMs: limits.callTimeoutMs, stopping: stopping.signal, cutting: cutting.signal })
   const limiting = limitCalls(limits.callsPerServiceMax)
   const authorizing = options.gate ? [authorize(options.gate, rules)] : []
-  const interceptors = [logging, limiting, bounding, ...authorizing, validateRequest(options.selfChecking ?? [])]
+  const metering = options.calls === undefined ? [] : [options.calls.interceptor]
+  const validating = validateRequest(options.selfChecking ?? [])
+  const interceptors = [...metering, logging, limiting, bounding, ...authorizing, validating]
   const { health, reflections } = createOwnServices(services, { ready, stopping: stopping.signal, pollMs: limits.healthPollMs })
   const grpcListener = await startGrpcListener({
     ...grpc,

@@ -5,6 +5,7 @@ import { Registry } from 'prom-client'
 import { DeliveryService } from '../../proto/gen/ferry/v1/delivery_service_pb.ts'
 import { UseCaseService } from '../../proto/gen/ferry/v1/use_case_service_pb.ts'
 import { createGrpcJsTransport } from '../../proto/grpc-transport.ts'
+import { CallMeter } from './call-meter.ts'
 import { ferryError } from './errors.ts'
 import type { Log } from './log.ts'
 import { serve } from './serve.ts'
@@ -43,7 +44,7 @@ const createGetUseCase =
   }
 
 /** Real listeners on free ports, with a small implementation of two services. */
-export async function startTestServer(limits: Partial<ServeLimits> = {}) {
+export async function startTestServer(limits: Partial<ServeLimits> = {}, calls = new CallMeter()) {
   const lines: LogLine[] = []
   const write = (level: keyof Log) => (fields: object, message: string) =>
     void lines.push({ level, message, fields: { ...fields } })
@@ -60,7 +61,7 @@ export async function startTestServer(limits: Partial<ServeLimits> = {}) {
     http: { host: '127.0.0.1', port: 0 },
     registry,
     ready: () => state.notReady,
-    log,
+    ...{ log, calls },
     limits: { healthPollMs: 10, ...limits },
   })
   const url = `http://127.0.0.1:${server.httpPort}`

@@ -38,6 +38,10 @@ export interface OutboxOptions {
  * | remove | entries up to the batch's last go | again: inserted once more, dropped |
  */
 export class Outbox {
+  /** Changes that have become part of the audit. */
+  carriedChanges = 0
+  /** Changes wait, because the audit or Redis does not answer. */
+  isFailing = false
   readonly #options: OutboxOptions
   readonly #stopping = new AbortController()
   #running: Promise<void> | undefined
@@ -78,6 +82,7 @@ export class Outbox {
     const rows = entries.map(([id, [, row]]) => ({ change_id: Number.parseInt(String(id), 10), ...readRow(row) }))
     await this.#insert(rows)
     await this.#remove(term, rows.at(-1)!.change_id)
+    this.carriedChanges += rows.length
     return rows.length
   }
 
@@ -125,7 +130,9 @@ export class Outbox {
         if ((await this.drainBatch()) === 0) waitMs = intervalMs
         if (failures > 0) log.info({ failures }, 'store: changes are written to the audit again')
         failures = 0
+        this.isFailing = false
       } catch (error) {
+        this.isFailing = true
         if (failures++ === 0) log.warn({ error: String(error) }, 'store: changes wait to be written to the audit, trying again')
         waitMs = backoffMs(failures, intervalMs, retryMsMax, 0.5 + Math.random() / 2)
       }

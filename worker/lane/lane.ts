@@ -165,6 +165,12 @@ export class Lane {
     return this.intake.bytes + this.window.heldBytes
   }
 
+  /** When the oldest record in memory that is neither answered nor parked was appended, Unix ms. */
+  get oldestMs(): number | undefined {
+    const oldest = this.window.oldest ?? this.intake.record
+    return oldest === undefined ? undefined : Number(oldest.timestamp)
+  }
+
   feed(chunks: readonly Chunk[], endOffset: number): void {
     this.intake.push(chunks)
     this.endOffset = endOffset

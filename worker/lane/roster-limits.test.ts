@@ -69,7 +69,7 @@ function start(records: number, limit: (roster: Roster) => void, filter = ''): {
   const route = sampleRoute('UNORDERED', url, undefined, filter)
   roster = new Roster(route, {
     ...{ logIsOpen: () => true, logIsSpooling: () => false, maySend: () => true, onLanded: () => {} },
-    onRateLimited: (useCase, text, ms) => waited.push({ useCase, text, ms }),
+    onRateLimited: ({ name: useCase }, text, ms) => waited.push({ useCase, text, ms }),
   })
   endpointOf(roster).maxInFlight = 8
   limit(roster)

@@ -1,3 +1,7 @@
+import type { Flight } from '../deliver/flight.ts'
+import type { Plan } from '../deliver/plan.ts'
+import type { Load } from './load.ts'
+
 /** What the rosters of a worker have of it. */
 export interface RosterParts {
   /** Whether the log has room for another attempt's row. */
@@ -6,7 +10,8 @@ export interface RosterParts {
   readonly logIsSpooling: () => boolean
   /** Whether this worker may send, by its lease: asked before each request, with both clocks, just read. */
   readonly maySend: (now: number, nowMs: number) => boolean
-  readonly onLanded: (outcome: number) => void
+  /** A request has come back, and its lane has read the answer. */
+  readonly onLanded: (plan: Plan, flight: Flight<Load>) => void
   /** Something has waited for the rate limit for so long. */
-  readonly onRateLimited: (useCase: string, text: string, ms: number, now: number) => void
+  readonly onRateLimited: (plan: Plan, text: string, ms: number, now: number) => void
 }

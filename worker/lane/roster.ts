@@ -14,7 +14,6 @@ import { letPass } from './let-pass.ts'
 import { Load } from './load.ts'
 import { unpackRecord } from './packed-record.ts'
 import type { Parked } from './parked.ts'
-import type { RequestBatch } from './request-batch.ts'
 import type { RosterParts } from './roster-parts.ts'
 
 /** Records that end without a request, because nothing can be made of them, are taken one after the other for so long. */
@@ -247,18 +246,12 @@ export class Roster implements Sender {
     if (load.isRetry) this.#retriesInFlight--
     const nowMs = Date.now()
     const hasGrown = this.endpoint.answered(this, flight, isBlocked, nowMs)
-    if (load.batch === undefined) {
-      load.lane!.landed(flight, nowMs)
-      this.#parts.onLanded(load.row.outcome)
-    } else this.#landedBatch(flight, load.batch, nowMs)
+    if (load.batch === undefined) load.lane!.landed(flight, nowMs)
+    else landBatch(load.lane!, flight, nowMs)
+    this.#parts.onLanded(this.route.plan, flight)
+    if (load.batch !== undefined) this.#batcher.reuse(load)
     // Also when a probe has succeeded: all the others may go, too.
     this.#goOn(flight, endedAt, nowMs, hasGrown || (before !== 'CLOSED' && breaker.state === 'CLOSED'))
-  }
-
-  #landedBatch(flight: Flight<Load>, { items }: RequestBatch, nowMs: number): void {
-    landBatch(flight.load.lane!, flight, nowMs)
-    for (const { row } of items) this.#parts.onLanded(row.outcome)
-    this.#batcher.reuse(flight.load)
   }
 
   /** Called some times a second: ends requests that take too long, and lets pass those that hold up their lane. */
@@ -273,7 +266,7 @@ export class Roster implements Sender {
     this.#sweptAt = now
     const rate = this.endpoint.rateOf(this)
     if (rate === undefined || !this.keepers.some(({ lane }) => waitsForRate(rate, lane, now))) return
-    this.#parts.onRateLimited(this.name, rate.text, ms, now)
+    this.#parts.onRateLimited(this.route.plan, rate.text, ms, now)
   }
 
   /** Aborts the requests of one lane, or of all. */

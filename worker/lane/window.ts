@@ -97,6 +97,16 @@ export class Window {
     return this.#readyTail === this.#readyHead ? -1 : this.#ready[this.#readyTail++ & this.#mask]!
   }
 
+  /** The first record that is still held here: neither answered nor parked. */
+  get oldest(): KafkaRecord | undefined {
+    const { tailSlot, size } = this.tracker
+    for (let at = 0; at < size; at++) {
+      const record = this.#records[(tailSlot + at) & this.#mask]
+      if (record !== undefined) return record
+    }
+    return undefined
+  }
+
   recordOf(slot: number): KafkaRecord {
     return this.#records[slot]!
   }

@@ -73,6 +73,8 @@ export class InsertQueue {
   strippedRows = 0
   /** Inserts that went into the spool. */
   spooledInserts = 0
+  /** Rows that are durable. */
+  landedRows = 0
 
   constructor(insert: Insert, spool: Insert | undefined, options: InsertQueueOptions, log: Logger, onAcknowledged: () => void) {
     this.#insert = insert
@@ -85,6 +87,11 @@ export class InsertQueue {
   /** Whether there is room for more. */
   get open(): boolean {
     return this.#bytes < this.#options.bytesMax
+  }
+
+  /** Bytes that wait, or are on their way. */
+  get waitingBytes(): number {
+    return this.#bytes
   }
 
   get isSpooling(): boolean {
@@ -205,6 +212,7 @@ export class InsertQueue {
 
   #landed(entry: Entry): void {
     entry.hasLanded = true
+    this.landedRows += entry.frozen.rows
     while (this.#entries[0]?.hasLanded) {
       const { frozen, isInserting, isSpooling } = this.#entries.shift()!
       this.#bytes -= frozen.size

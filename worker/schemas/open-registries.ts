@@ -1,5 +1,4 @@
 import type { DecodeLimits } from '../../convert/decode/decode-limits.ts'
-import type { Schemas } from '../../convert/decode/decoder.ts'
 import type { EgressRules } from '../../runtime/egress-rules.ts'
 import type { Logger } from '../../runtime/log.ts'
 import type { SchemaRegistryConfig } from '../../runtime/schema-registries.ts'
@@ -12,12 +11,11 @@ export function openRegistries(
   limits: DecodeLimits,
   egress: EgressRules,
   log: Pick<Logger, 'info' | 'warn'>,
-): Schemas {
-  const registries = new Map(
+): ReadonlyMap<string, SchemaRegistry> {
+  return new Map(
     configs.map((each) => {
       const { name, schemasMax } = each
       return [name, new SchemaRegistry(registryAsker(each, egress), { name, schemasMax, limits }, log)]
     }),
   )
-  return (name) => registries.get(name)
 }

@@ -3,6 +3,7 @@ import type { DecodeLimits } from '../../convert/decode/decode-limits.ts'
 import { readRegistered } from '../../convert/decode/registry/read-registered.ts'
 import { type RegisteredSchema, SchemaPending, type SchemaSource } from '../../convert/decode/registry/schema-source.ts'
 import type { Logger } from '../../runtime/log.ts'
+import { Calls } from '../../runtime/metrics/calls.ts'
 import { type AskRegistry, NotFoundError, RegistryError } from './ask-registry.ts'
 import { fetchSchema } from './fetch-schema.ts'
 
@@ -34,6 +35,7 @@ type Known = { readonly schema: RegisteredSchema } | { readonly error: DecodeErr
 export class SchemaRegistry implements SchemaSource {
   /** Why it gives no schemas; undefined while nothing has failed. */
   trouble: string | undefined
+  readonly fetches = new Calls()
   readonly #ask: AskRegistry
   readonly #options: SchemaRegistryOptions
   readonly #log: Pick<Logger, 'info' | 'warn'>
@@ -51,6 +53,11 @@ export class SchemaRegistry implements SchemaSource {
     this.#options = options
     this.#log = log
     this.#waitMs = options.waitMs ?? WAIT_MS
+  }
+
+  /** Those that it has refused included. */
+  get knownSchemas(): number {
+    return this.#known.size
   }
 
   find(id: number): RegisteredSchema {
@@ -86,10 +93,15 @@ export class SchemaRegistry implements SchemaSource {
   }
 
   async #fetch(id: number): Promise<void> {
+    const startedMs = performance.now()
     try {
-      this.#remember(id, { schema: readRegistered(await fetchSchema(this.#ask, id), id, this.#options.limits) })
+      const fetched = await fetchSchema(this.#ask, id)
+      this.fetches.ended(startedMs, true)
+      this.#remember(id, { schema: readRegistered(fetched, id, this.#options.limits) })
       this.#answered()
     } catch (error) {
+      if (error instanceof RegistryError || error instanceof NotFoundError)
+        this.fetches.ended(startedMs, error instanceof NotFoundError)
       if (error instanceof RegistryError) await this.#waitAfter(error)
       else this.#refuse(id, error)
     } finally {

@@ -11,6 +11,7 @@ import {
 } from '../../proto/gen/ferry/v1/worker_service_pb.ts'
 import { backoffMs } from '../../runtime/backoff.ts'
 import type { Logger } from '../../runtime/log.ts'
+import { Calls } from '../../runtime/metrics/calls.ts'
 import { Alarm } from './alarm.ts'
 import type { ControlPlaneClient } from './control-plane-client.ts'
 import type { Lease as RealLease } from './lease.ts'
@@ -53,6 +54,7 @@ const MESSAGE_LENGTH_MAX = 1000
 
 /** One heartbeat loop and one lease: what I hold against what I should hold, and until when I may act. */
 export class Session {
+  readonly heartbeats = new Calls()
   readonly #client: Pick<ControlPlaneClient, 'heartbeat'>
   readonly #holdings: Holdings
   readonly #options: SessionOptions
@@ -224,7 +226,7 @@ export class Session {
         assignmentVersion: this.#assignmentVersion,
       },
     })
-    const response = await this.#client.heartbeat(request)
+    const response = await this.heartbeats.time(() => this.#client.heartbeat(request))
     if (instance !== this.#instance) return 0
     this.#sent = texts
     this.#apply(response)

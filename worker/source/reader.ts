@@ -4,6 +4,7 @@ import { findTopic, isAbsent } from '../../runtime/kafka-metadata.ts'
 import type { Logger } from '../../runtime/log.ts'
 import { describeBadBatch, describeLeaderless } from './describe-trouble.ts'
 import { type FetchedPartition, fetchPartitions } from './fetch.ts'
+import type { FetchCounts } from './fetch-counts.ts'
 import { offsetRange } from './offset-range.ts'
 import type { Partition } from './partition.ts'
 import { readBatches } from './record-batch.ts'
@@ -51,6 +52,7 @@ export class Reader {
   readonly #readCommitted: boolean
   readonly #options: ReaderOptions
   readonly #log: Logger
+  readonly #counts: FetchCounts
   readonly #partitions = new Map<string, Partition>()
   readonly #loops = new Map<number, Promise<void>>()
   readonly #idlers = new Sleepers()
@@ -64,12 +66,14 @@ export class Reader {
     readCommitted: boolean,
     options: ReaderOptions,
     log: Logger,
+    counts: FetchCounts,
   ) {
     this.#cluster = cluster
     this.#describe = describe
     this.#readCommitted = readCommitted
     this.#options = options
     this.#log = log
+    this.#counts = counts
   }
 
   reads(key: string): boolean {
@@ -233,11 +237,12 @@ export class Reader {
       return { of: each, topic, topicId: topicId ?? '', partition, offset: position, epoch, bytesMax: each.bytesWanted }
     })
     const broker = await this.#cluster.findBroker({ nodeId: String(id) })
-    const answers = await fetchPartitions(broker, targets, {
+    const limits = {
       waitMs: this.#options.fetchWaitMs,
       bytesMax: Math.max(this.#options.fetchBytesMax, ...partitions.map((each) => each.bytesWanted)),
       readCommitted: this.#readCommitted,
-    })
+    }
+    const answers = await this.#counts.calls.time(() => fetchPartitions(broker, targets, limits))
     let hasMoved = false
     for (const { target, fetched } of answers) hasMoved = (await this.#take(target.of, target.offset, fetched)) || hasMoved
     return hasMoved
@@ -254,6 +259,9 @@ export class Reader {
       return false
     }
     const read = await readBatches(fetched.bytes)
+    this.#counts.bytes += fetched.bytes.length
+    for (const { records } of read.batches) this.#counts.records += records.length
+    if (read.bad !== undefined) this.#counts.refuse('BAD_BATCH')
     if (isStale()) return false
     const hasMoved = takeResponse(partition, fetched, read)
     if (read.bad === undefined) partition.succeeded()
@@ -262,6 +270,7 @@ export class Reader {
   }
 
   #refused(partition: Partition, errorCode: number): void {
+    this.#counts.refuse(kafkaErrorName(errorCode))
     if (errorCode === kafkaErrors.OFFSET_OUT_OF_RANGE) {
       void this.#outOfRange(partition)
       return

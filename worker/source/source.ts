@@ -1,5 +1,6 @@
 import { type KafkaClient, type OpenCluster, openCluster } from '../../runtime/kafka.ts'
 import type { Logger } from '../../runtime/log.ts'
+import { FetchCounts } from './fetch-counts.ts'
 import { Partition, type PartitionOptions, type PartitionSink } from './partition.ts'
 import { Reader, type ReaderOptions } from './reader.ts'
 
@@ -18,6 +19,7 @@ const STOP_MS = 2000
  * partition only once and has one isolation level: what does not fit gets a reader with connections of its own.
  */
 export class Source {
+  readonly fetches = new FetchCounts()
   readonly #kafka: KafkaClient
   readonly #options: ReaderOptions
   readonly #log: Logger
@@ -69,7 +71,7 @@ export class Source {
 
   #addReader(readCommitted: boolean): OpenReader {
     const opened = openCluster(this.#kafka)
-    const reader = new Reader(opened, readCommitted, this.#options, this.#log)
+    const reader = new Reader(opened, readCommitted, this.#options, this.#log, this.fetches)
     const entry = { reader, opened, readCommitted, ready: this.#connect(opened, reader) }
     this.#readers.push(entry)
     return entry
