@@ -18,14 +18,18 @@ const settings: Record<string, number> = {
   max_thread_pool_size: 500,
 }
 
-/** ClickHouse's engine, from a package, in a process of its own with its own HTTP listener: see clickhouse-engine.ts. */
-export function clickhouseSpec(dataDir: string, port: number): Omit<PartSpec, 'onDeath'> {
+/**
+ * ClickHouse's engine, from a package, in a process of its own with its own HTTP listener: see clickhouse-engine.ts. `usersFile`: users as
+ * ClickHouse's users.xml has them; without one there is one user that may do everything.
+ */
+export function clickhouseSpec(dataDir: string, port: number, usersFile?: string): Omit<PartSpec, 'onDeath'> {
   const dir = join(dataDir, 'clickhouse')
   mkdirSync(dir, { recursive: true })
   const configFile = join(dataDir, 'clickhouse.xml')
   // Another server may answer on the port when ours cannot have it. Only ours knows this word.
   const marker = randomUUID()
   const lines = Object.entries(settings).map(([name, value]) => `  <${name}>${value}</${name}>\n`)
+  if (usersFile !== undefined) lines.push(`  <users_config>${usersFile}</users_config>\n`)
   writeFileSync(
     configFile,
     `<clickhouse>\n${lines.join('')}  <macros><ferry_marker>${marker}</ferry_marker></macros>\n</clickhouse>\n`,
