@@ -84,6 +84,11 @@ export class Flow implements AsyncDisposable {
     return (this.useCase.spec?.delivery?.ordering ?? Ordering.UNORDERED) > Ordering.UNORDERED
   }
 
+  /** Records that its loads have published. */
+  get published(): number {
+    return this.#loads.reduce((sum, load) => sum + load.published, 0)
+  }
+
   /** Until so many more records are answered with success. */
   async delivers(more: number): Promise<void> {
     const before = this.endpoint.successes

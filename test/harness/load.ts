@@ -25,6 +25,11 @@ export class Load {
     return new Load(topic, perSecond, keys)
   }
 
+  /** Records so far. */
+  get published(): number {
+    return this.#published
+  }
+
   /** Answers how many records were published. */
   async stop(): Promise<number> {
     this.#stopped = true
