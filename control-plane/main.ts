@@ -194,7 +194,7 @@ async function listen(config: ControlPlaneConfig, parts: Parts, log: Logger): Pr
       [DeliveryService, deliveries],
       [RetryBatchService, retryBatchService(batches)],
       [TokenService, tokenService(access.tokens)],
-      [VerificationService, verificationService(verifications.api, config.certificateKeys)],
+      [VerificationService, verificationService(verifications.api, verifications.reconciliations, config.certificateKeys)],
     ],
     selfChecking: [...selfCheckingMethods, ...selfCheckingDeliveryMethods, ...selfCheckingRetryBatchMethods],
     grpc: hostAndPort(config.grpcAddress),

@@ -36,7 +36,7 @@ test('grpcurl lists every service, without any proto file', async (context) => {
   expect(services).toEqual(expect.arrayContaining([...ferry.map((each) => `ferry.v1.${each}`), 'grpc.health.v1.Health']))
 })
 
-test('every line of the README and of the page of retry batches that is marked as tested works as it is printed', async (context) => {
+test('every line of the README and of the pages of verifications and retry batches that is marked as tested works as it is printed', async (context) => {
   if (missing !== undefined) context.skip(missing)
   const fleet = fleetOf()
   const [controlPlane] = fleet.controlPlanes
@@ -52,8 +52,8 @@ test('every line of the README and of the page of retry batches that is marked a
     ['"topic": "orders"', `"topic": "${topic.name}"`],
   ]
   using documented = new DocumentedLines(places)
-  const lines = [...documented.linesOf('README.md'), ...documented.linesOf('docs/retry-batches.md')]
-  expect(lines.length).toBeGreaterThan(15)
+  const lines = ['README.md', 'docs/verify.md', 'docs/retry-batches.md'].flatMap((page) => documented.linesOf(page))
+  expect(lines.length).toBeGreaterThan(22)
   // A printed batch stands for the one that was made last.
   let lastBatch = ''
   const outputs = new Map<string, string>()
@@ -71,6 +71,10 @@ test('every line of the README and of the page of retry batches that is marked a
   expect(outputs.get('UseCaseService/GetUseCase')).toContain('"namespaces/shop/useCases/orders"')
   expect(JSON.parse(outputs.get('FleetService/ListLanes')!).lanes).toHaveLength(2)
   expect(JSON.parse(outputs.get('DeliveryService/VerifyRange')!).total).toMatchObject({ published: '50' })
+  expect(JSON.parse(outputs.get('VerificationService/ListVerifications')!).verifications).toHaveLength(1)
+  expect(JSON.parse(outputs.get('VerificationService/ReconcileRecords')!).reconciliations).toMatchObject([
+    { counts: { published: '20' } },
+  ])
   expect(JSON.parse(outputs.get('RetryBatchService/CreateRetryBatch')!).retryBatch.name).toMatch(/\/retryBatches\//)
   const cancelled = JSON.parse(outputs.get('RetryBatchService/CancelRetryBatch')!).retryBatch
   expect(cancelled.events.map(({ action }: { action: string }) => action.slice('RETRY_BATCH_ACTION_'.length))).toEqual([

@@ -112,7 +112,7 @@ function stringLimit({ maxLen, pattern }: Rules): string | undefined {
 }
 
 function numberLimit(scalar: ScalarType, type: FieldRules['type'] | undefined): string {
-  const bits = scalar === ScalarType.INT32 ? '32' : scalar === ScalarType.INT64 ? '64' : ''
+  const bits = scalar === ScalarType.INT32 ? '32' : scalar === ScalarType.INT64 || scalar === ScalarType.UINT64 ? '64' : ''
   const rules = type?.case === 'int32' || type?.case === 'int64' || type?.case === 'double' ? type.value : undefined
   const above = rules?.greaterThan.case === 'gte' ? rules.greaterThan.value : undefined
   const below = rules?.lessThan.case === 'lte' ? rules.lessThan.value : undefined

@@ -1,10 +1,11 @@
-import { createPublicKey, generateKeyPairSync, verify } from 'node:crypto'
+import { createHash, createPublicKey, generateKeyPairSync, verify } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { timestampFromMs } from '@bufbuild/protobuf/wkt'
 import { afterAll, expect, test } from 'vitest'
 import { silentLog } from '../control-plane/fleet/test-fleet.ts'
+import { ReconciliationFinding } from '../proto/gen/ferry/v1/reconciliation_pb.ts'
 import type { UseCase } from '../proto/gen/ferry/v1/use_case_pb.ts'
 import { HoleKind, IncompleteReason, VerificationWarning } from '../proto/gen/ferry/v1/verification_pb.ts'
 import { VerificationState } from '../proto/gen/ferry/v1/verification_service_pb.ts'
@@ -65,7 +66,11 @@ test.concurrent('rows that are deleted from the log are missing, told as runs, a
   })
   const of = `uid = '${useCase.uid}' AND partition = 1 AND (offset IN (7, 8, 9) OR offset = 60)`
   await fleet.sql.run(`DELETE FROM outcomes WHERE ${of} SETTINGS lightweight_deletes_sync = 2`)
-  const { complete, incompleteReasons, total, partitions } = await verifyRange(useCase)
+  // On a busy machine others' rows may wait in the spool, and while some do nothing can be called missing.
+  const { complete, incompleteReasons, total, partitions } = await waitUntil('the spool is drained', settleMsMax, async () => {
+    const answer = await verifyRange(useCase)
+    return answer.spooledInserts === 0n && answer
+  })
   expect([complete, incompleteReasons]).toEqual([false, [IncompleteReason.MISSING]])
   expect(total).toMatchObject({ published: 200n, delivered: 196n, missing: 4n, onTheWay: 0n })
   expect(partitions.map(({ missing }) => runsOf(missing))).toEqual([
@@ -131,19 +136,38 @@ test.concurrent('what compaction has removed is no loss', async () => {
   expect(Number(total!.holes)).toBeGreaterThan(0)
 })
 
-test.concurrent('markers and aborted records of transactions are no loss', async () => {
+test.concurrent('markers and aborted records of transactions are no loss, and a producer has not counted them either', async () => {
   const fleet = fleetOf()
   await using endpoint = await Endpoint.start()
   await using topic = await Topic.create(fleet.stack.kafkaBrokers, 1)
-  await topic.publishTransaction(jsonRecords(20), 'commit')
+  const committed = jsonRecords(25, { keys: 7 })
+  await topic.publishTransaction(committed.slice(0, 20), 'commit')
   await topic.publishTransaction(jsonRecords(10), 'abort')
-  await topic.publish(jsonRecords(5))
+  await topic.publish(committed.slice(20))
   const useCase = await registerUseCase(fleet, specOf(topic, endpoint))
   await certificate(fleet, useCase, settleMsMax)
   const { complete, total, warnings } = await verifyRange(useCase)
   expect([complete, warnings]).toEqual([true, []])
   expect(total).toMatchObject({ offsets: 37n, published: 25n, delivered: 25n, missing: 0n })
   expect(total!.holeCounts).toMatchObject([{ kind: HoleKind.TRANSACTION, count: 12n }])
+  const ofKeys = (keys: readonly string[]): bigint =>
+    keys.reduce((sum, key) => BigInt.asUintN(64, sum + createHash('sha256').update(key).digest().readBigUInt64BE()), 0n)
+  const keys = committed.map(({ key }) => String(key))
+  const { verifications } = fleet.client
+  await verifications.reportExpectedRecords({
+    useCase: useCase.name,
+    windows: [
+      { windowId: 'as-it-is', count: 25n, keyChecksum: ofKeys(keys) },
+      { windowId: 'one-more', count: 26n, keyChecksum: ofKeys(keys) },
+      { windowId: 'other-keys', count: 25n, keyChecksum: ofKeys([...keys.slice(1), 'other']) },
+    ],
+  })
+  const { reconciliations } = await verifications.reconcileRecords({ useCase: useCase.name })
+  expect(reconciliations.map(({ expected, matches, findings }) => [expected!.windowId, matches, findings])).toEqual([
+    ['as-it-is', true, []],
+    ['one-more', false, [ReconciliationFinding.COUNT_DIFFERS]],
+    ['other-keys', false, [ReconciliationFinding.KEYS_DIFFER]],
+  ])
 })
 
 test.concurrent('what Kafka deletes is no loss: delivered or not, and asked for by time or by offset', async () => {
@@ -187,7 +211,8 @@ test.concurrent('a topic that is written to all the time is on its way, and noth
   for (; Date.now() < untilMs; answers++) {
     const { total, incompleteReasons } = await verifyRange(useCase)
     expect(total!.missing).toBe(0n)
-    expect(incompleteReasons.filter((reason) => reason !== IncompleteReason.ON_THE_WAY)).toEqual([])
+    for (const alarm of [IncompleteReason.MISSING, IncompleteReason.LOG_EXPIRED, IncompleteReason.TOPIC_CHANGED])
+      expect(incompleteReasons).not.toContain(alarm)
   }
   await writing
   expect(answers).toBeGreaterThan(3)

@@ -18,6 +18,8 @@ export type ViolationReason =
   | 'OFFSETS_TOO_MANY'
   | 'TIME_ORDER'
   | 'OFFSET_AND_TIME'
+  | 'TIME_IN_FUTURE'
+  | 'WINDOW_DUPLICATE'
   | 'REQUEST_ID_REUSED'
   | 'RETRY_BATCH_NAME'
   | 'INTERVAL'

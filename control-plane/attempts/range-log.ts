@@ -56,6 +56,17 @@ const attemptsSql = `SELECT partition, count() AS attempts FROM (
     GROUP BY partition, offset, round, epoch, attempt
   ) GROUP BY partition`
 
+/**
+ * The first 8 bytes of each key's SHA-256 as a number, added up; sums of UInt64 wrap around at 2^64. What ended without a request has its key
+ * only where it has one at all.
+ */
+const keysSql = `SELECT count() AS records, toString(sum(reinterpretAsUInt64(reverse(substring(SHA256(record_key), 1, 8))))) AS checksum
+  FROM (
+    SELECT partition, offset, max(key) AS record_key FROM attempts
+    WHERE uid = {uid: String} AND purpose = 'DELIVER' AND replay = '' AND ${boundsSql} AND (attempt > 0 OR key != '')
+    GROUP BY partition, offset
+  )`
+
 /** Offsets that have no attempt, outcomes and attempts of ranges, as the log has them. */
 export class RangeLog {
   readonly #log: LogReader
@@ -101,6 +112,12 @@ export class RangeLog {
   async attempts(slices: readonly Slice[]): Promise<Map<number, number>> {
     const rows = await this.#select<{ partition: number; attempts: number }>(attemptsSql, slices)
     return new Map(rows.map(({ partition, attempts }) => [partition, attempts]))
+  }
+
+  /** Records whose keys the log has, and the sum over them, modulo 2^64. */
+  async keys(slices: readonly Slice[]): Promise<{ readonly records: number; readonly checksum: bigint }> {
+    const [row] = await this.#select<{ records: number; checksum: string }>(keysSql, slices)
+    return { records: row!.records, checksum: BigInt(row!.checksum) }
   }
 
   #select<Row>(sql: string, slices: readonly Slice[], more: Readonly<Record<string, number>> = {}): Promise<Row[]> {

@@ -40,6 +40,12 @@ export const verificationSettings = {
     maxMs: 400 * 86_400_000,
     description: 'A verification is forgotten after so long. Its certificate may be archived for ever.',
   }),
+  expectedWindowsMax: wholeNumber('FERRY_EXPECTED_WINDOWS_MAX', {
+    default: '100000',
+    min: 1,
+    max: 10_000_000,
+    description: 'Windows that producers may have reported of a use case in the last 400 days; further ones are refused.',
+  }),
   certificateKey: secret(
     'FERRY_CERTIFICATE_KEY',
     'Ed25519 private key in PEM that signs certificates. Empty: they are not signed. Better in a file. The same for all control planes ([docs/verify.md](docs/verify.md)).',

@@ -310,3 +310,16 @@ CREATE TABLE IF NOT EXISTS descriptor_sets
 ENGINE = ReplacingMergeTree
 ORDER BY sha256
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
+;
+
+-- What producers say that they have published, by offsets: part i of a window is partition partitions[i] from froms[i] to below tos[i].
+CREATE TABLE IF NOT EXISTS expected_windows
+(
+    uid LowCardinality(String), namespace LowCardinality(String), use_case LowCardinality(String), topic_id String, window_id String,
+    partitions Array(UInt32), froms Array(UInt64), tos Array(UInt64), records UInt64, has_key_checksum Bool, key_checksum UInt64,
+    reporter String, report_time DateTime64(3, 'UTC')
+)
+ENGINE = ReplacingMergeTree(report_time)
+ORDER BY (uid, window_id)
+TTL toDateTime(report_time) + INTERVAL 400 DAY
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
