@@ -71,7 +71,7 @@ export function scenario(name: string, options: ScenarioOptions, fault: Fault): 
   const request = readRequest()
   if (request === undefined ? options.fast !== true : !request.asksFor(name)) return
   const seed = options.seed ?? request?.seed ?? 1
-  test(name, () => run(name, options, fault, seed, request?.resultDir), options.timeoutMs ?? 180_000)
+  test(name, () => run(name, options, fault, seed, request?.resultDir), options.timeoutMs ?? 240_000)
 }
 
 async function run(name: string, options: ScenarioOptions, fault: Fault, seed: number, resultDir?: string): Promise<void> {
@@ -90,7 +90,7 @@ async function run(name: string, options: ScenarioOptions, fault: Fault, seed: n
 }
 
 async function judgeScenario(options: ScenarioOptions, fault: Fault, seed: number): Promise<Counts> {
-  const { repeats, settleMsMax = 60_000 } = options
+  const { repeats, settleMsMax = 120_000 } = options
   const fleetOptions = { controlPlanes: 2, workers: 3, ...options.fleet }
   await using fleet = await Fleet.start({ ...fleetOptions, workerEnv: { ...shortLease, ...fleetOptions.workerEnv } })
   await using chaos = new Chaos(fleet, new Random(seed))

@@ -184,7 +184,7 @@ scenario(
 
 scenario(
   'ClickHouse and Kafka are away together',
-  { fault: away, repeats: 'NONE', fleet: { ...own, ownKafka: true }, settleMsMax: 90_000 },
+  { fault: away, repeats: 'NONE', fleet: { ...own, ownKafka: true }, settleMsMax: 120_000 },
   async (chaos) => {
     const { fleet, random, delivers } = chaos
     await fleet.own.clickhouse.kill()

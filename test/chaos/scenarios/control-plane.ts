@@ -127,7 +127,7 @@ const everyWorkerIsHeard = ({ fleet: parts }: Chaos): Promise<unknown> =>
 
 scenario(
   'all control planes are away for a minute',
-  { fault: allAway, repeats, fleet, timeoutMs: 240_000 },
+  { fault: allAway, repeats, fleet, timeoutMs: 300_000 },
   async ({ fleet: parts, delivers }) => {
     const dead = [...parts.controlPlanes]
     for (const each of dead) each.kill('SIGKILL')
@@ -142,7 +142,7 @@ scenario(
 
 scenario(
   'everything is restarted, one after the other',
-  { fault: rolling, repeats, fleet, timeoutMs: 240_000 },
+  { fault: rolling, repeats, fleet, timeoutMs: 300_000 },
   async (chaos) => {
     const { fleet: parts, delivers } = chaos
     for (const each of [...parts.controlPlanes]) {
@@ -162,7 +162,7 @@ scenario(
 
 scenario(
   'workers scale from one to six and back, and the leader is killed on the way',
-  { fault: leaderKilled, repeats, fleet: { ...fleet, workers: 1 }, timeoutMs: 240_000 },
+  { fault: leaderKilled, repeats, fleet: { ...fleet, workers: 1 }, timeoutMs: 300_000 },
   async (chaos) => {
     const up = Array.from({ length: 5 }, () => move(chaos, 'JOIN'))
     await sleep(chaos.random.int(200, 1500))

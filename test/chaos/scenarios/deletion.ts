@@ -17,7 +17,7 @@ scenario(
   'a use case is deleted with parked deliveries while the leader is killed, and created again',
   {
     fault: 'use case deleted with parked deliveries; created again under the same name',
-    ...{ repeats: 'NONE', fleet: { controlPlanes: 3, links: ['worker-control-plane'] }, timeoutMs: 240_000 },
+    ...{ repeats: 'NONE', fleet: { controlPlanes: 3, links: ['worker-control-plane'] }, timeoutMs: 300_000 },
   },
   async (chaos) => {
     for (let round = 0; round < 3; round++) await deleteAndCreate(chaos)

@@ -17,7 +17,7 @@ const own: FleetOptions = { ownKafka: true }
 const outOfRange = 'Kafka offset out of range'
 const undecodable = 'Kafka: undecodable batch'
 const odd = 'Kafka: empty, huge and aborted batches'
-const settleMsMax = 30_000
+const settleMsMax = 60_000
 /** In a batch's attributes. */
 const gzip = 1
 

@@ -30,7 +30,7 @@ scenario('slots of a Redis Cluster move to other masters', { fault, repeats: 'NO
 
 scenario(
   'masters of a Redis Cluster die, and their replicas take over',
-  { fault, repeats: 'COUNTED', fleet: { ...fleet, workerEnv: longLease }, timeoutMs: 240_000 },
+  { fault, repeats: 'COUNTED', fleet: { ...fleet, workerEnv: longLease }, timeoutMs: 300_000 },
   async (chaos) => {
     const { fleet: parts, random, delivers } = chaos
     for (const key of [controlKey, keyOf(random.pick(await lanesOf(chaos)))]) {
