@@ -37,6 +37,8 @@ export interface Endpoint {
   /** What bounds the sender's rate; undefined without a limit. */
   rateOf(sender: Sender): RateLimit | undefined
   mayStart(sender: Sender, now: number): boolean
+  /** All slots of the sender are taken: it does not even ask. */
+  lacksSlot(sender: Sender, now: number): void
   /** A request is about to start. Answers the breaker's ticket. */
   begin(sender: Sender, now: number): number
   /** It is on the way. */
@@ -84,6 +86,8 @@ export class OwnEndpoint implements Endpoint {
     // The last to be asked: what it refuses would have been sent.
     return this.rate === undefined || this.rate.mayStart(now)
   }
+
+  lacksSlot(): void {}
 
   begin(_sender: Sender, now: number): number {
     return this.breaker.started(now)

@@ -69,6 +69,10 @@ class SimulatedSender implements Sender {
     const { endpoint, nowMs } = this.#simulation
     endpoint.letOthersFirst(this)
     for (;;) {
+      if (this.inFlight >= endpoint.maxInFlight) {
+        endpoint.lacksSlot(this, nowMs)
+        return
+      }
       // As a roster does: a slot is taken before it is known whether there is something for it.
       this.inFlight++
       if (!endpoint.mayStart(this, nowMs) || !this.hasWork) {

@@ -144,3 +144,19 @@ describe('adaptive concurrency of a group', () => {
     expect(simulation.endpoint.limit).toBeLessThan(40)
   })
 })
+
+describe('the breaker of a group', () => {
+  test('opens for all, and lets LIVE probe first', () => {
+    const simulation = new GroupSimulation([demand(), demand({ isBackfill: true })])
+    const { endpoint, senders } = simulation
+    endpoint.shareInFlight(fixed(4))
+    const [live, backfill] = senders
+    for (let i = 0; i < 20; i++) endpoint.breaker.answered(endpoint.breaker.started(0), false, 0)
+    expect([endpoint.mayStart(live!, 0), endpoint.mayStart(backfill!, 0)]).toEqual([false, false])
+    simulation.run(999)
+    expect(senders.map(({ sentMs }) => sentMs.length)).toEqual([0, 0])
+    simulation.run(30)
+    // All places are of LIVE as soon as one may go.
+    expect(senders.map(({ sentMs }) => sentMs.length)).toEqual([4, 0])
+  })
+})

@@ -98,11 +98,22 @@ export class SharedEndpoint implements Endpoint {
   }
 
   mayStart(sender: Sender, now: number): boolean {
-    const member = this.#members.get(sender)!
-    member.waitsFor = this.#refusal(member, now)
-    if (member.waitsFor === undefined) return true
-    if (member.waitsFor !== 'BREAKER' && now - member.heldBackAt > RECENT_MS / 10 && sender.hasWork) member.heldBackAt = now
-    return false
+    const member = this.#members.get(sender)
+    // It has left.
+    if (member === undefined) return false
+    return !this.#waits(member, this.#refusal(member, now), now)
+  }
+
+  lacksSlot(sender: Sender, now: number): void {
+    const member = this.#members.get(sender)
+    if (member !== undefined) this.#waits(member, 'SLOT', now)
+  }
+
+  #waits(member: Member, waitsFor: Member['waitsFor'], now: number): boolean {
+    member.waitsFor = waitsFor
+    const isHeldBack = waitsFor === 'SLOT' || waitsFor === 'RATE'
+    if (isHeldBack && now - member.heldBackAt > RECENT_MS / 10 && member.sender.hasWork) member.heldBackAt = now
+    return waitsFor !== undefined
   }
 
   #refusal(member: Member, now: number): Member['waitsFor'] {
@@ -138,7 +149,7 @@ export class SharedEndpoint implements Endpoint {
 
   sent(sender: Sender, records: number, bytes: number, now: number): void {
     this.#rates.sent(sender.isBackfill, records, bytes, now)
-    this.#members.get(sender)!.demand.sent(records, bytes)
+    this.#members.get(sender)?.demand.sent(records, bytes)
   }
 
   answered(sender: Sender, flight: Landed, isBlocked: boolean, wallMs: number): boolean {

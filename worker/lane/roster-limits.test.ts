@@ -3,9 +3,12 @@ import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { LaneCondition } from '../../proto/gen/ferry/v1/lane_pb.ts'
+import { DeliveryClass } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { AdaptiveLimit } from '../deliver/adaptive-limit.ts'
 import type { OwnEndpoint } from '../deliver/endpoint.ts'
 import { RateLimit } from '../deliver/rate-limit.ts'
+import { compileRoute } from '../deliver/route.ts'
+import { SharedEndpoint } from '../deliver/shared-endpoint.ts'
 import type { Keeper } from './keeper.ts'
 import { KnownEnds } from './known-ends.ts'
 import { Lane } from './lane.ts'
@@ -13,7 +16,7 @@ import { packRecord } from './packed-record.ts'
 import { newParked } from './parked.ts'
 import { Parking } from './parking.ts'
 import { Roster } from './roster.ts'
-import { sampleRoute } from './sample-route.ts'
+import { sampleMeans, sampleRoute, sampleUseCase } from './sample-route.ts'
 
 const whole = 1_000_000
 const endpointOf = (made: Roster): OwnEndpoint => made.endpoint as OwnEndpoint
@@ -30,15 +33,20 @@ let delayMs: number
 /** Requests that are not answered yet, and the most of them so far. */
 let open: number
 let mostOpen: number
+/** Of those, how many to /backfill. */
+let backfills: number
 let roster: Roster
 let waited: { useCase: string; text: string; ms: number }[]
-let pumping: NodeJS.Timeout | undefined
+let rosters: Roster[]
+let pumping: NodeJS.Timeout[]
 
 beforeEach(async () => {
   arrived = []
   waited = []
+  rosters = []
+  pumping = []
   status = 200
-  delayMs = open = mostOpen = 0
+  delayMs = open = mostOpen = backfills = 0
   server = http.createServer((request, response) => {
     let body = ''
     request.on('data', (chunk) => {
@@ -46,6 +54,7 @@ beforeEach(async () => {
     })
     request.on('end', () => {
       arrived.push(Number(JSON.parse(body)))
+      if (request.url === '/backfill') backfills++
       mostOpen = Math.max(mostOpen, ++open)
       setTimeout(() => {
         open--
@@ -58,21 +67,27 @@ beforeEach(async () => {
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
 })
 afterEach(() => {
-  clearInterval(pumping)
-  roster.close()
+  for (const each of pumping) clearInterval(each)
+  for (const each of rosters) each.close()
   server.close()
   server.closeAllConnections()
 })
 
 /** A lane with so many records, pumped as the ticker does. */
-function start(records: number, limit: (roster: Roster) => void, filter = ''): { lane: Lane; keeper: Keeper } {
-  const route = sampleRoute('UNORDERED', url, undefined, filter)
-  roster = new Roster(route, {
+function start(
+  records: number,
+  limit: (roster: Roster) => void,
+  filter = '',
+  route = sampleRoute('UNORDERED', url, undefined, filter),
+): { lane: Lane; keeper: Keeper } {
+  const made = new Roster(route, {
     ...{ logIsOpen: () => true, logIsSpooling: () => false, maySend: () => true, onLanded: () => {} },
     onRateLimited: ({ name: useCase }, text, ms) => waited.push({ useCase, text, ms }),
   })
-  endpointOf(roster).maxInFlight = 8
-  limit(roster)
+  roster = made
+  rosters.push(made)
+  endpointOf(made).maxInFlight = 8
+  limit(made)
   const limits = { parkedMax: 1000, parkedBytesMax: 100_000, creditMax: 100, bufferBytesMax: 1_000_000 }
   const begin = { cursor: 0, parking: new Parking(), known: new KnownEnds([], new Map(), false), credit: 100 }
   const lane = new Lane({ uid: 'u1', cluster: 'default', topic: 't', partition: 0 }, 1, route, limits, begin, {
@@ -81,11 +96,11 @@ function start(records: number, limit: (roster: Roster) => void, filter = ''): {
     ...{ instance: 'i', nextRequestId: () => 1, windowRecords: 16_384 },
   })
   const keeper = { lane, maySend: true, thirst: () => {} } as unknown as Keeper
-  roster.add(keeper)
+  made.add(keeper)
   const list = Array.from({ length: records }, (_, offset) => record(offset))
   lane.feed([{ hole: undefined, records: list, fetched: { bytes: 10, held: 0 } }], records)
-  pumping = setInterval(() => roster.pump(), 20)
-  roster.pump()
+  pumping.push(setInterval(() => made.pump(), 20))
+  made.pump()
   return { lane, keeper }
 }
 
@@ -186,5 +201,36 @@ describe('a roster with adaptive concurrency', () => {
     })
     expect(roster.inFlight).toBe(1)
     await vi.waitFor(() => expect(mostOpen).toBe(32), 10_000)
+  })
+})
+
+describe('rosters of an endpoint group', () => {
+  test('have places together: LIVE has nearly all of them while it asks for them, BACKFILL a few', async () => {
+    const endpoint = new SharedEndpoint('demo/shop', performance.now())
+    endpoint.shareInFlight({ maxInFlight: 3, wholeMaxInFlight: 3, isAdaptive: false })
+    const join = (made: Roster): void => {
+      endpoint.join(made, performance.now())
+      made.moveTo(endpoint)
+    }
+    pumping.push(setInterval(() => endpoint.sweep(performance.now()), 100))
+    delayMs = 5
+    const backfill = sampleUseCase('UNORDERED', `${url}backfill`)
+    backfill.spec!.delivery!.class = DeliveryClass.BACKFILL
+    const { keeper } = start(10_000, join, '', compileRoute(backfill, sampleMeans))
+    const yielding = roster
+    // Nobody is LIVE: it has all.
+    await vi.waitFor(() => expect([arrived.length > 50, mostOpen]).toEqual([true, 3]), 10_000)
+    start(10_000, join)
+    const [before, fromMs] = [{ all: arrived.length, backfill: backfills }, performance.now()]
+    await vi.waitFor(() => expect(performance.now() - fromMs).toBeGreaterThan(3000), 10_000)
+    const part = (backfills - before.backfill) / (arrived.length - before.all)
+    expect(part).toBeGreaterThan(0.01)
+    expect(part).toBeLessThan(0.12)
+    expect(mostOpen).toBeLessThanOrEqual(3)
+    expect(yielding.conditionOf(keeper)).toBe(LaneCondition.YIELDING_TO_LIVE)
+    expect(yielding.messageOf(keeper, LaneCondition.YIELDING_TO_LIVE)).toBe(
+      'endpoint_group demo/shop: namespaces/demo/useCases/one takes what may be sent now',
+    )
+    expect(roster.conditionOf(keeper)).toBe(LaneCondition.UNSPECIFIED)
   })
 })

@@ -86,15 +86,15 @@ export class Roster implements Sender {
     while (this.#flights.length > this.endpoint.maxInFlight && this.#idle.length > 0) this.#dismiss(this.#idle.pop()!)
     for (;;) {
       const flight = this.#idle.pop() ?? this.#open()
+      if (flight === undefined) this.endpoint.lacksSlot(this, performance.now())
       if (flight === undefined || !this.#next(flight, performance.now(), Date.now())) return
     }
   }
 
   #open(): Flight<Load> | undefined {
     if (this.#flights.length >= this.endpoint.maxInFlight) return undefined
-    const { maySend } = this.#parts
-    const landed = (flight: Flight<Load>): void => this.#landed(flight)
-    const flight = new Flight<Load>(this.route.target, new Load(), landed, () => maySend(performance.now(), Date.now()))
+    const mayWrite = (): boolean => this.#parts.maySend(performance.now(), Date.now())
+    const flight = new Flight<Load>(this.route.target, new Load(), (each) => this.#landed(each), mayWrite)
     this.#flights.push(flight)
     return flight
   }
