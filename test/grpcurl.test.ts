@@ -110,6 +110,8 @@ test('every line of the pages for operators that is marked as tested works as it
     const { delivery } = await fleet.client.deliveries.getDelivery({ useCase, partition, offset: BigInt(offset) })
     return delivery?.state === DeliveryState.PARKED
   }
+  const hasPause = async (): Promise<boolean> =>
+    (await fleet.client.fleet.listChanges({ useCase, actions: ['PAUSE'] })).changes.length > 1
   const outputs = new Map<string, string>()
   await documented.installFerry()
   documented.writeFilesOf('docs/cli.md')
@@ -119,6 +121,8 @@ test('every line of the pages for operators that is marked as tested works as it
     if (missing !== undefined && line.startsWith('grpcurl')) continue
     // From here on the pages say that the endpoint is fixed.
     if (line.startsWith('ferry retry payments --status 422 --max')) isMended = true
+    // The audit has a change within a second or two.
+    if (line.startsWith('ferry changes')) await waitUntil('the pause is in the audit', 20_000, hasPause)
     outputs.set(line, await documented.run(line))
     if (line !== 'ferry apply -f shop.yaml --yes') continue
     await waitUntil('all is answered', 20_000, () => endpoint.requests.length >= 50)
@@ -139,4 +143,5 @@ test('every line of the pages for operators that is marked as tested works as it
   expect(said('ferry pause')).toContain('paused until')
   expect(said('curl -s localhost:7071/readyz')).toBe('{"ready":true,"reasons":[]}\n')
   expect(said('curl -s localhost:7072/readyz')).toContain('"status":"ready"')
+  expect(said('ferry changes payments --limit')).toContain('the ledger is being moved')
 })

@@ -17,7 +17,7 @@ export function changeLines({ paint, terminal }: Session, { kind, name, manifest
   return head + differences.map((difference) => differenceLine(difference, widthMax, paint)).join('')
 }
 
-function differenceLine({ field, before, after }: Difference, widthMax: number, paint: Session['paint']): string {
+export function differenceLine({ field, before, after }: Difference, widthMax: number, paint: Session['paint']): string {
   const [old, made] = [written(before, widthMax), written(after, widthMax)]
   if (before === undefined) return `       ${paint.good('+')} ${field}: ${made}\n`
   if (after === undefined) return `       ${paint.bad('-')} ${field}: ${old}\n`

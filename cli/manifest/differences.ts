@@ -26,4 +26,4 @@ const isObject = (value: JsonValue | undefined): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const childPath = (path: string, key: string): string =>
-  /^[a-z][a-z0-9_]*$/i.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`
+  /^[a-z][a-z0-9_]*$/i.test(key) ? (path === '' ? key : `${path}.${key}`) : `${path}[${JSON.stringify(key)}]`

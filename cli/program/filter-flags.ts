@@ -11,3 +11,15 @@ export function withFilter(command: Command): Command {
     .option('--at <records>', 'PARTITION, PARTITION/OFFSET, PARTITION/FIRST-LAST or PARTITION/FIRST-')
     .option('--text <text>', 'the error or the answer contains it')
 }
+
+/** Flags that select attempts. */
+export function withAttemptFilter(command: Command): Command {
+  return withFilter(command)
+    .option('--outcome <outcomes>', 'DELIVERED, FAILED, SKIPPED, SUPERSEDED, RETRY', several)
+    .option('--key <key>', "the record's key, whole")
+    .option('--trigger <triggers>', 'INITIAL, RETRY, RETRY_BATCH', several)
+    .option('--purpose <purposes>', 'DELIVER, SHADOW, TEST (DELIVER)', several)
+    .option('--batch <batch>', 'what a retry batch made happen')
+    .option('--group <group>', 'what made deliveries FAILED for this cause, as ferry failures names it')
+    .option('--worker <instance>', 'what this worker has sent')
+}

@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
+import type { ChangesOptions } from '../commands/changes.ts'
 import type { LanesOptions } from '../commands/lanes.ts'
 import type { Actions } from './act.ts'
-import { positive } from './parse-flags.ts'
+import { positive, several } from './parse-flags.ts'
 
 /** Commands that look at lanes and workers. */
 export function declareFleet(program: Command, { act }: Actions): void {
@@ -18,4 +19,19 @@ export function declareFleet(program: Command, { act }: Actions): void {
     .command('workers')
     .description('list the workers that are alive')
     .action(act(async (session) => (await import('../commands/workers.ts')).workers(session)))
+  program
+    .command('changes')
+    .description('list the audit: who did what to what, when and why')
+    .argument('[use-case]')
+    .option('--actor <actor>', 'only of this one, as tokens/shop-deploys')
+    .option('--action <actions>', 'only these, as UPDATE,PAUSE', several)
+    .option('--since <time>', 'at or after: 2h ago, or a time')
+    .option('--until <time>', 'before')
+    .option('--limit <n>', 'at most so many (50)', positive)
+    .option('--differences', 'what each has changed, field by field')
+    .action(
+      act<ChangesOptions>(async (session, [name], options) =>
+        (await import('../commands/changes.ts')).changes(session, name, options),
+      ),
+    )
 }
