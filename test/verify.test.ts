@@ -2,11 +2,11 @@ import { createHash, createPublicKey, generateKeyPairSync, verify } from 'node:c
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { timestampFromMs } from '@bufbuild/protobuf/wkt'
+import { durationFromMs, timestampFromMs } from '@bufbuild/protobuf/wkt'
 import { afterAll, expect, test } from 'vitest'
 import { silentLog } from '../control-plane/fleet/test-fleet.ts'
 import { ReconciliationFinding } from '../proto/gen/ferry/v1/reconciliation_pb.ts'
-import type { UseCase } from '../proto/gen/ferry/v1/use_case_pb.ts'
+import { GiveUp, type UseCase } from '../proto/gen/ferry/v1/use_case_pb.ts'
 import { HoleKind, IncompleteReason, VerificationWarning } from '../proto/gen/ferry/v1/verification_pb.ts'
 import { VerificationState } from '../proto/gen/ferry/v1/verification_service_pb.ts'
 import { laneKeys } from '../runtime/lane-keys.ts'
@@ -201,8 +201,9 @@ test.concurrent('a topic that is written to all the time is on its way, and noth
   const fleet = fleetOf()
   await using endpoint = await Endpoint.start(({ offset }) => ({ status: offset % 50 === 7 ? 503 : 200, delayMs: offset % 5 }))
   await using topic = await Topic.create(fleet.stack.kafkaBrokers, 2)
-  const useCase = await registerUseCase(fleet, specOf(topic, endpoint, { retry: { maxRetries: 1, giveUp: 2 } }))
-  const untilMs = Date.now() + 4000
+  const retry = { initialInterval: durationFromMs(100), maxRetries: 1, giveUp: GiveUp.UNFUNDED }
+  const useCase = await registerUseCase(fleet, specOf(topic, endpoint, { retry }))
+  const untilMs = Date.now() + 2500
   let published = 0
   const writing = (async () => {
     for (; Date.now() < untilMs; published += 40) await topic.publish(jsonRecords(40, { from: published }))
@@ -215,6 +216,6 @@ test.concurrent('a topic that is written to all the time is on its way, and noth
       expect(incompleteReasons).not.toContain(alarm)
   }
   await writing
-  expect(answers).toBeGreaterThan(3)
+  expect(answers).toBeGreaterThan(0)
   expect(await certificate(fleet, useCase, settleMsMax)).toMatchObject({ published, missing: 0, onTheWay: 0 })
 })

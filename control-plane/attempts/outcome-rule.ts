@@ -18,11 +18,8 @@ export function decidingRow<R extends Rank & { readonly outcome: string }>(rows:
 /** (round, epoch, attempt) as one number that ClickHouse compares fast; epochs are below 2^53, the others below 2^32. */
 export const rankSql = 'bitOr(bitOr(bitShiftLeft(toUInt128(round), 85), bitShiftLeft(toUInt128(epoch), 32)), toUInt128(attempt))'
 
-/** The same rule over the rows of a group of `outcomes`. */
-export const outcomeSql = `if(countIf(outcome = 'DELIVERED') > 0, 'DELIVERED', toString(argMax(outcome, ${rankSql})))`
-
 /**
- * The same rule, with the deciding row's reason: outcome times 256 plus reason, as the contract's numbers. One aggregate over one number
+ * The same rule over the rows of a group of `outcomes`, with the deciding row's reason: outcome times 256 plus reason, as the contract's numbers. One aggregate over one number
  * costs half as much as two.
  */
 export const decisionSql = `argMax(toUInt16(toUInt8(outcome)) * 256 + toUInt8(reason),
