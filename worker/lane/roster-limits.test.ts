@@ -30,9 +30,8 @@ let url: string
 let arrived: number[]
 let status: number
 let delayMs: number
-/** Requests that are not answered yet, and the most of them so far. */
-let open: number
-let mostOpen: number
+/** Requests of this test that are not answered yet, and the most of them so far. */
+let open: { now: number; most: number }
 /** Of those, how many to /backfill. */
 let backfills: number
 let roster: Roster
@@ -46,7 +45,9 @@ beforeEach(async () => {
   rosters = []
   pumping = []
   status = 200
-  delayMs = open = mostOpen = backfills = 0
+  delayMs = backfills = 0
+  open = { now: 0, most: 0 }
+  const own = open
   server = http.createServer((request, response) => {
     let body = ''
     request.on('data', (chunk) => {
@@ -55,9 +56,9 @@ beforeEach(async () => {
     request.on('end', () => {
       arrived.push(Number(JSON.parse(body)))
       if (request.url === '/backfill') backfills++
-      mostOpen = Math.max(mostOpen, ++open)
+      own.most = Math.max(own.most, ++own.now)
       setTimeout(() => {
-        open--
+        own.now--
         response.writeHead(status).end()
       }, delayMs)
     })
@@ -200,7 +201,7 @@ describe('a roster with adaptive concurrency', () => {
       delayMs = 20
     })
     expect(roster.inFlight).toBe(1)
-    await vi.waitFor(() => expect(mostOpen).toBe(32), 10_000)
+    await vi.waitFor(() => expect(open.most).toBe(32), 10_000)
   })
 })
 
@@ -219,14 +220,14 @@ describe('rosters of an endpoint group', () => {
     const { keeper } = start(10_000, join, '', compileRoute(backfill, sampleMeans))
     const yielding = roster
     // Nobody is LIVE: it has all.
-    await vi.waitFor(() => expect([arrived.length > 50, mostOpen]).toEqual([true, 3]), 10_000)
+    await vi.waitFor(() => expect([arrived.length > 50, open.most]).toEqual([true, 3]), 10_000)
     start(10_000, join)
     const [before, fromMs] = [{ all: arrived.length, backfill: backfills }, performance.now()]
     await vi.waitFor(() => expect(performance.now() - fromMs).toBeGreaterThan(3000), 10_000)
     const part = (backfills - before.backfill) / (arrived.length - before.all)
     expect(part).toBeGreaterThan(0.01)
     expect(part).toBeLessThan(0.12)
-    expect(mostOpen).toBeLessThanOrEqual(3)
+    expect(open.most).toBeLessThanOrEqual(3)
     expect(yielding.conditionOf(keeper)).toBe(LaneCondition.YIELDING_TO_LIVE)
     expect(yielding.messageOf(keeper, LaneCondition.YIELDING_TO_LIVE)).toBe(
       'endpoint_group demo/shop: namespaces/demo/useCases/one takes what may be sent now',
