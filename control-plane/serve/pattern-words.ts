@@ -10,6 +10,10 @@ export const patternWords: ReadonlyMap<string, string> = new Map([
   ['^[a-z][a-z0-9-]{0,62}$', `be ${name}`],
   ['^([a-z][a-z0-9-]{0,62}|[*])$', `be ${name}, or * for all`],
   ['^tokens/[a-z][a-z0-9-]{0,62}$', `be tokens/{id}, where id is ${name}`],
+  [
+    '^([0-9]{1,3}-[A-Z_]{1,40}-[0-9a-f]{16})?$',
+    'be the id of a failure group, as ListFailureGroups answers it (such as 422-NON_RETRYABLE_STATUS-0123456789abcdef), or empty',
+  ],
   ['^[A-Z_]{1,50}$', 'be an action of the audit, such as PAUSE or SKIP_DELIVERIES'],
   ['^([a-z][a-z0-9-]{0,62})?$', `be ${name}, or empty`],
   ['^[a-zA-Z0-9._-]{0,249}$', 'be made of at most 249 letters, digits, dots, underscores and dashes, or empty'],
