@@ -1,5 +1,6 @@
 import { addressKind } from '../runtime/address-kind.ts'
 import { choice, duration, wholeNumber } from '../runtime/config.ts'
+import { type CertificateRoles, readCertificateRoles } from './access/certificate-roles.ts'
 import { readHashes } from './access/token-secret.ts'
 import { hostAndPort } from './address.ts'
 
@@ -12,6 +13,13 @@ export const accessSettings = {
       'SHA-256 of tokens that may do everything but be a worker, in hexadecimal, separated by commas: the first admins make all other tokens with them. Empty: nobody is asked who they are, and only loopback is served. The same for all control planes ([docs/access.md](docs/access.md)).',
     isSecret: true,
     parse: readHashes,
+  },
+  certificateRoles: {
+    env: 'FERRY_CERTIFICATE_ROLES',
+    default: '',
+    description:
+      'Roles of client certificates by one of their names, as `dns:`, `uri:`, `email:` or `cn:` and the name, `=` and a role, and `@` with namespaces joined by `+` unless it has all: `uri:spiffe://acme/ci=editor@shop+billing`, separated by commas; the first name of a certificate that is there counts.',
+    parse: readCertificateRoles,
   },
   tokensMax: wholeNumber('FERRY_TOKENS_MAX', {
     default: '1000',
@@ -41,10 +49,12 @@ export const accessSettings = {
 
 interface Access {
   readonly adminTokenHashes: readonly string[]
+  readonly certificateRoles: CertificateRoles
 }
 
 /** Nobody is asked who they are. */
-export const isOpen = ({ adminTokenHashes }: Access): boolean => adminTokenHashes.length === 0
+export const isOpen = ({ adminTokenHashes, certificateRoles }: Access): boolean =>
+  adminTokenHashes.length === 0 && certificateRoles.size === 0
 
 /** Whoever reaches an open control plane may do everything: only this machine may. */
 export function findOpenProblems(config: Access & { readonly grpcAddress: string; readonly httpAddress: string }): string[] {
@@ -57,7 +67,7 @@ export function findOpenProblems(config: Access & { readonly grpcAddress: string
     .filter(([, address]) => !isLoopback(hostAndPort(address).host))
     .map(
       ([env, address]) =>
-        `${env}=${JSON.stringify(address)}: nobody is asked who they are, so only loopback is served: set FERRY_ADMIN_TOKEN_SHA256 (docs/access.md says how), or listen on 127.0.0.1`,
+        `${env}=${JSON.stringify(address)}: nobody is asked who they are, so only loopback is served: set FERRY_ADMIN_TOKEN_SHA256 or FERRY_CERTIFICATE_ROLES (docs/access.md says how), or listen on 127.0.0.1`,
     )
 }
 

@@ -5,6 +5,7 @@ import { address, connectionSettings, findSpoolProblems } from '../runtime/setti
 import { telemetrySettings } from '../runtime/telemetry-settings.ts'
 import { accessSettings, findOpenProblems } from './access-settings.ts'
 import { querySettings } from './query-settings.ts'
+import { findTlsProblems, tlsSettings } from './tls-settings.ts'
 import { readCertificateSettings, verificationSettings } from './verifications/verification-settings.ts'
 
 /** Everything that a control plane reads from its environment. */
@@ -21,6 +22,7 @@ export const controlPlaneSettings = {
     'Where the same services are served as JSON over HTTP, with /healthz, /readyz and /metrics. Anything but loopback needs FERRY_ADMIN_TOKEN_SHA256.',
   ),
   ...accessSettings,
+  ...tlsSettings,
   advertisedAddress: text('FERRY_ADVERTISED_ADDRESS', {
     default: '',
     pattern: /^(|(\[[0-9a-fA-F:]+\]|[a-zA-Z0-9._-]+):\d{1,5})$/,
@@ -249,6 +251,7 @@ export function readControlPlaneConfig(env: Record<string, string | undefined>) 
   const check = (values: Values<typeof controlPlaneSettings>): readonly string[] => [
     ...findSpoolProblems(values),
     ...findOpenProblems(values),
+    ...findTlsProblems(values),
     ...(values.heartbeatIntervalMs * 2 <= values.heartbeatTimeoutMs
       ? []
       : [

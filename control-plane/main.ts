@@ -51,6 +51,7 @@ import { type ServeHandle, serve } from './serve/serve.ts'
 import { Spool } from './spool/spool.ts'
 import { Outbox } from './store/outbox.ts'
 import { StoreError } from './store/store-error.ts'
+import { openServerTls, reachLeader } from './tls-settings.ts'
 import { Trials } from './trials/trials.ts'
 
 /** A page of a list ends before it grows above this. */
@@ -141,6 +142,7 @@ function open(config: ControlPlaneConfig, address: () => string, log: Logger) {
   const access = openAccess(config, connections.redis, useCases.keys)
   const leader = new LeaderClient({
     ...{ leaderAddress: () => fleet.leaderAddress, timeoutMs: config.forwardTimeoutMs, whoCalls: access.whoCalls },
+    tls: reachLeader(config, log),
   })
   const { queryTimeoutMs: executionTimeoutMs, queryRowsMax: rowsToReadMax, queryGroupBytesMax: groupBytesMax } = config
   const limits = { executionTimeoutMs, rowsToReadMax, groupBytesMax }
@@ -203,6 +205,7 @@ async function listen(config: ControlPlaneConfig, parts: Parts, log: Logger): Pr
     limits: serveLimits(config),
     reflection: config.reflection === 'on',
     ...{ registry: parts.metrics.registry, calls: parts.calls, log, gate: access.gate },
+    tls: openServerTls(config, log),
   })
 }
 
@@ -238,6 +241,8 @@ async function start(config: ControlPlaneConfig): Promise<Running> {
   log.info({ grpc, http: withPort(config.httpAddress, server.httpPort) }, 'control plane: serving')
   if (parts.access.gate.isOpen)
     log.warn({}, 'control plane: nobody is asked who they are, so only loopback is served; see FERRY_ADMIN_TOKEN_SHA256')
+  else if (config.tlsCertificateFile === '')
+    log.warn({}, 'control plane: tokens travel in plain text, unless a proxy or a mesh does TLS; see FERRY_TLS_CERTIFICATE_FILE')
   parts.fleet.start()
   parts.outbox.start()
   parts.verifications.start()

@@ -25,7 +25,7 @@ export function openAccess(config: ControlPlaneConfig, redis: Redis, keys: Contr
   const gate = new Gate({
     open,
     adminHashes: new Set(config.adminTokenHashes),
-    certificates: new Map(),
+    certificates: config.certificateRoles,
     tokens: new KnownTokens({ store, ...known, monotonicMs, nowMs }),
     handOver: new HandOver({ ...handOver, nowMs }),
     budget: new CallBudget({ callsPerSecondMax: config.callsPerSecondMax, monotonicMs }),

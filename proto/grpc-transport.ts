@@ -25,7 +25,18 @@ export type GrpcJsTransportOptions = {
   /** Longest message either way. Not set means 16 MiB. */
   readonly messageBytesMax?: number
   /** Not set means plain text. */
-  readonly credentials?: ChannelCredentials
+  readonly tls?: GrpcTls | undefined
+}
+
+/** PEM texts; '' for one that is not given. */
+export type GrpcTls = {
+  /** What the server's certificate must lead to. Not given: the CAs that Node brings along. */
+  readonly ca: string
+  /** What is shown to the server, and its key. */
+  readonly cert: string
+  readonly key: string
+  /** Name that the server's certificate must have; '' for the host that is called. */
+  readonly serverName: string
 }
 
 export type GrpcJsTransport = Transport & {
@@ -39,7 +50,7 @@ export type GrpcJsTransport = Transport & {
  * none fails soon with UNAVAILABLE. A stream is ended by aborting its signal: leaving its loop is not enough.
  */
 export function createGrpcJsTransport(address: string, options: GrpcJsTransportOptions = {}): GrpcJsTransport {
-  const client = new Client(address, options.credentials ?? credentials.createInsecure(), toChannelOptions(options))
+  const client = new Client(address, toCredentials(options.tls), toChannelOptions(options))
   const interceptors = [...(options.interceptors ?? [])]
   const calls = new Set<Call>()
   let closed = false
@@ -100,6 +111,12 @@ function createStream(open: Open, interceptors: Interceptor[], defaultTimeoutMs:
     })
 }
 
+function toCredentials(tls: GrpcTls | undefined): ChannelCredentials {
+  if (tls === undefined) return credentials.createInsecure()
+  const [ca, cert, key] = [tls.ca, tls.cert, tls.key].map((text) => (text === '' ? null : Buffer.from(text)))
+  return credentials.createSsl(ca, key, cert)
+}
+
 function toChannelOptions(options: GrpcJsTransportOptions): ConstructorParameters<typeof Client>[2] {
   const reconnectIntervalMaxMs = options.reconnectIntervalMaxMs ?? 2000
   return {
@@ -114,6 +131,7 @@ function toChannelOptions(options: GrpcJsTransportOptions): ConstructorParameter
     'grpc.use_local_subchannel_pool': 1,
     'grpc.enable_http_proxy': 0,
     'grpc.enable_channelz': 0,
+    ...(options.tls && options.tls.serverName !== '' && { 'grpc.ssl_target_name_override': options.tls.serverName }),
   }
 }
 

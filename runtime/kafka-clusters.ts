@@ -1,8 +1,8 @@
-import { createPrivateKey } from 'node:crypto'
 import { readConfig, type Values } from './config.ts'
 import { clusterNames, defaultCluster, kafkaClusterSettings, prefixOf } from './kafka-settings.ts'
 import { type Env, readNamed } from './named-settings.ts'
-import { readCertificate, readSettingFile, readSettingSecret } from './read-setting-file.ts'
+import { readSettingSecret } from './read-setting-file.ts'
+import { readTlsFiles } from './tls-files.ts'
 
 /** One Kafka cluster, as the environment describes it; files are read. */
 export interface KafkaClusterConfig {
@@ -48,27 +48,10 @@ function tlsOf(prefix: string, values: ClusterValues, problems: string[]): Kafka
     if (isAny) problems.push(`${prefix}TLS is off, and ${prefix}TLS_* files are given: set it to on, or take them away`)
     return undefined
   }
-  if ((kafkaTlsCertificateFile === '') !== (kafkaTlsKeyFile === ''))
-    problems.push(`${prefix}TLS_CERTIFICATE_FILE and ${prefix}TLS_KEY_FILE must be given both, or neither`)
-  const ca = readSettingFile(`${prefix}TLS_CA_FILE`, kafkaTlsCaFile, problems)
-  const cert = readSettingFile(`${prefix}TLS_CERTIFICATE_FILE`, kafkaTlsCertificateFile, problems)
-  const key = readSettingFile(`${prefix}TLS_KEY_FILE`, kafkaTlsKeyFile, problems)
-  checkPem(prefix, { ca, cert, key }, problems)
+  const names = { ca: `${prefix}TLS_CA_FILE`, cert: `${prefix}TLS_CERTIFICATE_FILE`, key: `${prefix}TLS_KEY_FILE` }
+  const paths = { ca: kafkaTlsCaFile, cert: kafkaTlsCertificateFile, key: kafkaTlsKeyFile }
+  const { ca, cert, key } = readTlsFiles(names, paths, problems)
   return { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) }
-}
-
-/** Nothing of a key is printed, nor what its parser says of it. */
-function checkPem(prefix: string, { ca, cert, key }: { ca: string; cert: string; key: string }, problems: string[]): void {
-  readCertificate(`${prefix}TLS_CA_FILE`, ca, problems)
-  const certificate = readCertificate(`${prefix}TLS_CERTIFICATE_FILE`, cert, problems)
-  if (key === '') return
-  try {
-    const privateKey = createPrivateKey(key)
-    if (certificate !== undefined && !certificate.checkPrivateKey(privateKey))
-      problems.push(`${prefix}TLS_KEY_FILE: the key is not the one of the certificate in ${prefix}TLS_CERTIFICATE_FILE`)
-  } catch {
-    problems.push(`${prefix}TLS_KEY_FILE: the file has no private key in PEM, or it is encrypted (openssl pkey decrypts it)`)
-  }
 }
 
 function saslOf(prefix: string, values: ClusterValues, problems: string[]): KafkaClusterConfig['sasl'] {

@@ -1,9 +1,13 @@
 import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Code, type Interceptor } from '@connectrpc/connect'
 import { afterAll, expect, test } from 'vitest'
 import { connectFerry, type FerryClient } from '../deploy/local/demo/ferry-client.ts'
 import { Role } from '../proto/gen/ferry/v1/access_pb.ts'
 import { UseCaseState } from '../proto/gen/ferry/v1/use_case_pb.ts'
+import { sampleCertificate, selfSignedCertificate } from '../runtime/sample-certificate.ts'
 import { Endpoint } from './harness/endpoint.ts'
 import { fleetOfFile } from './harness/fleet.ts'
 import { jsonRecords, Topic } from './harness/topic.ts'
@@ -11,30 +15,54 @@ import { specOf } from './harness/use-case.ts'
 import { waitUntil } from './harness/wait-until.ts'
 
 const adminToken = `ferry_${'a'.repeat(43)}`
+const serverName = 'ferry.test'
+const untilMs = Date.now() + 86_400_000
+const clientCa = selfSignedCertificate('clients.test', untilMs)
+const auditor = sampleCertificate('audit.test', untilMs, clientCa)
+const own = selfSignedCertificate(serverName, untilMs)
+const directory = mkdtempSync(join(tmpdir(), 'ferry-test-'))
+const put = (name: string, text: string): string => {
+  writeFileSync(join(directory, name), text)
+  return join(directory, name)
+}
+const files = { ca: put('ca.pem', clientCa.cert), cert: put('cert.pem', own.cert), key: put('key.pem', own.key) }
+/** Everybody who calls a control plane: workers, and one that hands a call to the leader. */
+const calling = { FERRY_CONTROL_PLANE_CA_FILE: files.cert, FERRY_CONTROL_PLANE_SERVER_NAME: serverName }
+
 const fleetOf = fleetOfFile({
   controlPlanes: 2,
   workers: 0,
-  controlPlaneEnv: { FERRY_ADMIN_TOKEN_SHA256: createHash('sha256').update(adminToken).digest('hex') },
+  controlPlaneEnv: {
+    ...calling,
+    FERRY_ADMIN_TOKEN_SHA256: createHash('sha256').update(adminToken).digest('hex'),
+    FERRY_TLS_CERTIFICATE_FILE: files.cert,
+    FERRY_TLS_KEY_FILE: files.key,
+    FERRY_TLS_CLIENT_CA_FILE: files.ca,
+    FERRY_CERTIFICATE_ROLES: 'cn:audit.test=viewer@pay',
+  },
+  workerEnv: { ...calling, FERRY_CONTROL_PLANE_TLS: 'on' },
 })
 
 const clients: FerryClient[] = []
 afterAll(() => {
   for (const client of clients) client.close()
+  rmSync(directory, { recursive: true, force: true })
 })
 
 /** One for each replica: one of them leads, the other hands calls to it. */
-function connectAs(token: string | undefined, actor = ''): [FerryClient, FerryClient] {
+function connectAs(token: string | undefined, actor = '', shown = { cert: '', key: '' }): [FerryClient, FerryClient] {
   const showing: Interceptor = (next) => (request) => {
     if (token !== undefined) request.header.set('authorization', `Bearer ${token}`)
     if (actor !== '') request.header.set('ferry-actor', actor)
     return next(request)
   }
-  const both = fleetOf().controlPlanes.map(({ grpcAddress }) => connectFerry(grpcAddress, { interceptors: [showing] }))
+  const tls = { ca: own.cert, cert: shown.cert, key: shown.key, serverName }
+  const both = fleetOf().controlPlanes.map(({ grpcAddress }) => connectFerry(grpcAddress, { interceptors: [showing], tls }))
   clients.push(...both)
   return both as [FerryClient, FerryClient]
 }
 
-test('with tokens workers deliver, teams see and act on their own use cases only, at whatever replica, and strangers on nothing', async () => {
+test('with tokens and TLS workers deliver, teams see and act on their own use cases only, at whatever replica, and strangers on nothing', async () => {
   const fleet = fleetOf()
   const admins = connectAs(adminToken)
   const give = async (tokenId: string, role: Role, namespaces: string[], by = admins[0]) => {
@@ -81,6 +109,14 @@ test('with tokens workers deliver, teams see and act on their own use cases only
       await expect(client.useCases.listUseCases({})).rejects.toMatchObject({
         code: token === workerToken ? Code.PermissionDenied : Code.Unauthenticated,
       })
+
+  // The leader knows whose certificate it was that another replica has seen.
+  for (const client of connectAs(undefined, '', auditor)) {
+    expect(new Set((await client.fleet.listLanes({})).lanes.map(({ useCase }) => useCase))).toEqual(new Set([names[1]]))
+    await expect(client.useCases.pauseUseCase({ name: names[1]!, reason: 'why' })).rejects.toMatchObject({
+      code: Code.PermissionDenied,
+    })
+  }
 
   // The audit has who it was, also of a call that was handed to the leader, and shows each team its own.
   await shops[0].useCases.pauseUseCase({ name: names[0]!, reason: 'looking' })

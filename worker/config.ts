@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { addresses, bytes, duration, readConfig, type Values, wholeNumber } from '../runtime/config.ts'
 import { controlPlaneCredentials, findCredentialProblems } from '../runtime/control-plane-credentials.ts'
+import { controlPlaneTls, findControlPlaneTlsProblems } from '../runtime/control-plane-tls.ts'
 import { readKafkaClusters } from '../runtime/kafka-clusters.ts'
 import { readSchemaRegistries } from '../runtime/schema-registries.ts'
 import { address, connectionSettings, findSpoolProblems } from '../runtime/settings.ts'
@@ -13,6 +14,7 @@ export const workerSettings = {
     description: 'gRPC addresses of the control planes.',
   }),
   ...controlPlaneCredentials,
+  ...controlPlaneTls,
   ...connectionSettings,
   httpAddress: address('FERRY_HTTP_ADDRESS', '127.0.0.1:7072', 'Where /metrics, /healthz and /readyz are served.'),
   leaseMs: duration('FERRY_LEASE', {
@@ -171,6 +173,7 @@ export function readWorkerConfig(env: Record<string, string | undefined>) {
   const check = (values: Values<typeof workerSettings>): readonly string[] => [
     ...findSpoolProblems(values),
     ...findCredentialProblems(values),
+    ...findControlPlaneTlsProblems(values, 'set FERRY_CONTROL_PLANE_TLS=on'),
     ...(values.insertTimeoutMs < values.leaseMs
       ? []
       : [`FERRY_INSERT_TIMEOUT (${values.insertTimeoutMs} ms) must be shorter than FERRY_LEASE (${values.leaseMs} ms)`]),

@@ -2,6 +2,7 @@ import { defaultDecodeLimits } from '../convert/decode/decode-limits.ts'
 import { defaultJsonataLimits, Jsonata } from '../convert/jsonata/jsonata.ts'
 import { connectClickHouse } from '../runtime/clickhouse.ts'
 import { showToken } from '../runtime/control-plane-credentials.ts'
+import { reachControlPlanes } from '../runtime/control-plane-tls.ts'
 import { connectKafka } from '../runtime/kafka.ts'
 import { createLog } from '../runtime/log.ts'
 import { meterRedis } from '../runtime/metrics/redis-calls.ts'
@@ -39,7 +40,9 @@ async function start(config: WorkerConfig): Promise<Running> {
   const kafkas = config.clusters.map((each) => connectKafka(each, 'ferry-worker', KAFKA_TIMEOUT_MS, log))
   const clusters = new Clusters(kafkas, config, log)
   clusters.connect()
-  const client = new ControlPlaneClient(config.controlPlane, config.callTimeoutMs, [showToken(config, log)])
+  const client = new ControlPlaneClient(config.controlPlane, config.callTimeoutMs, {
+    ...{ interceptors: [showToken(config, log)], tls: reachControlPlanes(config, log) },
+  })
   const inserts = meterInsert(createInsert(clickhouse, config.insertTimeoutMs))
   const { insert } = inserts
   const { client: kafka, side } = clusters.of(config.spoolCluster)!

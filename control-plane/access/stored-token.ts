@@ -45,11 +45,9 @@ export function tokenChange(
   before: StoredToken | undefined,
   after: StoredToken,
 ): ChangeRow {
-  const { namespaces, name } = after.token
-  const only = namespaces.length === 1 && namespaces[0] !== '*' ? namespaces[0]! : ''
   return {
     ...{ change_time: change.timeMs, actor: change.actor, action, reason: change.reason },
-    ...{ namespace: only, use_case: '', resource: name, uid: '', revision: '0' },
+    ...{ namespace: '', use_case: '', resource: after.token.name, uid: '', revision: '0' },
     ...{ before: before ? writeToken(before) : '', after: writeToken(after) },
   }
 }

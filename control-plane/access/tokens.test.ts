@@ -43,7 +43,7 @@ test('a secret is answered once; Redis and the audit have its hash, and who made
   expect(kept).toContain(hashOf(secret))
   expect(kept).not.toContain(secret)
   expect(await changes()).toMatchObject([
-    { action: 'CREATE_TOKEN', actor: shopAdmin.actor, resource: 'tokens/ci', namespace: 'shop', use_case: '', before: '' },
+    { action: 'CREATE_TOKEN', actor: shopAdmin.actor, resource: 'tokens/ci', namespace: '', use_case: '', before: '' },
   ])
 })
 

@@ -1,6 +1,6 @@
 import type { DescService } from '@bufbuild/protobuf'
 import { type CallOptions, type Client, createClient, type HandlerContext } from '@connectrpc/connect'
-import { createGrpcJsTransport, type GrpcJsTransport } from '../../proto/grpc-transport.ts'
+import { createGrpcJsTransport, type GrpcJsTransport, type GrpcTls } from '../../proto/grpc-transport.ts'
 import { FleetError } from './fleet-error.ts'
 
 /** Set on a call that one replica hands to another, so that it is never handed on. */
@@ -14,12 +14,14 @@ export interface LeaderClientOptions {
   /** Headers that tell the leader who made the call. It must be handed on as the same method. */
   readonly whoCalls: (taken: Taken) => Promise<Readonly<Record<string, string>>>
   readonly timeoutMs: number
+  /** Another object when certificates have changed; undefined without TLS. Not set: without. */
+  readonly tls?: () => GrpcTls | undefined
 }
 
 /** Hands calls to the replica that leads. */
 export class LeaderClient {
   readonly #options: LeaderClientOptions
-  #transport: { readonly address: string; readonly transport: GrpcJsTransport } | undefined
+  #transport: { readonly address: string; readonly tls: GrpcTls | undefined; readonly transport: GrpcJsTransport } | undefined
 
   constructor(options: LeaderClientOptions) {
     this.#options = options
@@ -45,10 +47,11 @@ export class LeaderClient {
   }
 
   #transportTo(address: string): GrpcJsTransport {
-    if (this.#transport?.address === address) return this.#transport.transport
+    const tls = this.#options.tls?.()
+    if (this.#transport?.address === address && this.#transport.tls === tls) return this.#transport.transport
     this.close()
-    const transport = createGrpcJsTransport(address, { callTimeoutMs: this.#options.timeoutMs })
-    this.#transport = { address, transport }
+    const transport = createGrpcJsTransport(address, { callTimeoutMs: this.#options.timeoutMs, tls })
+    this.#transport = { address, tls, transport }
     return transport
   }
 }

@@ -1,9 +1,12 @@
-import type { AddressInfo, Server as NetServer } from 'node:net'
+import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
 import { createServer } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
 import type { Interceptor } from '@connectrpc/connect'
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js'
 import { addService } from './grpc-adapter.ts'
 import { ListenError } from './listen-error.ts'
+import type { Log } from './log.ts'
+import { followChanges, isUntrusted, listenerOptions, type ServerTls } from './server-tls.ts'
 import type { ServiceEntry } from './service-entry.ts'
 
 export type GrpcListenerOptions = {
@@ -12,6 +15,9 @@ export type GrpcListenerOptions = {
   readonly port: number
   readonly services: readonly GrpcService[]
   readonly limits: GrpcLimits
+  readonly log: Log
+  /** Not set: without TLS. */
+  readonly tls?: ServerTls | undefined
 }
 
 export type GrpcService = ServiceEntry & { readonly interceptors: Interceptor[] }
@@ -35,8 +41,8 @@ export type Listener = {
   stop(deadlineMs: number): Promise<boolean>
 }
 
-/** gRPC over HTTP/2, without TLS. Throws ListenError when the address cannot be had. */
-export async function startGrpcListener({ host, port, services, limits }: GrpcListenerOptions): Promise<Listener> {
+/** gRPC over HTTP/2. Throws ListenError when the address cannot be had. */
+export async function startGrpcListener({ host, port, services, limits, log, tls }: GrpcListenerOptions): Promise<Listener> {
   // It prints metadata that it cannot read, values included: an Authorization header must not come into any log.
   setLogVerbosity(logVerbosity.NONE)
   // Channelz stays on, although nobody reads it: without it, this grpc-js forgets its sessions, and forceShutdown cuts nothing.
@@ -50,7 +56,7 @@ export async function startGrpcListener({ host, port, services, limits }: GrpcLi
   for (const { service, implementation, interceptors } of services) addService(server, service, implementation, interceptors)
   // A server that grpc-js binds itself takes any number of connections.
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
-  const listener = createServer({ noDelay: true }, (socket) => injector.injectConnection(socket))
+  const listener = createListener((socket) => injector.injectConnection(socket), tls, limits.keepaliveTimeoutMs, log)
   listener.maxConnections = limits.connectionsMax
   await new Promise<void>((resolve, reject) => {
     listener.once('error', (error) => reject(new ListenError('gRPC', host, port, error)))
@@ -59,6 +65,23 @@ export async function startGrpcListener({ host, port, services, limits }: GrpcLi
   listener.removeAllListeners('error')
   listener.on('error', () => {})
   return { port: (listener.address() as AddressInfo).port, stop: (deadlineMs) => stop(listener, server, deadlineMs) }
+}
+
+function createListener(
+  accept: (socket: Socket) => void,
+  tls: ServerTls | undefined,
+  handshakeTimeoutMs: number,
+  log: Log,
+): NetServer {
+  if (tls === undefined) return createServer({ noDelay: true }, accept)
+  const options = { ...listenerOptions(tls, handshakeTimeoutMs), ALPNProtocols: ['h2'], noDelay: true }
+  const listener = createTlsServer(options, (socket) => {
+    socket.on('error', () => {})
+    if (isUntrusted(socket, log)) socket.destroy()
+    else accept(socket)
+  })
+  followChanges(tls, listener)
+  return listener
 }
 
 function stop(listener: NetServer, server: Server, deadlineMs: number): Promise<boolean> {

@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http'
+import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { createContextValues, type Interceptor } from '@connectrpc/connect'
@@ -9,6 +10,7 @@ import { answerJson, answerProbe, type Probes } from './http-answers.ts'
 import { ListenError } from './listen-error.ts'
 import type { Log } from './log.ts'
 import { trackLogged } from './logged-mark.ts'
+import { followChanges, isUntrusted, listenerOptions, type ServerTls } from './server-tls.ts'
 import type { ServiceEntry } from './service-entry.ts'
 import { tellCertificate } from './who-calls.ts'
 
@@ -20,6 +22,8 @@ export type HttpListenerOptions = Probes & {
   readonly interceptors: Interceptor[]
   readonly limits: HttpLimits
   readonly log: Log
+  /** Not set: without TLS. */
+  readonly tls?: ServerTls | undefined
 }
 
 export type HttpLimits = {
@@ -35,16 +39,17 @@ export type HttpLimits = {
   readonly connectionsMax: number
 }
 
-/** Connect (JSON and binary) over HTTP/1.1, with /metrics, /healthz and /readyz. Throws ListenError when the address cannot be had. */
+/** Connect (JSON and binary) over HTTP/1.1, with or without TLS, with /metrics, /healthz and /readyz. Throws ListenError when the address cannot be had. */
 export async function startHttpListener(options: HttpListenerOptions): Promise<Listener> {
-  const { host, port, limits } = options
-  const server = createServer({
+  const { host, port, limits, tls } = options
+  const timing = {
     maxHeaderSize: limits.headerBytesMax,
     headersTimeout: limits.headersTimeoutMs,
     requestTimeout: limits.requestTimeoutMs,
     keepAliveTimeout: limits.idleTimeoutMs,
     connectionsCheckingInterval: Math.min(1000, limits.headersTimeoutMs, limits.requestTimeoutMs),
-  })
+  }
+  const server = tls ? createTlsServer(timing, tls, options) : createServer(timing)
   server.maxConnections = limits.connectionsMax
   server.on('request', createHandler(options))
   await new Promise<void>((resolve, reject) => {
@@ -54,6 +59,15 @@ export async function startHttpListener(options: HttpListenerOptions): Promise<L
   server.removeAllListeners('error')
   server.on('error', (error) => options.log.error({ error: error.message }, 'the HTTP listener has an error'))
   return { port: (server.address() as AddressInfo).port, stop: (deadlineMs) => stop(server, deadlineMs) }
+}
+
+function createTlsServer(timing: ServerOptions, tls: ServerTls, { limits, log }: HttpListenerOptions): HttpsServer {
+  const server = createHttpsServer({ ...timing, ...listenerOptions(tls, limits.headersTimeoutMs) })
+  followChanges(tls, server)
+  server.prependListener('secureConnection', (socket) => {
+    if (isUntrusted(socket, log)) socket.destroy()
+  })
+  return server
 }
 
 function createHandler(options: HttpListenerOptions): (request: IncomingMessage, response: ServerResponse) => void {
@@ -132,7 +146,7 @@ function acceptsRpc(path: string, request: IncomingMessage, response: ServerResp
   return false
 }
 
-function stop(server: Server, deadlineMs: number): Promise<boolean> {
+function stop(server: Server | HttpsServer, deadlineMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => {
       server.closeAllConnections()

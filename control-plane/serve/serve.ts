@@ -17,6 +17,7 @@ import type { Log } from './log.ts'
 import { logRequest } from './log-request.ts'
 import { createReflection, describeReflectionV1Alpha } from './reflection.ts'
 import { defaultServeLimits, type ServeLimits } from './serve-limits.ts'
+import type { ServerTls } from './server-tls.ts'
 import { type ServiceEntry, serviceEntry } from './service-entry.ts'
 import { compileRules, validateRequest } from './validate-request.ts'
 
@@ -35,6 +36,8 @@ export type ServeOptions<S extends readonly DescService[]> = Probes & {
   readonly selfChecking?: readonly DescMethod[]
   /** Says who calls; asked after logging and before validation. Not set: everybody may everything. */
   readonly gate?: Pick<Gate, 'admit'>
+  /** Not set: without TLS. */
+  readonly tls?: ServerTls | undefined
   /** Not set: served. */
   readonly reflection?: boolean
 }
@@ -55,7 +58,7 @@ export type ServeHandle = {
  */
 export async function serve<const S extends readonly DescService[]>(options: ServeOptions<S>): Promise<ServeHandle> {
   const limits = { ...defaultServeLimits, ...options.limits }
-  const { log, grpc, http, registry } = options
+  const { log, grpc, http, registry, tls } = options
   const pairs: readonly (readonly [DescService, object])[] = options.services
   const services = pairs.map(([service, implementation]) => serviceEntry(service, implementation))
   compileRules(services.map((entry) => entry.service))
@@ -83,9 +86,9 @@ export async function serve<const S extends readonly DescService[]>(options: Ser
         interceptors: [logging, limiting, bounding],
       })),
     ],
-    limits,
+    ...{ limits, tls, log },
   })
-  const httpListener = await startHttpListener({ ...http, services, interceptors, limits, log, registry, ready }).catch(
+  const httpListener = await startHttpListener({ ...http, services, interceptors, limits, log, registry, ready, tls }).catch(
     async (error) => {
       await grpcListener.stop(0)
       throw error

@@ -1,3 +1,5 @@
+import { get as getPlainly } from 'node:http'
+import { get as getByTls } from 'node:https'
 import { join } from 'node:path'
 import { freePort } from './free-port.ts'
 import { LocalProcess, type ProcessSpec } from './local-process.ts'
@@ -78,6 +80,7 @@ function specOf(
   own: Readonly<Record<string, string>>,
   httpPort: number,
 ): ProcessSpec {
+  const scheme = options.env?.['FERRY_TLS_CERTIFICATE_FILE'] === undefined ? 'http' : 'https'
   return {
     name: options.name,
     command: process.execPath,
@@ -93,16 +96,19 @@ function specOf(
       ...options.env,
     },
     dataDir: options.dataDir,
-    isReady: () => answersOk(`http://127.0.0.1:${httpPort}/readyz`),
+    isReady: () => answersOk(`${scheme}://127.0.0.1:${httpPort}/readyz`),
   }
 }
 
-async function answersOk(url: string): Promise<boolean> {
-  try {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(readyProbeMsMax) })
-    await answer.body?.cancel()
-    return answer.ok
-  } catch {
-    return false
-  }
+/** It says whether it is ready; whether its certificate is good is not asked here. */
+function answersOk(url: string): Promise<boolean> {
+  const get = url.startsWith('https:') ? getByTls : getPlainly
+  return new Promise((resolve) => {
+    const request = get(url, { rejectUnauthorized: false, timeout: readyProbeMsMax, agent: false }, (answer) => {
+      answer.resume()
+      resolve(answer.statusCode === 200)
+    })
+    request.on('error', () => resolve(false))
+    request.on('timeout', () => request.destroy(new Error('no answer')))
+  })
 }

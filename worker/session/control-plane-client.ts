@@ -9,10 +9,21 @@ import {
   type HeartbeatResponse,
   WorkerService,
 } from '../../proto/gen/ferry/v1/worker_service_pb.ts'
-import { createGrpcJsTransport } from '../../proto/grpc-transport.ts'
+import { createGrpcJsTransport, type GrpcTls } from '../../proto/grpc-transport.ts'
+
+/** How replicas are called. */
+export interface Way {
+  readonly interceptors: readonly Interceptor[]
+  /** Another object when certificates have changed: then connections are made anew. */
+  readonly tls: () => GrpcTls | undefined
+}
+
+const plainly: Way = { interceptors: [], tls: () => undefined }
 
 interface Replica {
   readonly client: Client<typeof WorkerService>
+  /** What it was connected with. */
+  readonly tls: GrpcTls | undefined
   readonly close: () => void
 }
 
@@ -24,16 +35,16 @@ export class ControlPlaneClient {
   readonly #addresses: readonly string[]
   readonly #replicas: Replica[]
   readonly #timeoutMs: number
-  readonly #interceptors: readonly Interceptor[]
+  readonly #way: Way
   /** Replaced, with calls that may be on their way: closed when these have ended. */
   readonly #leaving = new Map<Replica, NodeJS.Timeout>()
   #current = 0
 
-  constructor(addresses: readonly string[], timeoutMs: number, interceptors: readonly Interceptor[] = []) {
+  constructor(addresses: readonly string[], timeoutMs: number, way: Way = plainly) {
     this.#addresses = addresses
-    this.#interceptors = interceptors
+    this.#way = way
     this.#timeoutMs = timeoutMs
-    this.#replicas = addresses.map((address) => connect(address, interceptors))
+    this.#replicas = addresses.map((address) => connect(address, way))
   }
 
   heartbeat(request: HeartbeatRequest): Promise<HeartbeatResponse> {
@@ -52,11 +63,12 @@ export class ControlPlaneClient {
 
   async #call<T>(call: (client: Client<typeof WorkerService>) => Promise<T>): Promise<T> {
     const at = this.#current
+    if (this.#replicas[at]!.tls !== this.#way.tls()) this.#replace(at)
     const replica = this.#replicas[at]!
     try {
       return await call(replica.client)
     } catch (error) {
-      if (elsewhereCodes.has(ConnectError.from(error).code) && this.#replicas[at] === replica) this.#leave(at, replica)
+      if (elsewhereCodes.has(ConnectError.from(error).code) && this.#replicas[at] === replica) this.#leave(at)
       throw error
     }
   }
@@ -65,9 +77,14 @@ export class ControlPlaneClient {
    * The next call goes to the next address, and a later one to this address by a new connection: an address may be a balancer's,
    * and a connection through it stays with one replica for as long as that lives.
    */
-  #leave(at: number, replica: Replica): void {
-    this.#replicas[at] = connect(this.#addresses[at]!, this.#interceptors)
+  #leave(at: number): void {
+    this.#replace(at)
     if (this.#current === at) this.#current = (at + 1) % this.#replicas.length
+  }
+
+  #replace(at: number): void {
+    const replica = this.#replicas[at]!
+    this.#replicas[at] = connect(this.#addresses[at]!, this.#way)
     const timer = setTimeout(() => {
       this.#leaving.delete(replica)
       replica.close()
@@ -82,7 +99,8 @@ export class ControlPlaneClient {
   }
 }
 
-function connect(address: string, interceptors: readonly Interceptor[]): Replica {
-  const transport = createGrpcJsTransport(address, { interceptors })
-  return { client: createClient(WorkerService, transport), close: () => transport.close() }
+function connect(address: string, { interceptors, tls }: Way): Replica {
+  const now = tls()
+  const transport = createGrpcJsTransport(address, { interceptors, tls: now })
+  return { client: createClient(WorkerService, transport), tls: now, close: () => transport.close() }
 }
