@@ -117,7 +117,7 @@ test('every kind of end, every kind of range, gaps, repeats and what waits are t
   const part = await verify(subject, [100], [{ partition: 0, from: 5, to: 26 }])
   expect(part.total).toMatchObject({ offsets: 21, holes: 5, published: 16, missing: 1, onTheWay: 0, repeated: 2 })
 
-  for (const sliceOffsetsMax of [1, 7, 89]) {
+  for (const sliceOffsetsMax of [3, 7, 89]) {
     const piecemeal = await verify(subject, [100], [], sliceOffsetsMax)
     expect(piecemeal).toMatchObject({ total, partitions, spooledInserts: 0, complete })
   }
@@ -189,12 +189,14 @@ test('a million offsets are counted in seconds', async () => {
   const subject = newSubject()
   const size = 1_000_000
   await setLane(subject, 0, size)
-  await log.clickhouse.command({
-    query: `INSERT INTO attempt_inserts (uid, cluster, topic, offset, epoch, attempt, attempt_time, expire_time, outcome, purpose)
-      SELECT {uid: String}, 'default', {topic: String}, number, 1, 1, now() - 3600, now() + 3600,
-        if(number % 100 = 7, 'FAILED', 'DELIVERED'), 'DELIVER' FROM numbers({size: UInt64}) WHERE number % 1000 != 500`,
-    query_params: { uid: subject.uid, topic: subject.topic, size },
-  })
+  const piece = size / 5
+  for (let from = 0; from < size; from += piece)
+    await log.clickhouse.command({
+      query: `INSERT INTO attempt_inserts (uid, cluster, topic, offset, epoch, attempt, attempt_time, expire_time, outcome, purpose)
+        SELECT {uid: String}, 'default', {topic: String}, number, 1, 1, now() - 3600, now() + 3600,
+          if(number % 100 = 7, 'FAILED', 'DELIVERED'), 'DELIVER' FROM numbers({from: UInt64}, {piece: UInt64}) WHERE number % 1000 != 500`,
+      query_params: { uid: subject.uid, topic: subject.topic, from, piece },
+    })
   await log.insertRange(
     subject,
     0,
@@ -206,4 +208,4 @@ test('a million offsets are counted in seconds', async () => {
   const tookMs = performance.now() - started
   expect(total).toMatchObject({ offsets: size, holes: 999, failed: 10_000, missing: 1, onTheWay: 0, attempts: size - 1000 })
   expect(tookMs).toBeLessThan(30_000)
-})
+}, 120_000)
