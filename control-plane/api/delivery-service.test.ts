@@ -77,6 +77,13 @@ test('one record is seen in its attempts, its delivery, the certificate and the 
   expect((await client.getDelivery({ useCase, partition: 0, offset: 9n })).delivery).toMatchObject({
     ...{ useCase, offset: 9n, state: DeliveryState.ENDED, outcome: Outcome.DELIVERED, attemptCount: 1 },
   })
+  const { deliveries } = await client.listDeliveries({ useCase })
+  expect(deliveries.map(({ offset, state }) => [Number(offset), state])).toEqual([
+    ...[11, 10].map((offset) => [offset, DeliveryState.WAITING]),
+    ...[9, 8].map((offset) => [offset, DeliveryState.ENDED]),
+  ])
+  expect(await client.listFailureGroups({ useCase })).toMatchObject({ failureGroups: [], deliveryCount: 0n })
+  expect((await client.summarize({ useCase })).total).toMatchObject({ attempts: 2n, delivered: 2n })
   const { total, partitions, complete, verifyTime } = await client.verifyRange({ useCase })
   expect(total).toMatchObject({ offsets: 4n, published: 4n, delivered: 2n, onTheWay: 2n, missing: 0n, attempts: 2n })
   expect(partitions).toMatchObject([{ partition: 0, fromOffset: 8n, toOffset: 12n, counts: { delivered: 2n }, missing: [] }])
@@ -110,6 +117,21 @@ test('what breaks the contract and what it cannot say is told together', async (
     'INVALID_REQUEST',
     ['filter.statuses[0]', 'page_size', 'filter.from_offset', 'filter.to_offset', 'filter.to_offset'],
   ])
+})
+
+test('what is wrong with lists and sums is told together', async () => {
+  const subject = newSubject()
+  const client = connect(subject, () => 10)
+  const useCase = subject.name
+  const filter = { statuses: [-1], fromOffset: 3n }
+  const refused = (...fields: string[]) => ['InvalidArgument', 'INVALID_REQUEST', fields]
+  const list = client.listDeliveries({ useCase, pageSize: -1, filter: { ...filter, retryBatch: 'x', failureGroup: 'y' } })
+  expect(await failure(list)).toEqual(
+    refused('filter.statuses[0]', 'filter.failure_group', 'page_size', 'filter.from_offset', 'filter.retry_batch'),
+  )
+  expect(await failure(client.listFailureGroups({ useCase, filter }))).toEqual(refused('filter.statuses[0]', 'filter.from_offset'))
+  expect(await failure(client.summarize({ useCase, interval: { seconds: 61n } }))).toEqual(refused('interval'))
+  expect(await failure(client.summarize({ useCase, interval: { seconds: 1n } }))).toEqual(refused('interval', 'interval'))
 })
 
 test('what is not there is refused with a reason', async () => {
