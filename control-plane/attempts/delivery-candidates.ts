@@ -23,8 +23,8 @@ export interface Search {
   readonly lane: WholeLane
   readonly wanted: Wanted
   readonly filter: DeliveryFilter | undefined
-  /** Kafka's end of the partition. */
-  readonly end: number
+  /** What the lane has neither settled nor parked, as far as Kafka goes. */
+  readonly unread: readonly Run[]
 }
 
 export const narrow =
@@ -60,7 +60,8 @@ export async function findCandidates(search: Search, from: number, below: number
     ask<{ offset: number }>(wanted.sending && unread < below, sentSql, { from: unread }),
   ])
   const skippedRuns = wanted.skipped ? clip(toRuns(ranges.filter(({ kind }) => skips(kind))), from, below) : []
-  const waitingRuns = wanted.waiting ? clip(waitingOf(search, ranges), from, below) : []
+  // What the log says is no record does not wait.
+  const waitingRuns = wanted.waiting ? subtract(clip(search.unread, from, below), toRuns(ranges)) : []
   const lists = [
     ended.map(({ offset }) => offset),
     sent.map(({ offset }) => offset),
@@ -76,11 +77,9 @@ export async function findCandidates(search: Search, from: number, below: number
   return { offsets: offsets.slice(0, rowsMax), from: offsets[rowsMax - 1]!, ranges }
 }
 
-/** What the lane has neither settled nor parked, as far as Kafka goes, without what the log says is no record. */
-function waitingOf({ lane, end }: Search, ranges: readonly Run[]): Run[] {
-  const unread = toRuns([{ first: lane.cursor ?? 0, last: end - 1 }])
-  const known = [...lane.ended, ...ranges, ...[...lane.parked.keys()].map((offset) => ({ first: offset, last: offset }))]
-  return subtract(unread, toRuns(known))
+export function unreadOf(lane: WholeLane, end: number): Run[] {
+  const parked = [...lane.parked.keys()].map((offset) => ({ first: offset, last: offset }))
+  return subtract(toRuns([{ first: lane.cursor ?? 0, last: end - 1 }]), toRuns([...lane.ended, ...parked]))
 }
 
 function highest(runs: readonly Run[], count: number): number[] {

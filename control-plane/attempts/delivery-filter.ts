@@ -40,7 +40,10 @@ export function wantedOf(filter: DeliveryFilter | undefined): Wanted {
   }
 }
 
-/** A condition on rows of `outcomes` that every selected delivery which has ended has at least one of. */
+/**
+ * A condition on rows of `outcomes` of one partition, `from` to below `below`, that every selected delivery which has ended has at least one
+ * of.
+ */
 export function endedRows(filter: DeliveryFilter | undefined): {
   readonly sql: string
   readonly params: Readonly<Record<string, unknown>>
@@ -54,7 +57,8 @@ export function endedRows(filter: DeliveryFilter | undefined): {
   if (failureGroup !== '') sql.push("outcome = 'FAILED' AND failure_group = {failureGroup: String}")
   if (key !== '')
     sql.push(`offset IN (SELECT offset FROM attempts_live
-      WHERE uid = {uid: String} AND partition = {partition: UInt32} AND key = {key: String} AND purpose = 'DELIVER' AND replay = '')`)
+      WHERE uid = {uid: String} AND partition = {partition: UInt32} AND offset >= {from: UInt64} AND offset < {below: UInt64}
+        AND key = {key: String} AND purpose = 'DELIVER' AND replay = '')`)
   return { sql: sql.join(' AND '), params: { ...params, outcomes, key, failureGroup, retryBatch: batchIdIn(retryBatch) } }
 }
 

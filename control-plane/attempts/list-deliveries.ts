@@ -2,7 +2,7 @@ import { create, toBinary } from '@bufbuild/protobuf'
 import { type DeliveryFilter, DeliveryFilterSchema } from '../../proto/gen/ferry/v1/deliveries_pb.ts'
 import type { Delivery } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import type { Redis } from '../../runtime/redis.ts'
-import { findCandidates, narrow, type Search } from './delivery-candidates.ts'
+import { findCandidates, narrow, type Search, unreadOf } from './delivery-candidates.ts'
 import { checkDeliveryFilter, selects, wantedOf } from './delivery-filter.ts'
 import { readDeliveryLog } from './delivery-log.ts'
 import { deliveryMessage } from './delivery-message.ts'
@@ -147,7 +147,8 @@ async function openSearch(
 ): Promise<Search> {
   // Redis first: what it no longer parks when it is asked is in the log by then.
   const lane = await readWholeLane(redis, laneOf(subject, partition))
-  return { log, subject, partition, lane, wanted: wantedOf(filter), filter, end }
+  const wanted = wantedOf(filter)
+  return { log, subject, partition, lane, wanted, filter, unread: wanted.waiting ? unreadOf(lane, end) : [] }
 }
 
 /** The candidates that the filter selects, as they are. */
