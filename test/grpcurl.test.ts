@@ -87,6 +87,7 @@ test('every line of the pages for operators that is marked as tested works as it
   const fleet = fleetOf()
   const [controlPlane] = fleet.controlPlanes
   const useCase = 'namespaces/shop/useCases/payments'
+  const workerAddress = new URL(fleet.workers[0]!.httpUrl).host
   let isMended = false
   // Offsets 3 and 17 wait for another attempt; every fifth but the first is refused until the endpoint is mended.
   const statusOf = (offset: number): number =>
@@ -100,7 +101,7 @@ test('every line of the pages for operators that is marked as tested works as it
     [
       ['localhost:7070', `localhost:${controlPlane!.ports.grpc}`],
       ['localhost:7071', `localhost:${controlPlane!.ports.http}`],
-      ['localhost:7072', new URL(fleet.workers[0]!.httpUrl).host],
+      ['localhost:7072', workerAddress],
       ['http://localhost:9000', `http://localhost:${endpoint.port}`],
       ['topic: payments', `topic: ${topic.name}`],
     ],
@@ -141,7 +142,7 @@ test('every line of the pages for operators that is marked as tested works as it
   expect(said('ferry retry payments --status 422 --dry-run')).toContain('8 failed deliveries')
   expect(said('ferry retry payments --status 422 --max')).toContain('1 of 1 delivered')
   expect(said('ferry pause')).toContain('paused until')
-  expect(said('curl -s localhost:7071/readyz')).toBe('{"ready":true,"reasons":[]}\n')
-  expect(said('curl -s localhost:7072/readyz')).toContain('"status":"ready"')
+  expect(said(`curl -s localhost:${controlPlane!.ports.http}/readyz`)).toBe('{"ready":true,"reasons":[]}\n')
+  expect(said(`curl -s ${workerAddress}/readyz`)).toContain('"status":"ready"')
   expect(said('ferry changes payments --limit')).toContain('the ledger is being moved')
 })

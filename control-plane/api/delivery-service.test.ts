@@ -129,7 +129,9 @@ test('what is wrong with lists and sums is told together', async () => {
   expect(await failure(list)).toEqual(
     refused('filter.statuses[0]', 'filter.failure_group', 'page_size', 'filter.from_offset', 'filter.retry_batch'),
   )
-  expect(await failure(client.listFailureGroups({ useCase, filter }))).toEqual(refused('filter.statuses[0]', 'filter.from_offset'))
+  expect(await failure(client.listFailureGroups({ useCase, filter }))).toEqual(
+    refused('filter.statuses[0]', 'filter.from_offset'),
+  )
   expect(await failure(client.summarize({ useCase, interval: { seconds: 61n } }))).toEqual(refused('interval'))
   expect(await failure(client.summarize({ useCase, interval: { seconds: 1n } }))).toEqual(refused('interval', 'interval'))
 })
