@@ -192,7 +192,7 @@ async function listen(config: ControlPlaneConfig, parts: Parts, log: Logger): Pr
     services: [
       [UseCaseService, announced(config, parts)],
       [WorkerService, workerService(fleet, leader, useCases.registry, trials)],
-      [FleetService, fleetService(fleet, leader, { log: reader, pageBytesMax })],
+      [FleetService, fleetService(fleet, leader, { log: reader, pageBytesMax, operatorLog: useCases.operatorLog })],
       [DeliveryService, deliveries],
       [RetryBatchService, retryBatchService(batches)],
       [TokenService, tokenService(access.tokens)],

@@ -9,7 +9,7 @@ import { Topic } from './harness/topic.ts'
 import { registerUseCase, specOf, waitForLanes } from './harness/use-case.ts'
 import { waitUntil } from './harness/wait-until.ts'
 
-test('a worker that is told to stop under load drains, exits 0, and nothing is repeated', async () => {
+test('a worker that is told to stop under load drains, exits 0, another is taken out by DrainWorker, and nothing is repeated', async () => {
   await using fleet = await Fleet.start({ workers: 2 })
   await using endpoint = await Endpoint.start(({ offset, attempt }) => ({
     delayMs: 5,
@@ -25,6 +25,15 @@ test('a worker that is told to stop under load drains, exits 0, and nothing is r
   expect(await first!.waitExit(20_000)).toEqual({ code: 0, signal: null })
   const atExit = endpoint.successes
   await waitUntil('delivery goes on without it', 20_000, () => endpoint.successes > atExit + 500)
+  const [second] = (await fleet.client.fleet.listWorkers({})).workers.filter(({ draining }) => !draining)
+  await fleet.startWorker()
+  await fleet.client.fleet.drainWorker({ instance: second!.instance, reason: 'its host is replaced' })
+  await waitUntil('it has no lanes, and goes on', 20_000, async () => {
+    const { workers } = await fleet.client.fleet.listWorkers({})
+    return workers.some(({ instance, draining, lanes }) => instance === second!.instance && draining && lanes === 0)
+  })
+  const atDrain = endpoint.successes
+  await waitUntil('delivery goes on', 20_000, () => endpoint.successes > atDrain + 500)
   const published = await load.stop()
   const counts = await certificate(fleet, useCase, 60_000)
   expect(counts).toMatchObject({ published, delivered: published, missing: 0, onTheWay: 0, repeated: 0 })

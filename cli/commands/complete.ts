@@ -69,7 +69,7 @@ async function next(
 }
 
 async function namesOf(argument: string, terminal: Terminal, program: Command, words: readonly string[]): Promise<string[]> {
-  if (argument !== 'use-case' && argument !== 'batch') return []
+  if (!['use-case', 'batch', 'worker'].includes(argument)) return []
   const { readSettings } = await import('../settings.ts')
   program.parseOptions([...words])
   const settings: Settings = { ...(await readSettings(program.opts(), terminal.env)), timeoutMs: serverMsMax }
@@ -77,6 +77,7 @@ async function namesOf(argument: string, terminal: Terminal, program: Command, w
   const { shortChildName, shortName } = await import('../names.ts')
   const ferry = connect(settings, terminal.interrupted)
   try {
+    if (argument === 'worker') return (await ferry.fleet.listWorkers({})).workers.map(({ instance }) => instance)
     if (argument === 'batch') {
       const { retryBatches } = await ferry.retryBatches.listRetryBatches({ pageSize: 50 })
       return retryBatches.map(({ name }) => shortChildName(name))

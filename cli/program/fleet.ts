@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { ChangesOptions } from '../commands/changes.ts'
+import type { DrainOptions } from '../commands/drain.ts'
 import type { LanesOptions } from '../commands/lanes.ts'
 import type { Actions } from './act.ts'
 import { positive, several } from './parse-flags.ts'
@@ -19,6 +20,18 @@ export function declareFleet(program: Command, { act }: Actions): void {
     .command('workers')
     .description('list the workers that are alive')
     .action(act(async (session) => (await import('../commands/workers.ts')).workers(session)))
+  program
+    .command('drain')
+    .description('take a worker out: its lanes move to the others, and nothing is repeated')
+    .argument('<worker>', 'instance id, as ferry workers shows it')
+    .option('--reason <text>', 'why, for the audit')
+    .option('--detach', 'do not wait until it has no lanes')
+    .option('-y, --yes', 'do not ask')
+    .action(
+      act<DrainOptions>(async (session, [worker], options) =>
+        (await import('../commands/drain.ts')).drain(session, worker, options),
+      ),
+    )
   program
     .command('changes')
     .description('list the audit: who did what to what, when and why')

@@ -11,6 +11,8 @@ const codes: Record<FleetErrorCode, Code> = {
   WORKER_EXPELLED: Code.FailedPrecondition,
   WORKER_WITHOUT_LEASE: Code.FailedPrecondition,
   USE_CASE_NOT_FOUND: Code.NotFound,
+  WORKER_NOT_FOUND: Code.NotFound,
+  LAST_WORKER: Code.FailedPrecondition,
   INVALID_PAGE_TOKEN: Code.InvalidArgument,
   LIMIT_EXCEEDED: Code.ResourceExhausted,
   NO_WORKER: Code.Unavailable,

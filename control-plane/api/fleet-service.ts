@@ -3,6 +3,7 @@ import type { ServiceImpl } from '@connectrpc/connect'
 import { FleetService } from '../../proto/gen/ferry/v1/fleet_service_pb.ts'
 import type { LogReader } from '../attempts/log-reader.ts'
 import { listChanges } from '../audit/list-changes.ts'
+import type { OperatorLog } from '../audit/operator-log.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import type { LaneView } from '../fleet/lane-view.ts'
 import type { LeaderClient } from '../fleet/leader-client.ts'
@@ -10,16 +11,17 @@ import type { Worker } from '../fleet/workers.ts'
 import { answer, callerOf, seenBy } from './answer.ts'
 import { onLeader } from './on-leader.ts'
 
-export interface ChangesOptions {
+export interface FleetServiceOptions {
   readonly log: LogReader
   readonly pageBytesMax: number
+  readonly operatorLog: Pick<OperatorLog, 'write'>
 }
 
 /** The contract's FleetService. Only the leader knows workers and lanes; other replicas ask it. */
 export function fleetService(
   fleet: Fleet,
   leader: LeaderClient,
-  { log, pageBytesMax }: ChangesOptions,
+  { log, pageBytesMax, operatorLog }: FleetServiceOptions,
 ): ServiceImpl<typeof FleetService> {
   return {
     listWorkers: (request, context) =>
@@ -29,6 +31,20 @@ export function fleetService(
         context,
         (client, options) => client.listWorkers(request, options),
         async () => ({ workers: fleet.workers().map(writeWorker) }),
+      ),
+    drainWorker: (request, context) =>
+      onLeader(
+        { fleet, leader },
+        FleetService,
+        context,
+        (client, options) => client.drainWorker(request, options),
+        async () => {
+          const { instance, reason } = request
+          const { actor } = callerOf(context)
+          const resource = { useCase: `workers/${instance}`, uid: '' }
+          await operatorLog.write({ action: 'DRAIN_WORKER', actor, reason, ...resource, asked: { instance } })
+          return { worker: writeWorker(fleet.drainWorker(instance)) }
+        },
       ),
     listLanes: (request, context) =>
       onLeader(

@@ -67,6 +67,7 @@ export function writeReply(reply: HeartbeatReply): HeartbeatResponse {
     inboxes: [...reply.inboxes],
     nextInterval: durationFromMs(reply.nextIntervalMs),
     sendComplete: reply.sendComplete,
+    drain: reply.drain,
   })
   return response
 }

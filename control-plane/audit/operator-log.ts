@@ -14,10 +14,10 @@ export interface OperatorLogOptions {
 
 /** What an operator asks for that changes no definition. */
 export interface Order {
-  readonly action: 'SKIP_DELIVERIES' | 'RETRY_DELIVERIES' | 'TEST'
+  readonly action: 'SKIP_DELIVERIES' | 'RETRY_DELIVERIES' | 'TEST' | 'DRAIN_WORKER'
   readonly actor: string
   readonly reason: string
-  /** `namespaces/{namespace}/useCases/{id}`. */
+  /** `namespaces/{namespace}/useCases/{id}`; of a worker `workers/{instance}`, which is in no namespace. */
   readonly useCase: string
   /** Empty when it is not registered. */
   readonly uid: string
@@ -46,7 +46,7 @@ export class OperatorLog {
 
   async write({ action, actor, reason, useCase, uid, asked }: Order): Promise<void> {
     const { redis, keys, outboxEntriesMax, nowMs } = this.#options
-    const [, namespace = '', , id = ''] = useCase.split('/')
+    const [, namespace = '', , id = ''] = useCase.startsWith('namespaces/') ? useCase.split('/') : []
     const row: ChangeRow = {
       ...{ change_time: nowMs(), actor, action, namespace, use_case: id, resource: useCase, uid, revision: '0', reason },
       ...{ before: '', after: JSON.stringify(asked) },

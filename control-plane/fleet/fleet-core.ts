@@ -151,6 +151,7 @@ export class FleetCore {
       inboxes: this.#takeInboxes(worker),
       nextIntervalMs: hurries ? this.#timings.hurryIntervalMs : this.#timings.heartbeatIntervalMs,
       sendComplete: !worker.isComplete || worker.hasGap || isMissing,
+      drain: worker.isTold,
     }
   }
 
@@ -163,6 +164,7 @@ export class FleetCore {
       inboxes: [],
       nextIntervalMs: this.#timings.heartbeatIntervalMs,
       sendComplete: false,
+      drain: false,
     }
   }
 

@@ -12,6 +12,9 @@ export type FleetErrorCode =
   | 'WORKER_EXPELLED'
   | 'WORKER_WITHOUT_LEASE'
   | 'USE_CASE_NOT_FOUND'
+  | 'WORKER_NOT_FOUND'
+  // Nobody else could take its lanes.
+  | 'LAST_WORKER'
   | 'INVALID_PAGE_TOKEN'
   // There are as many as may be.
   | 'LIMIT_EXCEEDED'

@@ -35,6 +35,24 @@ test('a worker that joins takes its part by moves that lose nothing, and one tha
   expect(first.held.size).toBe(0)
 })
 
+test('a worker that an operator takes out gives its lanes to the others, and stays out also of a leader to come', async () => {
+  const topic = await fleet.topic(4)
+  const lanes = fleet.lanesOf(fleet.useCase(topic), 4)
+  const { fleet: leader } = fleet.replica()
+  const first = fleet.worker()
+  await fleet.running(lanes)
+  expect(() => leader.drainWorker(first.instance)).toThrow('no other worker could take the lanes')
+  expect(() => leader.drainWorker('nobody')).toThrow('there is no worker nobody')
+  const second = fleet.worker()
+  await vi.waitFor(async () => expect(count(await fleet.running(lanes), second)).toBe(2), { timeout: 10_000 })
+  expect(leader.drainWorker(first.instance).worker.draining).toBe(true)
+  expect(() => leader.drainWorker(second.instance)).toThrow('no other worker could take the lanes')
+  await vi.waitFor(async () => expect(count(await fleet.running(lanes), second)).toBe(4), { timeout: 10_000 })
+  // It says so itself from now on: whoever leads next need not have heard of it.
+  expect([first.draining, first.held.size]).toEqual([true, 0])
+  expect(leader.drainWorker(first.instance).lanes).toBe(0)
+})
+
 test("a silent worker's lanes move when its lease is over, and it never comes back as what it was", async () => {
   const topic = await fleet.topic(2)
   const lanes = fleet.lanesOf(fleet.useCase(topic), 2)

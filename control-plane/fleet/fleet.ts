@@ -92,6 +92,21 @@ export class Fleet {
       .map((worker) => ({ worker, lanes: worker.reports.size }))
   }
 
+  /** Takes a worker out; its lanes move with the next steps. Throws FleetError. */
+  drainWorker(instance: string): { readonly worker: Worker; readonly lanes: number } {
+    const session = this.#led()
+    const { workers } = session.core
+    const worker = workers.get(instance)
+    if (worker === undefined) throw new FleetError('WORKER_NOT_FOUND', `there is no worker ${instance}: see ListWorkers`)
+    if (!workers.drain(worker, this.#options.monotonicMs()))
+      throw new FleetError(
+        'LAST_WORKER',
+        `no other worker could take the lanes of ${instance}: start another one first, or stop this one's process with SIGTERM`,
+      )
+    session.wake()
+    return { worker, lanes: worker.reports.size }
+  }
+
   /** One page of lanes by use case and partition; of one use case when a name is given, else of all that `sees` lets through. Throws FleetError. */
   async lanes(
     useCaseName: string,

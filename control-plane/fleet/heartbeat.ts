@@ -77,6 +77,8 @@ export interface HeartbeatReply {
   readonly inboxes: readonly LaneId[]
   readonly nextIntervalMs: number
   readonly sendComplete: boolean
+  /** An operator wants it out, and it has not said yet that it leaves. */
+  readonly drain: boolean
 }
 
 export const isHeld = (report: LaneReport): boolean => report.state !== 'RELEASED' && report.state !== 'LOST'

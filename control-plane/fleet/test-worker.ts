@@ -113,6 +113,7 @@ export class TestWorker {
     await this.#frozen
     if (reply === undefined || this.#stopping.signal.aborted) return
     this.#complete = reply.sendComplete
+    this.draining ||= reply.drain
     for (const { id, epoch } of reply.acknowledged) {
       const held = this.held.get(laneKey(id))
       if (held?.assignment.epoch === epoch && (held.state === 'RELEASED' || held.state === 'LOST')) this.held.delete(laneKey(id))

@@ -9,6 +9,8 @@ export interface Worker {
   description: string
   startTimeMs: number
   draining: boolean
+  /** An operator has asked for it; in memory until the worker says it itself. */
+  isTold: boolean
   sequence: number
   heardMs: number
   heardWallMs: number
@@ -73,6 +75,7 @@ export class Workers {
     worker.startTimeMs = beat.startTimeMs
     // Leaving is for good.
     worker.draining ||= beat.draining
+    if (beat.draining) worker.isTold = false
     worker.hasGap = !beat.complete && (worker.hasGap || beat.sequence !== worker.sequence + 1)
     worker.isComplete ||= beat.complete
     worker.sequence = beat.sequence
@@ -85,6 +88,15 @@ export class Workers {
       else worker.reports.delete(report.key)
     }
     return worker
+  }
+
+  /** Takes it out, for an operator. Whether another one could take its lanes; if not, nothing has changed. */
+  drain(worker: Worker, nowMs: number): boolean {
+    if (worker.draining) return true
+    if (!this.all().some((other) => other !== worker && this.accepts(other, nowMs))) return false
+    worker.draining = true
+    worker.isTold = true
+    return true
   }
 
   expel(instance: string, nowMs: number): void {
@@ -107,6 +119,7 @@ const newWorker = (beat: Heartbeat, nowMs: number): Worker => ({
   description: beat.description,
   startTimeMs: beat.startTimeMs,
   draining: false,
+  isTold: false,
   sequence: beat.sequence - 1,
   heardMs: nowMs,
   heardWallMs: 0,

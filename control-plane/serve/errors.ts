@@ -21,6 +21,7 @@ export type ErrorReason =
   | 'CLUSTER_NOT_FOUND'
   | 'DELIVERY_NOT_FOUND'
   | 'RETRY_BATCH_NOT_FOUND'
+  | 'WORKER_NOT_FOUND'
   | 'TOKEN_NOT_FOUND'
   | 'VERIFICATION_NOT_FOUND'
   | 'SERVICE_NOT_FOUND' // health: no such service
@@ -37,6 +38,7 @@ export type ErrorReason =
   | 'RETRY_BATCH_ENDED'
   | 'VERIFICATION_ENDED'
   | 'DELIVERY_NOT_WAITING'
+  | 'LAST_WORKER' // nobody else could take its lanes
   | 'DELIVERY_BEHIND' // it waits behind an earlier one of its key
   | 'TRIAL_FAILED' // a preview or test that no worker can do, and why
   | 'ACCESS_OPEN' // a token would protect nothing: whoever runs Ferry sets FERRY_ADMIN_TOKEN_SHA256

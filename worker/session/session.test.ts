@@ -244,6 +244,14 @@ describe('heartbeats', () => {
     await vi.waitFor(() => expect(heard.some((each) => each.draining)).toBe(true))
   })
 
+  test('say that the worker leaves, when an operator wants it out', async () => {
+    const { session, heard, control } = open()
+    control.answer = () => reply({ drain: heard.length === 1 })
+    session.start()
+    await vi.waitFor(() => expect(heard.length).toBeGreaterThan(3))
+    expect(heard.slice(0, 4).map((each) => each.draining)).toEqual([false, true, true, true])
+  })
+
   test('of a stopped session end soon, whatever the interval', async () => {
     const { session, heard, control } = open(60_000)
     control.answer = () => reply({ nextInterval: durationFromMs(60_000) })

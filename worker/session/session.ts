@@ -240,6 +240,10 @@ export class Session {
       this.#holdings.assign(response.assignments)
       this.#assignmentVersion = response.assignmentVersion
     }
+    if (response.drain && !this.#draining) {
+      this.#log.info({}, 'session: an operator takes this worker out: it lets its lanes go and goes on without')
+      this.leave()
+    }
     if (response.inboxes.length > 0) this.#holdings.lookAtInboxes(response.inboxes)
     if (response.trials.length > 0) this.#options.tryOut(response.trials)
   }

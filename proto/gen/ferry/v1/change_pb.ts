@@ -45,7 +45,7 @@ export type Change = Message<"ferry.v1.Change"> & {
 
   /**
    * What: CREATE, UPDATE, PAUSE, RESUME, DELETE and REMOVE (its lanes are drained) of a use case; RETRY_BATCH and RETRY_BATCH_CANCEL and others that begin so;
-   * SKIP_DELIVERIES, RETRY_DELIVERIES; TEST; CREATE_TOKEN, REVOKE_TOKEN.
+   * SKIP_DELIVERIES, RETRY_DELIVERIES; TEST; DRAIN_WORKER; CREATE_TOKEN, REVOKE_TOKEN.
    *
    * @generated from field: string action = 4;
    */

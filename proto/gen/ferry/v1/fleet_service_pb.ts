@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ferry/v1/fleet_service.proto.
  */
 export const file_ferry_v1_fleet_service: GenFile = /*@__PURE__*/
-  fileDesc("ChxmZXJyeS92MS9mbGVldF9zZXJ2aWNlLnByb3RvEghmZXJyeS52MSIUChJMaXN0V29ya2Vyc1JlcXVlc3QiOAoTTGlzdFdvcmtlcnNSZXNwb25zZRIhCgd3b3JrZXJzGAEgAygLMhAuZmVycnkudjEuV29ya2VyIrQBCgZXb3JrZXISEAoIaW5zdGFuY2UYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSMgoOaGVhcnRiZWF0X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWxhbmVzGAUgASgFEhAKCGRyYWluaW5nGAYgASgIImsKEExpc3RMYW5lc1JlcXVlc3QSGgoIdXNlX2Nhc2UYASABKAlCCLpIBXIDGJYBEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUYkE4oABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxj0AyJLChFMaXN0TGFuZXNSZXNwb25zZRIdCgVsYW5lcxgBIAMoCzIOLmZlcnJ5LnYxLkxhbmUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJMp4CCgxGbGVldFNlcnZpY2USVAoLTGlzdFdvcmtlcnMSHC5mZXJyeS52MS5MaXN0V29ya2Vyc1JlcXVlc3QaHS5mZXJyeS52MS5MaXN0V29ya2Vyc1Jlc3BvbnNlIgiCgBkECAEQAxJYCglMaXN0TGFuZXMSGi5mZXJyeS52MS5MaXN0TGFuZXNSZXF1ZXN0GhsuZmVycnkudjEuTGlzdExhbmVzUmVzcG9uc2UiEoKAGQ4IARACGgh1c2VfY2FzZRJeCgtMaXN0Q2hhbmdlcxIcLmZlcnJ5LnYxLkxpc3RDaGFuZ2VzUmVxdWVzdBodLmZlcnJ5LnYxLkxpc3RDaGFuZ2VzUmVzcG9uc2UiEoKAGQ4IARACGgh1c2VfY2FzZWIGcHJvdG8z", [file_buf_validate_validate, file_ferry_v1_access, file_ferry_v1_change, file_ferry_v1_lane, file_google_protobuf_timestamp]);
+  fileDesc("ChxmZXJyeS92MS9mbGVldF9zZXJ2aWNlLnByb3RvEghmZXJyeS52MSIUChJMaXN0V29ya2Vyc1JlcXVlc3QiOAoTTGlzdFdvcmtlcnNSZXNwb25zZRIhCgd3b3JrZXJzGAEgAygLMhAuZmVycnkudjEuV29ya2VyIrQBCgZXb3JrZXISEAoIaW5zdGFuY2UYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSMgoOaGVhcnRiZWF0X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWxhbmVzGAUgASgFEhAKCGRyYWluaW5nGAYgASgIIksKEkRyYWluV29ya2VyUmVxdWVzdBIbCghpbnN0YW5jZRgBIAEoCUIJukgGcgQQARhkEhgKBnJlYXNvbhgCIAEoCUIIukgFcgMY9AMiNwoTRHJhaW5Xb3JrZXJSZXNwb25zZRIgCgZ3b3JrZXIYASABKAsyEC5mZXJyeS52MS5Xb3JrZXIiawoQTGlzdExhbmVzUmVxdWVzdBIaCgh1c2VfY2FzZRgBIAEoCUIIukgFcgMYlgESHQoJcGFnZV9zaXplGAIgASgFQgq6SAcaBRiQTigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGPQDIksKEUxpc3RMYW5lc1Jlc3BvbnNlEh0KBWxhbmVzGAEgAygLMg4uZmVycnkudjEuTGFuZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAky9AIKDEZsZWV0U2VydmljZRJUCgtMaXN0V29ya2VycxIcLmZlcnJ5LnYxLkxpc3RXb3JrZXJzUmVxdWVzdBodLmZlcnJ5LnYxLkxpc3RXb3JrZXJzUmVzcG9uc2UiCIKAGQQIARADElQKC0RyYWluV29ya2VyEhwuZmVycnkudjEuRHJhaW5Xb3JrZXJSZXF1ZXN0Gh0uZmVycnkudjEuRHJhaW5Xb3JrZXJSZXNwb25zZSIIgoAZBAgCEAQSWAoJTGlzdExhbmVzEhouZmVycnkudjEuTGlzdExhbmVzUmVxdWVzdBobLmZlcnJ5LnYxLkxpc3RMYW5lc1Jlc3BvbnNlIhKCgBkOCAEQAhoIdXNlX2Nhc2USXgoLTGlzdENoYW5nZXMSHC5mZXJyeS52MS5MaXN0Q2hhbmdlc1JlcXVlc3QaHS5mZXJyeS52MS5MaXN0Q2hhbmdlc1Jlc3BvbnNlIhKCgBkOCAEQAhoIdXNlX2Nhc2ViBnByb3RvMw", [file_buf_validate_validate, file_ferry_v1_access, file_ferry_v1_change, file_ferry_v1_lane, file_google_protobuf_timestamp]);
 
 /**
  * See ListWorkers.
@@ -113,6 +113,55 @@ export const WorkerSchema: GenMessage<Worker> = /*@__PURE__*/
   messageDesc(file_ferry_v1_fleet_service, 2);
 
 /**
+ * See DrainWorker.
+ *
+ * @generated from message ferry.v1.DrainWorkerRequest
+ */
+export type DrainWorkerRequest = Message<"ferry.v1.DrainWorkerRequest"> & {
+  /**
+   * Its instance id, as ListWorkers has it.
+   *
+   * @generated from field: string instance = 1;
+   */
+  instance: string;
+
+  /**
+   * Why; kept in the audit.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message ferry.v1.DrainWorkerRequest.
+ * Use `create(DrainWorkerRequestSchema)` to create a new message.
+ */
+export const DrainWorkerRequestSchema: GenMessage<DrainWorkerRequest> = /*@__PURE__*/
+  messageDesc(file_ferry_v1_fleet_service, 3);
+
+/**
+ * See DrainWorker.
+ *
+ * @generated from message ferry.v1.DrainWorkerResponse
+ */
+export type DrainWorkerResponse = Message<"ferry.v1.DrainWorkerResponse"> & {
+  /**
+   * As it is now: its lanes are gone when it has none.
+   *
+   * @generated from field: ferry.v1.Worker worker = 1;
+   */
+  worker?: Worker | undefined;
+};
+
+/**
+ * Describes the message ferry.v1.DrainWorkerResponse.
+ * Use `create(DrainWorkerResponseSchema)` to create a new message.
+ */
+export const DrainWorkerResponseSchema: GenMessage<DrainWorkerResponse> = /*@__PURE__*/
+  messageDesc(file_ferry_v1_fleet_service, 4);
+
+/**
  * See ListLanes.
  *
  * @generated from message ferry.v1.ListLanesRequest
@@ -145,7 +194,7 @@ export type ListLanesRequest = Message<"ferry.v1.ListLanesRequest"> & {
  * Use `create(ListLanesRequestSchema)` to create a new message.
  */
 export const ListLanesRequestSchema: GenMessage<ListLanesRequest> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_fleet_service, 3);
+  messageDesc(file_ferry_v1_fleet_service, 5);
 
 /**
  * See ListLanes.
@@ -173,7 +222,7 @@ export type ListLanesResponse = Message<"ferry.v1.ListLanesResponse"> & {
  * Use `create(ListLanesResponseSchema)` to create a new message.
  */
 export const ListLanesResponseSchema: GenMessage<ListLanesResponse> = /*@__PURE__*/
-  messageDesc(file_ferry_v1_fleet_service, 4);
+  messageDesc(file_ferry_v1_fleet_service, 6);
 
 /**
  * Operators look at workers and lanes here.
@@ -190,6 +239,17 @@ export const FleetService: GenService<{
     methodKind: "unary";
     input: typeof ListWorkersRequestSchema;
     output: typeof ListWorkersResponseSchema;
+  },
+  /**
+   * Takes a worker out: its lanes move to the others, nothing is repeated, and it is given none from then on. Its process goes on without lanes, until it
+   * is stopped. Draining what is draining answers it. FAILED_PRECONDITION with reason LAST_WORKER when no other worker could take its lanes.
+   *
+   * @generated from rpc ferry.v1.FleetService.DrainWorker
+   */
+  drainWorker: {
+    methodKind: "unary";
+    input: typeof DrainWorkerRequestSchema;
+    output: typeof DrainWorkerResponseSchema;
   },
   /**
    * Lists lanes, with who holds them and why they do not move.
