@@ -36,7 +36,13 @@ export async function runMutations(root: string, workDir: string, only: string, 
 /** As a Markdown table: the safeguard that was off, the scenario, and the first thing that it had to say. */
 export function drawVerdicts(verdicts: readonly Verdict[]): string {
   const rows = verdicts.map(({ mutation: { safeguard, scenario }, problems }) => {
-    const said = problems[0] === undefined ? 'NOT NOTICED' : problems[0].split('\n')[0]!.slice(0, 120).replaceAll('|', '\\|')
+    const said =
+      problems[0] === undefined
+        ? 'NOT NOTICED'
+        : problems[0]
+            .split(/\n|; from /)[0]!
+            .slice(0, 120)
+            .replaceAll('|', '\\|')
     return `| ${safeguard} | ${scenario} | ${said} |`
   })
   return ['| safeguard that is off | scenario | what it says |', '|---|---|---|', ...rows].join('\n')

@@ -19,6 +19,8 @@ interface Handed {
   readonly only?: string
   /** Their whole names. */
   readonly names?: readonly string[]
+  /** Whole names of those that are not. */
+  readonly except?: readonly string[]
   readonly kind: RunKind
   readonly minutes: number
 }
@@ -32,9 +34,10 @@ export const handOn = (request: Handed): Readonly<Record<string, string>> => ({ 
 export function readRequest(): ChaosRequest | undefined {
   const text = process.env[variable]
   if (text === undefined) return undefined
-  const { only = '', names, ...rest } = JSON.parse(text) as Handed
+  const { only = '', names, except, ...rest } = JSON.parse(text) as Handed
   // Long runs are registered only when they are asked for, and then alone.
   const isAsked = (scenario: string): boolean => rest.kind === 'named' || scenario.startsWith(rest.kind)
-  const isNamed = (scenario: string): boolean => names?.includes(scenario) ?? scenario.toLowerCase().includes(only.toLowerCase())
+  const isNamed = (scenario: string): boolean =>
+    names?.includes(scenario) ?? (scenario.toLowerCase().includes(only.toLowerCase()) && except?.includes(scenario) !== true)
   return { ...rest, asksFor: (scenario) => isAsked(scenario) && isNamed(scenario) }
 }

@@ -12,7 +12,7 @@ import { drawTable } from './table.ts'
 
 const usage = `usage: npm run chaos -- [options]
   --only TEXT     scenarios whose name contains it
-  --failed        the named scenarios that have failed in the last run; the table is of both runs
+  --rest          the named scenarios that have failed in the last run, or were not run; the table is of both runs
   --seed N        the moments and choices of a run, so that it can be repeated (default: by the clock)
   --random        mixes faults and changes at random, in rounds of a minute and a half each, instead of the named scenarios
   --soak          no faults, but endpoints that change: every order, batches, rate limits, filters and dead letters side by side
@@ -31,8 +31,8 @@ for (const name of Object.keys(process.env)) if (name.startsWith('FERRY_')) dele
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => signalCommands(signal))
 
 const { only, seed, json, kind, minutes, isMutations, isReport, isAgain } = readArguments()
-const names = isAgain ? takeFailed() : undefined
-if (names === undefined) rmSync(resultDir, { recursive: true, force: true })
+const passedBefore = isAgain ? keepPassed() : []
+if (!isAgain) rmSync(resultDir, { recursive: true, force: true })
 const startedMs = performance.now()
 const took = (): number => (performance.now() - startedMs) / 60_000
 if (isMutations) {
@@ -42,7 +42,7 @@ if (isMutations) {
   console.log(`${verdicts.length - unnoticed} passed, ${unnoticed} failed`)
   process.exit(unnoticed === 0 ? 0 : 1)
 }
-Object.assign(process.env, handOn({ seed, resultDir, only, ...(names && { names }), kind, minutes }))
+Object.assign(process.env, handOn({ seed, resultDir, only, except: passedBefore, kind, minutes }))
 const { exitCode } = await runCommand('vitest', ['run', '--project', 'end-to-end', 'test/chaos/chaos.test.ts'], runMsMax, true)
 const tookMinutes = Number(took().toFixed(1))
 const results = resultsIn(resultDir)
@@ -53,8 +53,8 @@ if (json !== undefined) {
   writeFileSync(json, `${JSON.stringify({ seed, minutes: tookMinutes, results }, undefined, 2)}\n`)
 }
 if (isReport) {
-  const inAllMinutes = names === undefined ? tookMinutes : results.reduce((sum, { seconds }) => sum + seconds, 0) / 60
-  const again = names === undefined ? '' : ` Run twice, since the first time they failed: ${names.join('; ')}.`
+  const inAllMinutes = isAgain ? results.reduce((sum, { seconds }) => sum + seconds, 0) / 60 : tookMinutes
+  const again = isAgain ? ` In two runs: the second was of the last ${results.length - passedBefore.length}.` : ''
   const section = kind === 'named' ? 'scenarios' : kind
   writeReport(reportPath, section, `${runLine(seed, inAllMinutes)}${again}\n\n${drawTable(results)}`)
 }
@@ -75,7 +75,7 @@ function readArguments() {
           minutes: { type: 'string' },
           mutations: { type: 'boolean' },
         },
-        ...{ report: { type: 'boolean' }, failed: { type: 'boolean' } },
+        ...{ report: { type: 'boolean' }, rest: { type: 'boolean' } },
       },
     } as const)
     if (values.help) {
@@ -85,9 +85,9 @@ function readArguments() {
     if (values.random && values.soak) throw new Error('--random and --soak are two runs')
     const kind: RunKind = values.random ? 'random' : values.soak ? 'soak' : 'named'
     if (values.minutes !== undefined && kind === 'named') throw new Error('--minutes is for --random and --soak')
-    const isAgain = values.failed === true
+    const isAgain = values.rest === true
     if (isAgain && (kind !== 'named' || values.mutations || values.only !== undefined))
-      throw new Error('--failed runs named scenarios of the last run, and no others')
+      throw new Error('--rest goes on with a run of named scenarios')
     const minutes = kind === 'named' ? 0 : wholeNumber('--minutes', values.minutes ?? '10')
     const seed = wholeNumber('--seed', values.seed ?? String(Date.now() % 1_000_000))
     const { only = '', json, mutations: isMutations = false, report: isReport = false } = values
@@ -98,15 +98,11 @@ function readArguments() {
   }
 }
 
-/** Their names; their results are gone then, those of the others stay. */
-function takeFailed(): readonly string[] {
-  const failed = resultsIn(resultDir).filter(({ problems }) => problems.length > 0)
-  if (failed.length === 0) {
-    console.error('the last run has left no scenario that failed')
-    process.exit(2)
-  }
-  for (const { scenario } of failed) rmSync(resultFile(resultDir, scenario))
-  return failed.map(({ scenario }) => scenario)
+/** Names of those that have passed; the results of the others are gone then. */
+function keepPassed(): readonly string[] {
+  const before = resultsIn(resultDir)
+  for (const { scenario, problems } of before) if (problems.length > 0) rmSync(resultFile(resultDir, scenario))
+  return before.filter(({ problems }) => problems.length === 0).map(({ scenario }) => scenario)
 }
 
 function wholeNumber(option: string, text: string): number {
