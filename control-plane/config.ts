@@ -115,6 +115,18 @@ export const controlPlaneSettings = {
     max: 100_000,
     description: 'Retry batches of a use case that are remembered; older ones that have ended are forgotten.',
   }),
+  replaysMax: wholeNumber('FERRY_REPLAYS_MAX', {
+    default: '20',
+    min: 1,
+    max: 1000,
+    description: 'Replays that may run at once. Each has a lane for each of its partitions.',
+  }),
+  replaysKeptMax: wholeNumber('FERRY_REPLAYS_KEPT_MAX', {
+    default: '100',
+    min: 1,
+    max: 100_000,
+    description: 'Replays of a use case that are remembered; older ones that have ended are forgotten.',
+  }),
   inboxMax: wholeNumber('FERRY_INBOX_MAX', {
     default: '10000',
     min: 1,

@@ -1,5 +1,6 @@
 import { DeliveryService } from '../proto/gen/ferry/v1/delivery_service_pb.ts'
 import { FleetService } from '../proto/gen/ferry/v1/fleet_service_pb.ts'
+import { ReplayService } from '../proto/gen/ferry/v1/replay_service_pb.ts'
 import { RetryBatchService } from '../proto/gen/ferry/v1/retry_batch_service_pb.ts'
 import { TokenService } from '../proto/gen/ferry/v1/token_service_pb.ts'
 import { UseCaseService } from '../proto/gen/ferry/v1/use_case_service_pb.ts'
@@ -8,6 +9,7 @@ import { WorkerService } from '../proto/gen/ferry/v1/worker_service_pb.ts'
 import { connectClickHouse } from '../runtime/clickhouse.ts'
 import { connectKafka, openCluster } from '../runtime/kafka.ts'
 import type { KafkaClusterConfig } from '../runtime/kafka-clusters.ts'
+import { splitUid } from '../runtime/lane-keys.ts'
 import { createLog, type Logger } from '../runtime/log.ts'
 import { meterRedis } from '../runtime/metrics/redis-calls.ts'
 import { connectRedis } from '../runtime/redis.ts'
@@ -18,12 +20,13 @@ import { deliveryService } from './api/delivery-service.ts'
 import { fleetService } from './api/fleet-service.ts'
 import { previewMethods } from './api/preview-methods.ts'
 import { selfCheckingDeliveryMethods } from './api/query-methods.ts'
+import { replayService, selfCheckingReplayMethods } from './api/replay-service.ts'
 import { retryBatchService, selfCheckingRetryBatchMethods } from './api/retry-batch-service.ts'
 import { tokenService } from './api/token-service.ts'
 import { selfCheckingMethods, useCaseService } from './api/use-case-service.ts'
 import { verificationService } from './api/verification-service.ts'
 import { withLanes } from './api/with-lanes.ts'
-import { workerService } from './api/worker-service.ts'
+import { type WorkerDefinitions, workerService } from './api/worker-service.ts'
 import { LogReader } from './attempts/log-reader.ts'
 import { checkRedisSettings } from './check-redis.ts'
 import { type ControlPlaneConfig, fleetTimings, readControlPlaneConfig, serveLimits } from './config.ts'
@@ -39,14 +42,12 @@ import { within } from './fleet/within.ts'
 import { openAccess } from './open-access.ts'
 import { openLeaderLoops } from './open-leader-loops.ts'
 import { openMetrics } from './open-metrics.ts'
+import { openReplays } from './open-replays.ts'
+import { openRetryBatches } from './open-retry-batches.ts'
 import { openStartSteps } from './open-start-steps.ts'
 import { openUseCases, type UseCases } from './open-use-cases.ts'
 import { openVerifications } from './open-verifications.ts'
 import { tailOptions } from './query-settings.ts'
-import { batchKeys } from './retry-batches/batch-keys.ts'
-import { BatchStore } from './retry-batches/batch-store.ts'
-import { RetryBatches } from './retry-batches/retry-batches.ts'
-import { RetryBatchRunner } from './retry-batches/run.ts'
 import { type ServeHandle, serve } from './serve/serve.ts'
 import { Spool } from './spool/spool.ts'
 import { Outbox } from './store/outbox.ts'
@@ -79,7 +80,7 @@ type Connections = ReturnType<typeof connect>
 function openFleet(
   config: ControlPlaneConfig,
   { redis, clickhouse, source }: Connections,
-  { registry, lifecycle }: UseCases,
+  { registry, lifecycle, replays: { definitions } }: UseCases,
   address: () => string,
   log: Logger,
 ): Fleet {
@@ -92,46 +93,16 @@ function openFleet(
     laneLog: new LaneLog(clickhouse, config.clickhouseTimeoutMs),
     grants: new Grants(redis, keys),
     useCases: {
-      all: async () => (await registry.all()).values(),
+      all: async () => [...(await registry.all()).values(), ...(await definitions.all())],
       resumeExpired: () => lifecycle.resumeExpired(),
-      pauseByAnswer: (uid, revision, reason) => lifecycle.pauseByAnswer(uid, revision, reason),
-      finishDelete: (uid) => lifecycle.finishDelete(uid),
+      pauseByAnswer: (uid, revision, reason) => lifecycle.pauseByAnswer(splitUid(uid).uid, revision, reason),
+      finishDelete: (uid) => (splitUid(uid).replay === '' ? lifecycle.finishDelete(uid) : definitions.finished(uid)),
     },
     timings: fleetTimings(config),
     monotonicMs: () => performance.now(),
     wallMs: Date.now,
     listTimeoutMs: 3000,
   })
-}
-
-/** Retry batches, and who drives them. */
-function openRetryBatches(
-  config: ControlPlaneConfig,
-  { redis, source, spool }: Connections,
-  { keys, registry }: UseCases,
-  log: LogReader,
-  fleet: Fleet,
-  logger: Logger,
-) {
-  const store = new BatchStore({
-    ...{ redis, keys: batchKeys(), control: keys, outboxEntriesMax: config.outboxEntriesMax },
-    activeMax: config.retryBatchesMax,
-    keptMax: config.retryBatchesKeptMax,
-  })
-  const useCaseByUid = (uid: string) => registry.getByUid(uid)
-  const useCase = (name: string) => registry.get(name)
-  const batches = new RetryBatches({ store, log, redis, offsets: source, useCase, useCaseByUid, nowMs: Date.now })
-  const runner = new RetryBatchRunner({
-    ...{ store, log, redis, useCaseByUid, logger, nowMs: Date.now },
-    lead: () => fleet.lead(),
-    logIsWhole: async () => (await spool.waiting()) === 0,
-    markInbox: (lane) => fleet.markInbox(lane),
-    limits: {
-      ...{ pageSize: 1000, pagesPerTurn: 20, inboxMax: config.inboxMax, restFactor: 2, forgetAfterMs: 3_600_000 },
-      ...{ settleMs: 2000, sweepAfterMs: 10_000, sweepMsMax: 60_000 },
-    },
-  })
-  return { batches, runner }
 }
 
 /** Everything that this process is made of, connected and not started. */
@@ -147,8 +118,10 @@ function open(config: ControlPlaneConfig, address: () => string, log: Logger) {
   const { queryTimeoutMs: executionTimeoutMs, queryRowsMax: rowsToReadMax, queryGroupBytesMax: groupBytesMax } = config
   const limits = { executionTimeoutMs, rowsToReadMax, groupBytesMax }
   const reader = new LogReader(connections.clickhouse, limits)
-  const { batches, runner } = openRetryBatches(config, connections, useCases, reader, fleet, log)
-  const { loops, lags } = openLeaderLoops({ ...connections, ...useCases, samplesPrefix, runner, fleet, log })
+  const { batches, runner } = openRetryBatches(config, { ...connections, ...useCases, log: reader, fleet, logger: log })
+  const replays = openReplays({ ...connections, ...useCases, ...useCases.replays, log: reader, fleet, logger: log })
+  const { loops: others, lags } = openLeaderLoops({ ...connections, ...useCases, samplesPrefix, runner, fleet, log })
+  const loops = [...others, replays.loop]
   const outbox = new Outbox({
     ...{ redis: connections.redis, keys: useCases.keys, auditLog: useCases.auditLog, log, term: () => fleet.lead()?.term },
     ...{ batchEntriesMax: 1000, batchBytesMax: 4 << 20, intervalMs: 500, retryMsMax: 10_000 },
@@ -172,13 +145,21 @@ function open(config: ControlPlaneConfig, address: () => string, log: Logger) {
     problems,
     migrationsApplied: () => migrationsApplied,
   }
-  const loose = { access, trials, batches, verifications, problems, ...openMetrics(measured, config.metricsUseCasesMax) }
+  const loose = {
+    access,
+    trials,
+    batches,
+    verifications,
+    problems,
+    replays: replays.api,
+    ...openMetrics(measured, config.metricsUseCasesMax),
+  }
   return { ...loose, connections, useCases, fleet, leader, reader, loops, outbox, steps }
 }
 type Parts = ReturnType<typeof open>
 
 async function listen(config: ControlPlaneConfig, parts: Parts, log: Logger): Promise<ServeHandle> {
-  const { access, connections, useCases, fleet, leader, reader, batches, trials, verifications } = parts
+  const { access, connections, useCases, fleet, leader, reader, batches, trials, verifications, replays } = parts
   const { redis, source, spool } = connections
   const deliveries = deliveryService({
     ...{ log: reader, redis, offsets: source, spool, samplesPrefix, nowMs: Date.now },
@@ -191,14 +172,18 @@ async function listen(config: ControlPlaneConfig, parts: Parts, log: Logger): Pr
   return serve({
     services: [
       [UseCaseService, announced(config, parts)],
-      [WorkerService, workerService(fleet, leader, useCases.registry, trials)],
+      [WorkerService, workerService(fleet, leader, definitionsOf(useCases), trials)],
       [FleetService, fleetService(fleet, leader, { log: reader, pageBytesMax, operatorLog: useCases.operatorLog })],
       [DeliveryService, deliveries],
       [RetryBatchService, retryBatchService(batches)],
+      [ReplayService, replayService(replays, config.egress)],
       [TokenService, tokenService(access.tokens)],
       [VerificationService, verificationService(verifications.api, verifications.reconciliations, config.certificateKeys)],
     ],
-    selfChecking: [...selfCheckingMethods, ...selfCheckingDeliveryMethods, ...selfCheckingRetryBatchMethods],
+    selfChecking: [
+      ...[...selfCheckingMethods, ...selfCheckingDeliveryMethods],
+      ...[...selfCheckingRetryBatchMethods, ...selfCheckingReplayMethods],
+    ],
     grpc: hostAndPort(config.grpcAddress),
     http: hostAndPort(config.httpAddress),
     ready: parts.problems,
@@ -208,6 +193,12 @@ async function listen(config: ControlPlaneConfig, parts: Parts, log: Logger): Pr
     tls: openServerTls(config, log),
   })
 }
+
+/** What workers fetch: use cases, and replays by uids of their own. */
+const definitionsOf = ({ registry, replays: { definitions } }: UseCases): WorkerDefinitions => ({
+  getByUid: async (uid) => (await definitions.getByUid(uid)) ?? registry.getByUid(uid),
+  withDescriptorSet: (useCase) => registry.withDescriptorSet(useCase),
+})
 
 async function stop(config: ControlPlaneConfig, parts: Parts, server: ServeHandle, log: Logger): Promise<void> {
   const { connections, fleet, leader, loops, outbox, steps, verifications } = parts

@@ -6,6 +6,7 @@ import type { ControlPlaneConfig } from './config.ts'
 import { LaneStore } from './fleet/lane-store.ts'
 import { ParkedCounter } from './fleet/parked-counter.ts'
 import type { TopicSource } from './fleet/topic-source.ts'
+import { openReplayDefinitions } from './open-replays.ts'
 import { findViolations } from './serve/validate-request.ts'
 import { AuditLog } from './store/audit-log.ts'
 import { controlKeys } from './store/control-keys.ts'
@@ -50,6 +51,7 @@ export function openUseCases(config: ControlPlaneConfig, { redis, clickhouse, so
     lifecycle,
     descriptorSets,
     operatorLog,
+    replays: openReplayDefinitions(config, redis, keys, registry),
     auditLog: new AuditLog(clickhouse, config.clickhouseTimeoutMs),
   }
 }

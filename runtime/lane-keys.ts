@@ -11,6 +11,28 @@ export interface LaneId {
 /** `{uid}/{cluster}/{topic}/{partition}`: one word for a lane in maps, logs and keys. Topics hold no slash. */
 export const laneKey = (id: LaneId): string => `${id.uid}/${id.cluster}/${id.topic}/${id.partition}`
 
+const REPLAY_MARK = '~'
+
+/**
+ * To lanes, workers and the fleet a replay is a use case of its own: its uid is the use case's with the replay's id behind it. Only the
+ * log has the two apart.
+ */
+export const replayUid = (uid: string, replay: string): string => `${uid}${REPLAY_MARK}${replay}`
+
+/** The use case's own uid, and the replay's id or nothing. */
+export function splitUid(uid: string): { readonly uid: string; readonly replay: string } {
+  const at = uid.indexOf(REPLAY_MARK)
+  return at < 0 ? { uid, replay: '' } : { uid: uid.slice(0, at), replay: uid.slice(at + 1) }
+}
+
+/** A lane's rows in the log, as parameters of a query. */
+export const loggedLane = ({ uid, cluster, topic, partition }: LaneId) => ({ ...splitUid(uid), cluster, topic, partition })
+
+/** Ids of replays begin so; of those to another endpoint than the use case's with the second. */
+export const replayPrefix = { endpoint: 'rp-', shadow: 'sh-' } as const
+
+export const isShadow = (replay: string): boolean => replay.startsWith(replayPrefix.shadow)
+
 export interface LaneKeys {
   readonly lane: string
   readonly parked: string

@@ -52,15 +52,19 @@ test('every line of the README and of the pages of verifications and retry batch
     ['"topic": "orders"', `"topic": "${topic.name}"`],
   ]
   using documented = new DocumentedLines(places)
-  const lines = ['README.md', 'docs/verify.md', 'docs/retry-batches.md'].flatMap((page) => documented.linesOf(page))
+  const lines = ['README.md', 'docs/verify.md', 'docs/retry-batches.md', 'docs/replay.md'].flatMap((page) =>
+    documented.linesOf(page),
+  )
   expect(lines.length).toBeGreaterThan(22)
-  // A printed batch stands for the one that was made last.
+  // A printed batch or replay stands for the one that was made last.
   let lastBatch = ''
+  let lastReplay = ''
   const outputs = new Map<string, string>()
   for (const line of lines) {
     const [, method = 'list'] = /ferry\.v1\.(\w+\/\w+)/.exec(line) ?? []
-    outputs.set(method, await documented.run(line.replace(/rb-[\w-]+/, lastBatch)))
+    outputs.set(method, await documented.run(line.replace(/\brb-[\w-]+/, lastBatch).replace(/\bsh-[\w-]+/, lastReplay)))
     lastBatch = /retryBatches\/(rb-[\w-]+)/.exec(outputs.get('RetryBatchService/CreateRetryBatch') ?? '')?.[1] ?? ''
+    lastReplay = /replays\/(sh-[\w-]+)/.exec(outputs.get('ReplayService/CreateReplay') ?? '')?.[1] ?? ''
     // The lines after it speak of what has been delivered by then.
     if (method === 'UseCaseService/CreateUseCase')
       await waitUntil('all is answered', 20_000, () => endpoint.requests.length >= 50)
@@ -76,6 +80,7 @@ test('every line of the README and of the pages of verifications and retry batch
     { counts: { published: '20' } },
   ])
   expect(JSON.parse(outputs.get('RetryBatchService/CreateRetryBatch')!).retryBatch.name).toMatch(/\/retryBatches\//)
+  expect(JSON.parse(outputs.get('ReplayService/CancelReplay')!).replay.state).toBe('REPLAY_STATE_CANCELLED')
   const cancelled = JSON.parse(outputs.get('RetryBatchService/CancelRetryBatch')!).retryBatch
   expect(cancelled.events.map(({ action }: { action: string }) => action.slice('RETRY_BATCH_ACTION_'.length))).toEqual([
     ...['CREATE', 'PAUSE', 'RESUME', 'CANCEL'],

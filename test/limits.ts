@@ -7,6 +7,7 @@ import { headerNameLengthMax, headerValueLengthMax } from '../control-plane/use-
 import { maskPathsMax } from '../control-plane/use-cases/update-mask.ts'
 import { DeliveryService } from '../proto/gen/ferry/v1/delivery_service_pb.ts'
 import { FleetService } from '../proto/gen/ferry/v1/fleet_service_pb.ts'
+import { ReplayService } from '../proto/gen/ferry/v1/replay_service_pb.ts'
 import { RetryBatchService } from '../proto/gen/ferry/v1/retry_batch_service_pb.ts'
 import { TokenService } from '../proto/gen/ferry/v1/token_service_pb.ts'
 import { UseCaseService } from '../proto/gen/ferry/v1/use_case_service_pb.ts'
@@ -17,7 +18,16 @@ import { workerSettings } from '../worker/config.ts'
 
 const path = new URL('../docs/limits.md', import.meta.url)
 const services: readonly DescService[] = [
-  ...[UseCaseService, DeliveryService, RetryBatchService, VerificationService, FleetService, TokenService, WorkerService],
+  ...[
+    UseCaseService,
+    DeliveryService,
+    RetryBatchService,
+    ReplayService,
+    VerificationService,
+    FleetService,
+    TokenService,
+    WorkerService,
+  ],
 ]
 
 /** What the contract's rules cannot say, or code says better. */

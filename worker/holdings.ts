@@ -191,7 +191,8 @@ export class HeldLanes implements Holdings {
     if (keeper.begun) keeper.reroute(route, limits)
     else {
       roster.add(keeper)
-      void keeper.start(route, limits, Number(assignment.releasedVersion))
+      const { releasedVersion, endOffset } = assignment
+      void keeper.start(route, limits, Number(releasedVersion), endOffset === undefined ? undefined : Number(endOffset))
     }
     return routes.has(wanted)
   }

@@ -52,6 +52,7 @@ const codes: Record<UseCaseErrorCode | QueryErrorCode | CallerStoreCode, Code> =
   USE_CASE_NOT_FOUND: Code.NotFound,
   DELIVERY_NOT_FOUND: Code.NotFound,
   RETRY_BATCH_NOT_FOUND: Code.NotFound,
+  REPLAY_NOT_FOUND: Code.NotFound,
   VERIFICATION_NOT_FOUND: Code.NotFound,
   USE_CASE_EXISTS: Code.AlreadyExists,
   ETAG_MISMATCH: Code.Aborted,

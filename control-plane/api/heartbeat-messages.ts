@@ -82,6 +82,7 @@ const writeAssignment = (assignment: Assignment) => ({
   parkedBytesMax: BigInt(assignment.parkedBytesMax),
   creditMax: assignment.creditMax,
   rateSharePpm: assignment.rateSharePpm,
+  ...(assignment.endOffset === undefined ? {} : { endOffset: BigInt(assignment.endOffset) }),
   ...(assignment.endpointGroup && { endpointGroup: writeGroup(assignment.endpointGroup) }),
 })
 

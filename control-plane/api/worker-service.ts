@@ -14,11 +14,13 @@ const protocolVersion = 1
 /** A reply stops growing above this: what is left out is asked for again. */
 const definitionsBytesMax = 8 << 20
 
+export type WorkerDefinitions = Pick<Registry, 'getByUid' | 'withDescriptorSet'>
+
 /** The contract's WorkerService: heartbeats are the leader's, definitions any replica's. */
 export function workerService(
   fleet: Fleet,
   leader: LeaderClient,
-  registry: Registry,
+  registry: WorkerDefinitions,
   trials: Trials,
 ): ServiceImpl<typeof WorkerService> {
   return {
@@ -47,7 +49,7 @@ export function workerService(
   }
 }
 
-async function fetchUseCases(registry: Registry, uids: readonly string[]): Promise<UseCase[]> {
+async function fetchUseCases(registry: WorkerDefinitions, uids: readonly string[]): Promise<UseCase[]> {
   const useCases: UseCase[] = []
   let bytes = 0
   for (const uid of new Set(uids)) {

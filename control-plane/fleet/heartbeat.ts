@@ -57,6 +57,8 @@ export interface Assignment {
   readonly rateSharePpm: number
   /** Undefined: the use case shares its endpoint with no other. */
   readonly endpointGroup: EndpointGroup | undefined
+  /** A replay's: records at or above it are not the lane's. */
+  readonly endOffset: number | undefined
 }
 
 /** Use cases that share an endpoint, and their limits over the whole fleet. */

@@ -38,7 +38,8 @@ export async function survey(
 ): Promise<Survey> {
   const partitions = await partitionsOf(useCase.cluster, useCase.topic)
   if (partitions === undefined) return { lanes: [], ...nothing, hasTopic: false }
-  const unknown = partitions.map((partition) => laneOf(useCase, partition)).filter((lane) => !known.has(laneKey(lane)))
+  const own = useCase.ends === undefined ? partitions : partitions.filter((partition) => useCase.ends!.has(partition))
+  const unknown = own.map((partition) => laneOf(useCase, partition)).filter((lane) => !known.has(laneKey(lane)))
   const heads = await parts.store.readHeads(unknown)
   const lanes = unknown.flatMap((id, index) => (heads[index] === undefined ? [] : [foundLane(id, heads[index], false)]))
   const absent = unknown.filter((_id, index) => heads[index] === undefined)
@@ -76,7 +77,7 @@ async function settleAbsent(
   const hasTraces = groupOffsets.size > 0 || logged.size > 0
   const { starts, unanswered } =
     fresh.length > 0
-      ? await resolveStarts(useCase, fresh, isKnown || hasTraces, parts.source)
+      ? await resolveStarts(useCase, fresh, (isKnown || hasTraces) && useCase.ends === undefined, parts.source)
       : { starts: new Map<number, number>(), unanswered: nothing.unanswered }
   const all = new Map(starts)
   for (const [id, origin] of origins) if (origin.kind === 'BEGUN') all.set(id.partition, origin.start)

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import type { ClickHouseClient } from '../../runtime/clickhouse.ts'
-import { type LaneId, laneKey, type Run } from '../../runtime/lane-keys.ts'
+import { type LaneId, laneKey, loggedLane, type Run, splitUid } from '../../runtime/lane-keys.ts'
 import { asFleetError } from './fleet-error.ts'
 import { payloadRow } from './payload-row.ts'
 
@@ -19,9 +19,9 @@ const laneSql = 'uid = {uid: String} AND cluster = {cluster: String} AND topic =
 const loggedSql = `
 SELECT partition, countIf(isStart) AS starts, minIf(start, isStart) AS start, countIf(NOT isStart) AS ends FROM (
   SELECT partition, kind = 'BEFORE_START' AS isStart, if(empty(runs), 0, runs[-1].2 + 1) AS start
-  FROM ranges WHERE ${laneSql} AND replay = ''
+  FROM ranges WHERE ${laneSql} AND replay = {replay: String}
   UNION ALL
-  SELECT DISTINCT partition, false AS isStart, toUInt64(0) AS start FROM outcomes WHERE ${laneSql} AND replay = ''
+  SELECT DISTINCT partition, false AS isStart, toUInt64(0) AS start FROM outcomes WHERE ${laneSql} AND replay = {replay: String}
 ) GROUP BY partition`
 
 /** The log in ClickHouse, as far as the fleet writes and reads it. Every insert has a token: repeated, it changes nothing. */
@@ -42,7 +42,7 @@ export class LaneLog {
   async #read(uid: string, cluster: string, topic: string): Promise<Map<number, LoggedLane>> {
     const result = await this.#clickhouse.query({
       query: loggedSql,
-      query_params: { uid, cluster, topic },
+      query_params: { ...splitUid(uid), cluster, topic },
       format: 'JSONEachRow',
       abort_signal: AbortSignal.timeout(this.#timeoutMs),
       clickhouse_settings: {
@@ -99,12 +99,12 @@ export class LaneLog {
     wallMs: number,
     token: string,
   ): Promise<void> {
-    const { uid, cluster, topic, partition } = lane
+    const { uid, replay, cluster, topic, partition } = loggedLane(lane)
     const insert = this.#clickhouse.insert({
       table: 'ranges',
       values: [
         {
-          ...{ uid, cluster, topic, partition, replay: '', kind, reason, epoch: 0, worker: '' },
+          ...{ uid, cluster, topic, partition, replay, kind, reason, epoch: 0, worker: '' },
           runs: runs.map(({ first, last }) => [first, last]),
           range_time: Math.floor(wallMs),
         },

@@ -84,13 +84,14 @@ function addLanes(
       creditMax,
       rateSharePpm: ratePpm?.get(instance) ?? 0,
       endpointGroup: group,
+      endOffset: useCase.ends?.get(lane.id.partition),
     })
   }
 }
 
 const fields = [
   ...(['epoch', 'revision', 'releasedVersion', 'maxInFlight', 'parkedMax', 'parkedBytesMax', 'creditMax'] as const),
-  'rateSharePpm',
+  ...(['rateSharePpm', 'endOffset'] as const),
 ] as const
 
 /** Lanes come in the table's order, which does not change: lists are the same when they are so place by place. */

@@ -1,4 +1,4 @@
-import type { LaneId } from '../../runtime/lane-keys.ts'
+import { type LaneId, splitUid } from '../../runtime/lane-keys.ts'
 
 /** A row of `payloads` in ClickHouse's RowBinary: uid, cluster, topic, partition, offset, end_time, expire_time, packed_record. */
 export function payloadRow(lane: LaneId, offset: number, packed: Buffer, endMs: number, expireMs: number): Buffer {
@@ -7,7 +7,14 @@ export function payloadRow(lane: LaneId, offset: number, packed: Buffer, endMs: 
   numbers.writeBigUInt64LE(BigInt(offset), 4)
   numbers.writeBigInt64LE(BigInt(Math.floor(endMs)), 12)
   numbers.writeUInt32LE(Math.floor(expireMs / 1000), 20)
-  return Buffer.concat([text(lane.uid), text(lane.cluster), text(lane.topic), numbers, varint(packed.length), packed])
+  return Buffer.concat([
+    text(splitUid(lane.uid).uid),
+    text(lane.cluster),
+    text(lane.topic),
+    numbers,
+    varint(packed.length),
+    packed,
+  ])
 }
 
 function text(value: string): Buffer {

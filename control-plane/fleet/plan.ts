@@ -7,6 +7,8 @@ import type { Workers } from './workers.ts'
 
 /** What the fleet needs to know of a use case. */
 export interface FleetUseCase {
+  /** Only a replay has them: where each of its lanes ends, by partition; it has no others. */
+  readonly ends?: ReadonlyMap<number, number> | undefined
   readonly uid: string
   readonly state: 'ACTIVE' | 'PAUSED' | 'DELETING'
   readonly revision: number

@@ -8,13 +8,16 @@ import type { LaneLog } from './lane-log.ts'
 import type { LaneStore } from './lane-store.ts'
 import type { TopicSource } from './topic-source.ts'
 
+/** A use case, or a replay, which is one that ends: by partition, the offsets after its last records. */
+export type FleetDefinition = UseCase & { readonly ends?: ReadonlyMap<number, number> }
+
 /** The definitions, as far as the fleet needs them. */
 export interface UseCaseSource {
   /**
    * All definitions as of now; cheap when nothing changed. Rejects while an empty Redis may be one that has lost all: then they are
    * first restored from the audit.
    */
-  all(): Promise<Iterable<UseCase>>
+  all(): Promise<Iterable<FleetDefinition>>
   /** Resumes what was paused until now. */
   resumeExpired(): Promise<unknown>
   /** Pauses an active use case because of an endpoint's answer, unless it has another revision by now. */

@@ -4,6 +4,7 @@ import { groupId, type LaneId } from '../../runtime/lane-keys.ts'
 import { effective } from '../use-cases/defaults.ts'
 import { memberOf } from '../use-cases/endpoint-group.ts'
 import type { FleetUseCase } from './plan.ts'
+import type { FleetDefinition } from './session-parts.ts'
 import { type StartRule, startRule } from './start-offsets.ts'
 
 /** A use case as the fleet works by it: every default filled in. */
@@ -23,11 +24,12 @@ export const laneOf = (useCase: ViewedUseCase, partition: number): LaneId => ({
   partition,
 })
 
-export function viewUseCase(useCase: UseCase): ViewedUseCase {
+export function viewUseCase(useCase: FleetDefinition): ViewedUseCase {
   const { source, delivery, log } = effective(useCase.spec!)
   return {
     uid: useCase.uid,
     name: useCase.name,
+    ends: useCase.ends,
     state: stateOf(useCase),
     revision: Number(useCase.revision),
     cluster: source!.cluster,
@@ -55,7 +57,7 @@ function stateOf(useCase: UseCase): FleetUseCase['state'] {
  */
 export class UseCaseViews {
   readonly #vanishedGraceMs: number
-  readonly #cache = new WeakMap<UseCase, ViewedUseCase>()
+  readonly #cache = new WeakMap<FleetDefinition, ViewedUseCase>()
   #views: ReadonlyMap<string, ViewedUseCase> = new Map()
   readonly #vanishedAtMs = new Map<string, number>()
   /** Deleted by this leader: a reading that was on its way does not bring them back. */
@@ -70,7 +72,7 @@ export class UseCaseViews {
   }
 
   /** Answers the names of those that have vanished since the last call. */
-  update(useCases: Iterable<UseCase>, nowMs: number): string[] {
+  update(useCases: Iterable<FleetDefinition>, nowMs: number): string[] {
     const views = new Map<string, ViewedUseCase>()
     for (const useCase of useCases) {
       if (this.#finished.has(useCase.uid)) continue

@@ -9,6 +9,7 @@ import {
   RetryBatchState,
 } from '../../proto/gen/ferry/v1/retry_batch_pb.ts'
 import type { ChangeRow } from '../store/change.ts'
+import type { OrderKind, OrderStore } from '../store/order-store.ts'
 import type { PartitionRun } from './given-offsets.ts'
 
 // | state     | the leader                                                          | next                                  |
@@ -58,6 +59,8 @@ export interface Ended {
   readonly ended: number
 }
 
+export type BatchStore = OrderStore<BatchRecord>
+
 export const batchIdOf = (record: BatchRecord): string => record.batch.name.slice(record.batch.name.lastIndexOf('/') + 1)
 
 /** The leader hands its items over, or waits for their ends. */
@@ -96,6 +99,11 @@ export function changed(
 
 export const ended = (record: BatchRecord, state: RetryBatchState, nowMs: number): BatchRecord =>
   changed(record, { state, endTime: timestampFromMs(nowMs) })
+
+export const batchKind: OrderKind<BatchRecord> = {
+  ...{ what: 'retry batches', write: writeBatch, read: readBatch, idOf: batchIdOf, createMs },
+  useCaseOf: ({ batch }) => batch.useCase,
+}
 
 const eventsMax = 50
 const cut = <T>(events: readonly T[]): T[] =>

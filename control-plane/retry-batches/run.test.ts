@@ -386,8 +386,8 @@ test('a batch that cannot be counted does not keep the others from their turn', 
   batches.nowMs += 1
   const fine = await batches.create()
   const id = broken.name.split('/').at(-1)!
-  const text = (await log.redis.hget(batches.keys.batches, id))!
-  await log.redis.hset(batches.keys.batches, id, text.replace('"partitions":[0]', '"partitions":["x"]'))
+  const text = (await log.redis.hget(batches.keys.orders, id))!
+  await log.redis.hset(batches.keys.orders, id, text.replace('"partitions":[0]', '"partitions":["x"]'))
   await batches.runner().step()
   expect(await batches.api.get(fine.name)).toMatchObject({ state: RetryBatchState.RUNNING, enqueued: 1n })
 })

@@ -9,8 +9,9 @@ import { QueryError } from '../attempts/query-error.ts'
 import { laneOf, type Subject } from '../attempts/subject.ts'
 import { type GivenAttempt, newSubject, silent, type TestLog } from '../attempts/test-log.ts'
 import { controlKeys } from '../store/control-keys.ts'
-import { batchKeys } from './batch-keys.ts'
-import { BatchStore } from './batch-store.ts'
+import { orderKeys } from '../store/order-keys.ts'
+import { OrderStore } from '../store/order-store.ts'
+import { type BatchStore, batchKind } from './batch.ts'
 import { RetryBatches } from './retry-batches.ts'
 import { RetryBatchRunner, type RunLimits } from './run.ts'
 
@@ -27,7 +28,7 @@ export class TestBatches {
   readonly subject: Subject
   readonly store: BatchStore
   readonly api: RetryBatches
-  readonly keys = batchKeys(`test-${randomBytes(6).toString('hex')}`)
+  readonly keys = orderKeys('retry-batches', `test-${randomBytes(6).toString('hex')}`)
   readonly control = controlKeys(`test-${randomBytes(6).toString('hex')}`)
   /** Lanes whose workers were told to look. */
   readonly marked = new Set<string>()
@@ -47,7 +48,14 @@ export class TestBatches {
     this.log = log
     this.subject = subject
     const { keys, control } = this
-    this.store = new BatchStore({ redis: log.redis, keys, control, activeMax: 50, keptMax: 100, outboxEntriesMax: 1000 })
+    this.store = new OrderStore(batchKind, {
+      redis: log.redis,
+      keys,
+      control,
+      activeMax: 50,
+      keptMax: 100,
+      outboxEntriesMax: 1000,
+    })
     this.api = new RetryBatches({
       ...{ store: this.store, log: log.reader, redis: log.redis },
       offsets: { endOffsets: async () => new Map(), startOffsets: async () => this.starts },

@@ -22,6 +22,7 @@ export type ErrorReason =
   | 'DELIVERY_NOT_FOUND'
   | 'RETRY_BATCH_NOT_FOUND'
   | 'WORKER_NOT_FOUND'
+  | 'REPLAY_NOT_FOUND'
   | 'TOKEN_NOT_FOUND'
   | 'VERIFICATION_NOT_FOUND'
   | 'SERVICE_NOT_FOUND' // health: no such service

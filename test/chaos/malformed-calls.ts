@@ -9,12 +9,20 @@ import fc from 'fast-check'
 import type { ControlPlane } from '../../deploy/local/fleet.ts'
 import { DeliveryService } from '../../proto/gen/ferry/v1/delivery_service_pb.ts'
 import { FleetService } from '../../proto/gen/ferry/v1/fleet_service_pb.ts'
+import { ReplayService } from '../../proto/gen/ferry/v1/replay_service_pb.ts'
 import { RetryBatchService } from '../../proto/gen/ferry/v1/retry_batch_service_pb.ts'
 import { UseCaseService } from '../../proto/gen/ferry/v1/use_case_service_pb.ts'
 import { WorkerService } from '../../proto/gen/ferry/v1/worker_service_pb.ts'
 import { Random } from './random.ts'
 
-const services: readonly DescService[] = [UseCaseService, DeliveryService, RetryBatchService, FleetService, WorkerService]
+const services: readonly DescService[] = [
+  UseCaseService,
+  DeliveryService,
+  RetryBatchService,
+  ReplayService,
+  FleetService,
+  WorkerService,
+]
 const methods: readonly DescMethod[] = services.flatMap((service) => service.methods)
 const callMsMax = 30_000
 const sendMsMax = 300_000

@@ -1,4 +1,4 @@
-import { type LaneId, laneKey } from '../../runtime/lane-keys.ts'
+import { type LaneId, laneKey, splitUid } from '../../runtime/lane-keys.ts'
 import { MASK } from './constant-headers.ts'
 import type { Plan } from './plan.ts'
 import type { TraceContext } from './trace-context.ts'
@@ -15,7 +15,9 @@ import type { TraceContext } from './trace-context.ts'
 //                  request of the round. With the use case's uid and the record it names this one request in the attempt log.
 //                  After a crash or a timeout an earlier request may arrive late. A receiver that needs the order of a key keeps the
 //                  highest offset that it has taken per key, and in round 0 refuses a lower one, WHATEVER its epoch: a new owner may
-//                  repeat an older record under a higher epoch. In later rounds an operator has asked for the record again.
+//                  repeat an older record under a higher epoch. In later rounds, and with ferry-replay, an operator has asked for the
+//                  record again.
+// ferry-replay     In a replay its id. Then the idempotency-key is the replay's own: `{uid}~{replay}/...`.
 // webhook-id, webhook-timestamp, webhook-signature
 //                  In a use case that signs: compile-signing.ts.
 // ferry-batch      In a request of several records how many they are. Then ferry-record has the lowest and the highest offset
@@ -65,7 +67,8 @@ export class RequestHeaders {
 
   /** appendsSecrets: append() is called with a value that the log may not show. */
   constructor(plan: Plan, hasToken = false, appendsSecrets = false) {
-    const token = hasToken ? ['authorization', MASK] : []
+    const { replay } = splitUid(plan.uid)
+    const token = [...(hasToken ? ['authorization', MASK] : []), ...(replay === '' ? [] : ['ferry-replay', replay])]
     this.sent = [...names(plan), ...token, ...plan.headers]
     const masked = hasToken || appendsSecrets || plan.loggedHeaders.some((text, at) => text !== plan.headers[at])
     this.logged = masked ? [...names(plan), ...token, ...plan.loggedHeaders] : this.sent

@@ -10,6 +10,7 @@ import { defaultTransformLimits } from '../../convert/transform/transform-limits
 import type { UseCase, UseCaseSpec } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { visitSecrets } from '../../proto/visit-secrets.ts'
 import type { EgressRules } from '../../runtime/egress-rules.ts'
+import { splitUid } from '../../runtime/lane-keys.ts'
 import type { SecretKeys } from '../../runtime/secret-keys.ts'
 import { Access } from './access.ts'
 import { compileBatchedEvents, compileCloudEvents, type WrapItem } from './compile-cloud-events.ts'
@@ -54,7 +55,7 @@ export interface RouteMeans {
 export function compileRoute(useCase: UseCase, { limits, schemas, egress, keys, jsonata }: RouteMeans): Route {
   if (useCase.spec)
     visitSecrets(useCase.spec, (secret) => {
-      if (secret.ref !== '') secret.value = keys.open(secret.ref, useCase.uid)
+      if (secret.ref !== '') secret.value = keys.open(secret.ref, splitUid(useCase.uid).uid)
     })
   const plan = compilePlan(useCase)
   if (plan.batch !== undefined && useCase.spec!.transform.some(({ step }) => step.case === 'jsonata'))

@@ -1,5 +1,5 @@
 import type { ClickHouseClient } from '../../runtime/clickhouse.ts'
-import type { InboxItem } from '../../runtime/lane-keys.ts'
+import { type InboxItem, loggedLane } from '../../runtime/lane-keys.ts'
 import type { SpoolView } from '../spool/spool-view.ts'
 import type { Lane } from './lane.ts'
 import type { Inbox, LaneState } from './lane-state.ts'
@@ -124,9 +124,9 @@ async function askLog(
 ): Promise<Map<number, KnownRounds>> {
   const answer = await clickhouse.query({
     query: `SELECT offset, max(round), max(outcome = 'DELIVERED'), max(key_hash) FROM outcomes WHERE uid = {uid:String}
-      AND cluster = {cluster:String} AND topic = {topic:String} AND partition = {partition:UInt32} AND replay = ''
+      AND cluster = {cluster:String} AND topic = {topic:String} AND partition = {partition:UInt32} AND replay = {replay:String}
       AND offset IN {offsets:Array(UInt64)} GROUP BY offset`,
-    query_params: { ...lane.id, offsets },
+    query_params: { ...loggedLane(lane.id), offsets },
     format: 'JSONCompactStringsEachRow',
     abort_signal: AbortSignal.timeout(timeoutMs),
   })

@@ -6,6 +6,7 @@ import type { Route } from '../deliver/route.ts'
 import type { Chunk, Partition, PartitionSink } from '../source/partition.ts'
 import type { Source } from '../source/source.ts'
 import { Checkpointer } from './checkpointer.ts'
+import { cutChunks } from './cut-chunks.ts'
 import { afterCheckpoint, afterDrain, afterFirstCheckpoint, isHeld } from './keeper-state.ts'
 import { Lane, type LaneParts } from './lane.ts'
 import type { LaneLimits } from './lane-limits.ts'
@@ -58,6 +59,9 @@ export class Keeper implements PartitionSink {
   /** No lease: nothing is read. */
   #suspended = false
   #failingSince = 0
+  /** Records at or above it are not the lane's. */
+  #readTo = Number.POSITIVE_INFINITY
+  #hasReadAll = false
 
   constructor(id: LaneId, epoch: number, parts: KeeperParts) {
     this.id = id
@@ -84,8 +88,12 @@ export class Keeper implements PartitionSink {
     if (this.#partition !== undefined) this.#partition.bytesMax = this.#fetchBytes()
   }
 
-  /** Claims the lane and starts it; releasedVersion as the control plane named it, 0: unknown. Tries until told otherwise. */
-  async start(route: Route, limits: LaneLimits, releasedVersion: number): Promise<void> {
+  /**
+   * Claims the lane and starts it; releasedVersion as the control plane named it, 0: unknown. Tries until told otherwise. readTo: its records
+   * end there.
+   */
+  async start(route: Route, limits: LaneLimits, releasedVersion: number, readTo = Number.POSITIVE_INFINITY): Promise<void> {
+    this.#readTo = readTo
     this.#route = route
     this.#limits = { ...limits }
     await this.#patiently(() => this.#takeOver(releasedVersion))
@@ -219,10 +227,12 @@ export class Keeper implements PartitionSink {
   }
 
   // PartitionSink
-  read(chunks: readonly Chunk[], _next: number, endOffset: number): void {
+  read(chunks: readonly Chunk[], next: number, endOffset: number): void {
     const { lane } = this
     if (lane === undefined || this.state !== State.RUNNING) return
-    lane.feed(chunks, endOffset)
+    this.#hasReadAll ||= next >= this.#readTo
+    if (this.#hasReadAll) lane.feed(cutChunks(chunks, this.#readTo), this.#readTo)
+    else lane.feed(chunks, Math.min(endOffset, this.#readTo))
     this.#throttle(lane)
     if (chunks.length > 0) this.#parts.ready(this)
   }
@@ -234,7 +244,7 @@ export class Keeper implements PartitionSink {
     const { records } = lane.intake
     const { intakeRecordsMax, source } = this.#parts
     const fill = Math.max(records / intakeRecordsMax, lane.bufferedBytes / this.#limits!.bufferBytesMax)
-    if (this.#suspended || (records > 0 && fill > 1)) source.pause(partition)
+    if (this.#suspended || this.#hasReadAll || (records > 0 && fill > 1)) source.pause(partition)
     else if (records === 0 || fill <= 0.5) source.resume(partition)
     lane.intake.isFull = partition.paused
   }

@@ -1,7 +1,7 @@
 import { SchemaPending } from '../../convert/decode/registry/schema-source.ts'
 import type { RecordSource } from '../../convert/source-record.ts'
 import { Outcome, Reason, Trigger } from '../../proto/gen/ferry/v1/delivery_pb.ts'
-import { type LaneId, laneKey } from '../../runtime/lane-keys.ts'
+import { type LaneId, laneKey, splitUid } from '../../runtime/lane-keys.ts'
 import { earnCredit } from '../deliver/credit.ts'
 import { type LaneHeaders, prepareLaneHeaders } from '../deliver/request-headers.ts'
 import type { Route } from '../deliver/route.ts'
@@ -56,6 +56,8 @@ export interface LaneStart {
 export class Lane {
   readonly id: LaneId
   readonly key: string
+  /** What makes a delivery's first attempt happen. */
+  readonly firstTrigger: Trigger
   readonly epoch: number
   readonly window: Window
   readonly parking: Parking
@@ -91,6 +93,7 @@ export class Lane {
   constructor(id: LaneId, epoch: number, route: Route, limits: LaneLimits, start: LaneStart, parts: LaneParts) {
     this.id = id
     this.key = laneKey(id)
+    this.firstTrigger = splitUid(id.uid).replay === '' ? Trigger.INITIAL : Trigger.REPLAY
     this.epoch = epoch
     this.route = route
     this.limits = limits

@@ -73,7 +73,7 @@ export class Load {
     row.offset = Number(record.offset)
     row.round = entry?.round ?? 0
     row.attempt = (entry?.attempts ?? 0) + 1
-    row.trigger = triggerOf(entry)
+    row.trigger = triggerOf(lane, entry)
     row.retryBatch = entry?.batch ?? ''
     row.recordMs = Number(record.timestamp)
     row.key = record.key
@@ -161,8 +161,8 @@ export class Load {
   }
 }
 
-function triggerOf(entry: Parked | undefined): Trigger {
-  if (entry === undefined) return Trigger.INITIAL
+function triggerOf({ firstTrigger }: Lane, entry: Parked | undefined): Trigger {
+  if (entry === undefined) return firstTrigger
   if (entry.attempts > 0) return Trigger.RETRY
-  return entry.batch === undefined ? Trigger.INITIAL : Trigger.RETRY_BATCH
+  return entry.batch === undefined ? firstTrigger : Trigger.RETRY_BATCH
 }

@@ -1,5 +1,5 @@
 import type { ClickHouseClient } from '../../runtime/clickhouse.ts'
-import type { LaneId } from '../../runtime/lane-keys.ts'
+import { type LaneId, loggedLane } from '../../runtime/lane-keys.ts'
 
 /** What the log knows of a lane that may have ended after its last checkpoint. */
 export interface LogKnowledge {
@@ -34,7 +34,7 @@ const OFFSETS_MAX = 10_000
 /** Longer than the longest attempt takes, whose row says when it was sent: the contract allows it connect and request timeouts of 660 s. */
 const ATTEMPT_MS_MAX = 900_000
 
-const laneSql = `uid = {uid:String} AND cluster = {cluster:String} AND topic = {topic:String} AND partition = {partition:UInt32} AND replay = ''`
+const laneSql = `uid = {uid:String} AND cluster = {cluster:String} AND topic = {topic:String} AND partition = {partition:UInt32} AND replay = {replay:String}`
 
 /**
  * Asks the log; rejects when it does not answer each question within timeoutMs. What ended below fromOffset is asked for what
@@ -46,7 +46,7 @@ export async function lookUp(client: ClickHouseClient, range: LookUpRange, timeo
     const answer = await client.query({
       query,
       query_params: {
-        ...id,
+        ...loggedLane(id),
         from: fromOffset,
         since: sinceMs / 1000,
         sent: Math.max(0, sinceMs - ATTEMPT_MS_MAX) / 1000,

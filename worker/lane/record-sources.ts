@@ -1,6 +1,7 @@
 import { Reason } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import type { ClickHouseClient } from '../../runtime/clickhouse.ts'
 import type { Cluster } from '../../runtime/kafka.ts'
+import { loggedLane } from '../../runtime/lane-keys.ts'
 import { fetchRecords } from '../source/fetch-records.ts'
 import type { Keeper } from './keeper.ts'
 import type { RecordSources } from './load-bytes.ts'
@@ -15,7 +16,7 @@ export function recordSources(
 ): RecordSources {
   const ask = async <T>(query: string, offsets: readonly number[]): Promise<T[]> => {
     const answer = await clickhouse.query({
-      ...{ query, query_params: { ...keeper.id, offsets }, format: 'JSONCompactStringsEachRow' },
+      ...{ query, query_params: { ...loggedLane(keeper.id), offsets }, format: 'JSONCompactStringsEachRow' },
       abort_signal: AbortSignal.timeout(queryTimeoutMs),
     })
     return answer.json<T>()
@@ -47,5 +48,5 @@ export function recordSources(
 const laneSql = `uid = {uid:String} AND cluster = {cluster:String} AND topic = {topic:String} AND partition = {partition:UInt32}
   AND offset IN {offsets:Array(UInt64)}`
 const payloadsSql = `SELECT offset, base64Encode(any(packed_record)) FROM payloads WHERE ${laneSql} GROUP BY offset`
-const lastEndsSql = `SELECT offset, toString(reason), status, error FROM attempts WHERE ${laneSql} AND replay = ''
+const lastEndsSql = `SELECT offset, toString(reason), status, error FROM attempts WHERE ${laneSql} AND replay = {replay:String}
   ORDER BY round DESC, epoch DESC, attempt DESC LIMIT 1 BY offset`

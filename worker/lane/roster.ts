@@ -1,4 +1,3 @@
-import { Trigger } from '../../proto/gen/ferry/v1/delivery_pb.ts'
 import type { LaneCondition } from '../../proto/gen/ferry/v1/lane_pb.ts'
 import { EgressError } from '../deliver/egress-guard.ts'
 import { type Endpoint, OwnEndpoint, type Sender } from '../deliver/endpoint.ts'
@@ -242,7 +241,7 @@ export class Roster implements Sender {
     const isBlocked = error instanceof EgressError
     if (isBlocked) this.route.access.block(error.message, endedAt)
     if (isBlocked || flight.cut === 'ABORTED') breaker.withdrawn(load.ticket, endedAt)
-    else breaker.answered(load.ticket, ok, endedAt, load.row.trigger === Trigger.INITIAL)
+    else breaker.answered(load.ticket, ok, endedAt, load.row.trigger === load.lane!.firstTrigger)
     if (load.isRetry) this.#retriesInFlight--
     const nowMs = Date.now()
     const hasGrown = this.endpoint.answered(this, flight, isBlocked, nowMs)

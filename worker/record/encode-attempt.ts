@@ -1,7 +1,9 @@
+import { isShadow, splitUid } from '../../runtime/lane-keys.ts'
 import type { Attempt, LaneColumns } from './attempt.ts'
 import { bytes, copy, type FastBuffer, text, textBytes, u16, u32, u64, varint } from './row-binary.ts'
 
 const PURPOSE_DELIVER = 1
+const PURPOSE_SHADOW = 2
 const OUTCOME_DELIVERED = 1
 const NONE = Buffer.alloc(0)
 const REDACTED = Buffer.from('***')
@@ -18,18 +20,19 @@ export function encodeLane(columns: LaneColumns): EncodedLane {
     const out = Buffer.alloc(16)
     return out.subarray(0, write(out))
   }
+  const { uid, replay } = splitUid(columns.uid)
   const prefix = Buffer.concat([
-    textBytes(columns.uid),
+    textBytes(uid),
     textBytes(columns.namespace),
     textBytes(columns.useCase),
     numbers((out) => u64(out, 0, columns.revision)),
     textBytes(columns.cluster),
     textBytes(columns.topic),
     numbers((out) => u32(out, 0, columns.partition)),
-    textBytes(''), // replay
+    textBytes(replay),
     numbers((out) => u64(out, 0, columns.epoch)),
     textBytes(columns.worker),
-    Buffer.from([PURPOSE_DELIVER]),
+    Buffer.from([isShadow(replay) ? PURPOSE_SHADOW : PURPOSE_DELIVER]),
     textBytes(columns.method),
     textBytes(columns.url),
   ])

@@ -1,4 +1,4 @@
-import type { LaneId, Run } from '../../runtime/lane-keys.ts'
+import { type LaneId, type Run, splitUid } from '../../runtime/lane-keys.ts'
 import type { RowOwner } from './attempt.ts'
 import type { InsertQueue } from './insert-queue.ts'
 import { rangesTable } from './log-table.ts'
@@ -74,12 +74,13 @@ export class RangeLog<E> {
 
 function encodeRange<E>(row: Pending<E>, worker: string, nowMs: number): Buffer {
   const { id, runs } = row
-  const head = Buffer.concat([textBytes(id.uid), textBytes(id.cluster), textBytes(id.topic)])
-  const tail = textBytes(worker)
-  const out = Buffer.alloc(head.length + tail.length + runs.length * 16 + 64) as FastBuffer
+  const { uid, replay } = splitUid(id.uid)
+  const head = Buffer.concat([textBytes(uid), textBytes(id.cluster), textBytes(id.topic)])
+  const [replayBytes, tail] = [textBytes(replay), textBytes(worker)]
+  const out = Buffer.alloc(head.length + replayBytes.length + tail.length + runs.length * 16 + 64) as FastBuffer
   let at = copy(out, 0, head)
   at = u32(out, at, id.partition)
-  out[at++] = 0 // replay
+  at = copy(out, at, replayBytes)
   out[at++] = rangeKinds[row.kind]
   out[at++] = 0 // reason
   at = varint(out, at, runs.length)

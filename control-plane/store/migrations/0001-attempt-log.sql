@@ -205,7 +205,7 @@ SELECT uid, cluster, topic, partition, replay, offset, round, epoch, attempt, ou
     attempt_time + toIntervalMillisecond(intDiv(latency_us, 1000)) AS end_time, record_time, expire_time,
     if(outcome = 'DELIVERED', '', leftUTF8(if(error != '', error, response_body), 200)) AS text, namespace, use_case
 FROM attempt_inserts
-WHERE outcome != 'RETRY' AND purpose = 'DELIVER'
+WHERE outcome != 'RETRY' AND (purpose = 'DELIVER' OR replay != '')
 ;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS attempt_inserts_to_payloads TO payloads AS

@@ -1,5 +1,5 @@
 import { defineScript } from '../../runtime/redis.ts'
-import { appendChangeLua } from '../store/change-script.ts'
+import { appendChangeLua } from './change-script.ts'
 
 const prepared = `${appendChangeLua}
 local function refuseAudit(changes, outbox, entriesMax)
@@ -9,10 +9,10 @@ end
 `
 
 /**
- * Makes a batch, once per request id. The oldest batches beyond the kept ones go, unless they are active.
+ * Makes an order, once per request id. The oldest ones beyond the kept ones go, unless they are active.
  *
- * KEYS batches active requests order orderOf changes outbox
- * ARGV id, batch, created ms, request field (or empty), audit entry, most active, most kept of the use case, most outbox entries
+ * KEYS orders active requests order orderOf changes outbox
+ * ARGV id, order, created ms, request field (or empty), audit entry, most active, most kept of the use case, most outbox entries
  */
 export const createScript = defineScript(`${prepared}
 if ARGV[4] ~= '' then
@@ -47,10 +47,10 @@ return {'WRITTEN'}
 `)
 
 /**
- * Puts a batch in the place of the one with the expected revision.
+ * Puts an order in the place of the one with the expected revision.
  *
- * KEYS batches active changes outbox
- * ARGV id, expected revision, batch, 1 while the leader has work with it, audit entry (or empty), most outbox entries
+ * KEYS orders active changes outbox
+ * ARGV id, expected revision, order, 1 while the leader has work with it, audit entry (or empty), most outbox entries
  */
 export const replaceScript = defineScript(`${prepared}
 local current = redis.call('HGET', KEYS[1], ARGV[1])
