@@ -2,6 +2,7 @@ import { type Client, ConnectError, createClient, type Interceptor } from '@conn
 import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node'
 import { DeliveryService } from '../proto/gen/ferry/v1/delivery_service_pb.ts'
 import { FleetService } from '../proto/gen/ferry/v1/fleet_service_pb.ts'
+import { ReplayService } from '../proto/gen/ferry/v1/replay_service_pb.ts'
 import { RetryBatchService } from '../proto/gen/ferry/v1/retry_batch_service_pb.ts'
 import { TokenService } from '../proto/gen/ferry/v1/token_service_pb.ts'
 import { UseCaseService } from '../proto/gen/ferry/v1/use_case_service_pb.ts'
@@ -13,6 +14,7 @@ export interface Ferry {
   readonly useCases: Client<typeof UseCaseService>
   readonly deliveries: Client<typeof DeliveryService>
   readonly retryBatches: Client<typeof RetryBatchService>
+  readonly replays: Client<typeof ReplayService>
   readonly fleet: Client<typeof FleetService>
   readonly verifications: Client<typeof VerificationService>
   readonly tokens: Client<typeof TokenService>
@@ -46,6 +48,7 @@ export function connect(settings: Settings, interrupted: AbortSignal): Ferry {
     useCases: createClient(UseCaseService, transport),
     deliveries: createClient(DeliveryService, transport),
     retryBatches: createClient(RetryBatchService, transport),
+    replays: createClient(ReplayService, transport),
     fleet: createClient(FleetService, transport),
     verifications: createClient(VerificationService, transport),
     tokens: createClient(TokenService, transport),

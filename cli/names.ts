@@ -6,10 +6,11 @@ const short = new RegExp(`^(?:(${id})/)?(${id})$`)
 const childShort = new RegExp(`^(?:(${id})/)?(${id})/([\\w-]+)$`)
 
 /** What belongs to a use case and has a name of its own. */
-export type Collection = 'retryBatches' | 'verifications'
+export type Collection = 'retryBatches' | 'replays' | 'verifications'
 
 const childWords: Readonly<Record<Collection, { readonly what: string; readonly listedBy: string }>> = {
   retryBatches: { what: 'batch', listedBy: 'ferry batches list' },
+  replays: { what: 'replay', listedBy: 'ferry replays list NAME' },
   verifications: { what: 'verification', listedBy: 'ferry verifications list NAME' },
 }
 

@@ -4,6 +4,7 @@ import type { Actions } from './act.ts'
 import { declareBatches } from './batches.ts'
 import { declareDeliveries } from './deliveries.ts'
 import { declareFleet } from './fleet.ts'
+import { declareReplays } from './replays.ts'
 import { declareShell } from './shell.ts'
 import { declareTokens } from './tokens.ts'
 import { declareUseCases } from './use-cases.ts'
@@ -41,6 +42,7 @@ export function buildProgram(actions: Actions): Command {
   declareVerifications(program, actions)
   program.commandsGroup('Send again:')
   declareBatches(program, actions)
+  declareReplays(program, actions)
   program.commandsGroup('Fleet:')
   declareFleet(program, actions)
   program.commandsGroup('Access:')

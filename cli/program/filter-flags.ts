@@ -17,7 +17,7 @@ export function withAttemptFilter(command: Command): Command {
   return withFilter(command)
     .option('--outcome <outcomes>', 'DELIVERED, FAILED, SKIPPED, SUPERSEDED, RETRY', several)
     .option('--key <key>', "the record's key, whole")
-    .option('--trigger <triggers>', 'INITIAL, RETRY, RETRY_BATCH', several)
+    .option('--trigger <triggers>', 'INITIAL, RETRY, RETRY_BATCH, REPLAY', several)
     .option('--purpose <purposes>', 'DELIVER, SHADOW, TEST (DELIVER)', several)
     .option('--batch <batch>', 'what a retry batch made happen')
     .option('--group <group>', 'what made deliveries FAILED for this cause, as ferry failures names it')
