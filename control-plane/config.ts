@@ -2,7 +2,7 @@ import { bytes, ConfigError, duration, readConfig, text, type Values, wholeNumbe
 import { readKafkaClusters } from '../runtime/kafka-clusters.ts'
 import { readSchemaRegistries } from '../runtime/schema-registries.ts'
 import { address, connectionSettings, findSpoolProblems } from '../runtime/settings.ts'
-import { telemetrySettings } from '../runtime/telemetry-settings.ts'
+import { findTraceProblems, telemetrySettings } from '../runtime/telemetry-settings.ts'
 import { accessSettings, findOpenProblems } from './access-settings.ts'
 import { querySettings } from './query-settings.ts'
 import { findTlsProblems, tlsSettings } from './tls-settings.ts'
@@ -262,6 +262,7 @@ export function readControlPlaneConfig(env: Record<string, string | undefined>) 
   const { registries, problems: registryProblems } = readSchemaRegistries(env)
   const check = (values: Values<typeof controlPlaneSettings>): readonly string[] => [
     ...findSpoolProblems(values),
+    ...findTraceProblems(values),
     ...findOpenProblems(values),
     ...findTlsProblems(values),
     ...(values.heartbeatIntervalMs * 2 <= values.heartbeatTimeoutMs

@@ -15,6 +15,7 @@ import { meterRedis } from '../runtime/metrics/redis-calls.ts'
 import { connectRedis } from '../runtime/redis.ts'
 import { type Running, runProcess } from '../runtime/run-process.ts'
 import { spoolTopicOf } from '../runtime/settings.ts'
+import { openTracing } from '../runtime/telemetry-settings.ts'
 import { advertisedAddress, hostAndPort, withPort } from './address.ts'
 import { deliveryService } from './api/delivery-service.ts'
 import { fleetService } from './api/fleet-service.ts'
@@ -134,7 +135,9 @@ function open(config: ControlPlaneConfig, address: () => string, log: Logger) {
   const trials = new Trials({ openMax: config.trialsMax, replyBytesMax: 4 << 20 })
   const verifications = openVerifications(config, { ...connections, log: reader, limits, fleet, logger: log, ...useCases })
   const problems = (): string[] => [...steps.problems(), ...fleet.problems()]
+  const tracing = openTracing(config, 'control-plane', crypto.randomUUID())
   const measured = {
+    spans: tracing?.queue,
     connections,
     fleet,
     loops,
@@ -147,6 +150,7 @@ function open(config: ControlPlaneConfig, address: () => string, log: Logger) {
   }
   const loose = {
     access,
+    tracing,
     trials,
     batches,
     verifications,
@@ -189,7 +193,7 @@ async function listen(config: ControlPlaneConfig, parts: Parts, log: Logger): Pr
     ready: parts.problems,
     limits: serveLimits(config),
     reflection: config.reflection === 'on',
-    ...{ registry: parts.metrics.registry, calls: parts.calls, log, gate: access.gate },
+    ...{ registry: parts.metrics.registry, calls: parts.calls, tracing: parts.tracing, log, gate: access.gate },
     tls: openServerTls(config, log),
   })
 }
@@ -218,6 +222,7 @@ async function stop(config: ControlPlaneConfig, parts: Parts, server: ServeHandl
   await Promise.all([
     within(connections.source.close(), 1000, 'disconnecting from Kafka').catch(() => {}),
     connections.clickhouse.close(),
+    within(Promise.resolve(parts.tracing?.close()), 1000, 'sending the last spans').catch(() => {}),
   ])
   log.info({}, 'control plane: stopped')
 }

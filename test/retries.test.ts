@@ -1,5 +1,5 @@
 import { durationFromMs } from '@bufbuild/protobuf/wkt'
-import { expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { certificate } from './harness/certificate.ts'
 import { Endpoint } from './harness/endpoint.ts'
 import { evenPercent } from './harness/even-percent.ts'
@@ -7,9 +7,15 @@ import { fleetOfFile } from './harness/fleet.ts'
 import { judge } from './harness/judge.ts'
 import { type Received, recordName } from './harness/received.ts'
 import { jsonRecords, Topic } from './harness/topic.ts'
+import { TraceCollector } from './harness/trace-collector.ts'
 import { registerUseCase, specOf } from './harness/use-case.ts'
+import { waitUntil } from './harness/wait-until.ts'
 
-const fleetOf = fleetOfFile({ workers: 2 })
+const collector = await TraceCollector.start()
+afterAll(() => collector[Symbol.asyncDispose]())
+
+const tracing = { FERRY_TRACE_URL: collector.url, FERRY_TRACE_RATIO: '0', FERRY_TRACE_DELAY: '50ms' }
+const fleetOf = fleetOfFile({ workers: 2, workerEnv: tracing, controlPlaneEnv: tracing })
 
 /** From a request's arrival: its answer is later, and a wait that is counted from the answer is longer still. */
 const waitMs = (request: Received, next: Received): number => next.arrivedMs - request.arrivedMs
@@ -31,6 +37,40 @@ test('a storm of 503 ends with every record delivered', async () => {
   expect(refused).toBeGreaterThan(1000)
   expect(judged.requests).toBe(4000 + refused)
   expect(counts.attempts).toBe(judged.requests)
+})
+
+test('a trace leads from the record through each attempt to the endpoint, and from a caller into the control plane', async () => {
+  const fleet = fleetOf()
+  await using endpoint = await Endpoint.start(({ attempt }) => ({ status: attempt < 3 ? 503 : 200 }))
+  await using topic = await Topic.create(fleet.stack.kafkaBrokers, 1)
+  const [traceId, callId] = ['0af7651916cd43dd8448eb211c80319c', '1bf7651916cd43dd8448eb211c80319c']
+  await topic.publish([{ key: 'k', value: '{"id": 1}', headers: { traceparent: `00-${traceId}-b7ad6b7169203331-01` } }])
+  await topic.publish(jsonRecords(20))
+  const useCase = await registerUseCase(fleet, specOf(topic, endpoint))
+  expect(await certificate(fleet, useCase, 30_000)).toMatchObject({ published: 21, delivered: 21 })
+  const spansOf = (kind: string) => collector.spans.filter((span) => span.kind === kind && span.traceId === traceId)
+  await waitUntil('all spans are there', 10_000, () => spansOf('CLIENT').length === 3 && spansOf('CONSUMER').length === 3)
+  // The use case's other records have no trace, and get none.
+  expect(collector.spans.filter((span) => span.kind === 'CONSUMER')).toHaveLength(3)
+  const attempts = spansOf('CONSUMER')
+  expect(attempts.map(({ attributes }) => [attributes['ferry.attempt'], attributes['ferry.outcome']]).sort()).toEqual([
+    [1, 'retry'],
+    [2, 'retry'],
+    [3, 'delivered'],
+  ])
+  expect(new Set(attempts.map(({ parentId }) => parentId))).toEqual(new Set(['b7ad6b7169203331']))
+  const sent = endpoint.requests.filter(({ offset }) => offset === 0).map(({ headers }) => headers['traceparent'])
+  expect(sent.sort()).toEqual(
+    spansOf('CLIENT')
+      .map(({ spanId }) => `00-${traceId}-${spanId}-01`)
+      .sort(),
+  ) // prettier-ignore
+  const headers = { 'content-type': 'application/json', traceparent: `00-${callId}-b7ad6b7169203331-01` }
+  const body = JSON.stringify({ name: useCase.name })
+  await fetch(`${fleet.controlPlanes[0]!.httpUrl}/ferry.v1.UseCaseService/GetUseCase`, { method: 'POST', headers, body })
+  const call = () => collector.spans.find((span) => span.traceId === callId)
+  await waitUntil('the call is there', 10_000, () => call() !== undefined)
+  expect(call()).toMatchObject({ kind: 'SERVER', name: 'ferry.v1.UseCaseService/GetUseCase', parentId: 'b7ad6b7169203331' })
 })
 
 test('Retry-After is kept to the second: nothing of the record is sent earlier, and it is sent soon after', async () => {

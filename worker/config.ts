@@ -5,7 +5,7 @@ import { controlPlaneTls, findControlPlaneTlsProblems } from '../runtime/control
 import { readKafkaClusters } from '../runtime/kafka-clusters.ts'
 import { readSchemaRegistries } from '../runtime/schema-registries.ts'
 import { address, connectionSettings, findSpoolProblems } from '../runtime/settings.ts'
-import { telemetrySettings } from '../runtime/telemetry-settings.ts'
+import { findTraceProblems, telemetrySettings } from '../runtime/telemetry-settings.ts'
 
 /** Everything that a worker reads from its environment. */
 export const workerSettings = {
@@ -172,6 +172,7 @@ export function readWorkerConfig(env: Record<string, string | undefined>) {
   const { registries, problems: registryProblems } = readSchemaRegistries(env)
   const check = (values: Values<typeof workerSettings>): readonly string[] => [
     ...findSpoolProblems(values),
+    ...findTraceProblems(values),
     ...findCredentialProblems(values),
     ...findControlPlaneTlsProblems(values, 'set FERRY_CONTROL_PLANE_TLS=on'),
     ...(values.insertTimeoutMs < values.leaseMs

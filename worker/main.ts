@@ -9,6 +9,7 @@ import { meterRedis } from '../runtime/metrics/redis-calls.ts'
 import { connectRedis, onReconnected } from '../runtime/redis.ts'
 import { type Running, runProcess } from '../runtime/run-process.ts'
 import { spoolTopicOf } from '../runtime/settings.ts'
+import { openTracing } from '../runtime/telemetry-settings.ts'
 import { Clusters } from './clusters.ts'
 import { readWorkerConfig, type WorkerConfig } from './config.ts'
 import { drain } from './drain.ts'
@@ -30,6 +31,7 @@ import { Lease } from './session/lease.ts'
 import { Session } from './session/session.ts'
 import { openSpool } from './spool/open-spool.ts'
 import { Ticker } from './ticker.ts'
+import { AttemptTracing } from './trace/attempt-tracing.ts'
 import { Trials } from './trial/trials.ts'
 
 async function start(config: WorkerConfig): Promise<Running> {
@@ -61,13 +63,14 @@ async function start(config: WorkerConfig): Promise<Running> {
   const ranges = new RangeLog<Parked>(queue, process)
   let requestId = 0
   const rates = new RateReports(log)
+  const tracing = openTracing(config, 'worker', process)
   const redisCalls = meterRedis(redis)
   const metrics = createWorkerMetrics(
     () => ({
       ...{ held, inserts, queue, drain: spool.drain, registries, redis: redisCalls, heartbeats: session.heartbeats },
       ...{ queueBytesMax: logBatchesMax * batchBytes, windowRecords, intakeRecordsMax, bufferBytesMax, unstoredBytesMax },
       fetches: new Map(clusters.all.map(({ client: { name }, source }) => [name, source.fetches])),
-      ...{ problems, hasLease },
+      ...{ problems, hasLease, spans: tracing?.queue },
     }),
     config.metricsUseCasesMax,
   )
@@ -101,6 +104,7 @@ async function start(config: WorkerConfig): Promise<Running> {
         ...{ windowRecords, intakeRecordsMax, unstoredBytesMax, partitionBytesMax: config.partitionBytesMax },
         ...{ lookUpTimeoutMs: config.insertTimeoutMs, lookUpPatienceMs: config.lookUpPatienceMs },
         ...{ spool: spool.view, onUnlogged: metrics.unlogged },
+        tracing: tracing && new AttemptTracing(tracing),
       },
       roster: {
         logIsOpen: () => attempts.open,
@@ -155,7 +159,7 @@ async function start(config: WorkerConfig): Promise<Running> {
     health.close()
     health.closeAllConnections()
     client.close()
-    await within(CLOSE_MS, Promise.all([clusters.disconnect(), clickhouse.close()]))
+    await within(CLOSE_MS, Promise.all([clusters.disconnect(), clickhouse.close(), tracing?.close()]))
     redis.disconnect()
     if (undrained.length > 0)
       throw new Error(

@@ -2,7 +2,9 @@ import { RetryBatchState } from '../../proto/gen/ferry/v1/retry_batch_pb.ts'
 import type { UseCase } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import { Metrics } from '../../runtime/metrics/metrics.ts'
 import { registerProcess } from '../../runtime/metrics/process-metrics.ts'
+import { registerTraces } from '../../runtime/metrics/trace-metrics.ts'
 import { foldLabels, UseCaseSeries, useCaseLabels } from '../../runtime/metrics/use-case-series.ts'
+import type { SpanQueue } from '../../runtime/tracing/span-queue.ts'
 import type { LeaderLoop } from '../attempts/leader-loop.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import type { CallMeter } from '../serve/call-meter.ts'
@@ -17,6 +19,7 @@ export interface ControlPlaneParts extends StoreParts {
   readonly retryBatches: () => readonly RetryBatchState[]
   /** How far use cases were behind at the leader's last round. */
   readonly lags: () => ReadonlyMap<UseCase, number>
+  readonly spans: SpanQueue | undefined
   /** Why this replica is not ready. */
   readonly problems: () => readonly string[]
 }
@@ -51,6 +54,7 @@ export function createControlPlaneMetrics(parts: () => ControlPlaneParts, calls:
   )
   registerApi(metrics, calls)
   registerStores(metrics, parts)
+  registerTraces(metrics, () => parts().spans)
   return metrics
 }
 

@@ -3,6 +3,7 @@ import type { ServiceImpl } from '@connectrpc/connect'
 import { file_google_rpc_error_details } from '../../proto/gen/google/rpc/error_details_pb.ts'
 import { Health } from '../../proto/gen/grpc/health/v1/health_pb.ts'
 import { ServerReflection } from '../../proto/gen/grpc/reflection/v1/reflection_pb.ts'
+import type { Tracing } from '../../runtime/tracing/tracing.ts'
 import { readAccessRules } from '../access/access-rule.ts'
 import type { Gate } from '../access/gate.ts'
 import { authorize } from './authorize.ts'
@@ -19,6 +20,7 @@ import { createReflection, describeReflectionV1Alpha } from './reflection.ts'
 import { defaultServeLimits, type ServeLimits } from './serve-limits.ts'
 import type { ServerTls } from './server-tls.ts'
 import { type ServiceEntry, serviceEntry } from './service-entry.ts'
+import { traceCalls } from './trace-calls.ts'
 import { compileRules, validateRequest } from './validate-request.ts'
 
 type Address = { readonly host: string; readonly port: number }
@@ -32,6 +34,8 @@ export type ServeOptions<S extends readonly DescService[]> = Probes & {
   readonly limits?: Partial<ServeLimits>
   /** Counts the calls of these services. */
   readonly calls?: CallMeter
+  /** Records them as spans. */
+  readonly tracing?: Tracing | undefined
   /** Unary methods that check the contract's rules themselves and tell every violation, theirs and the contract's, at once. */
   readonly selfChecking?: readonly DescMethod[]
   /** Says who calls; asked after logging and before validation. Not set: everybody may everything. */
@@ -73,7 +77,8 @@ export async function serve<const S extends readonly DescService[]>(options: Ser
   const authorizing = options.gate ? [authorize(options.gate, rules)] : []
   const metering = options.calls === undefined ? [] : [options.calls.interceptor]
   const validating = validateRequest(options.selfChecking ?? [])
-  const interceptors = [...metering, logging, limiting, bounding, ...authorizing, validating]
+  const tracing = options.tracing === undefined ? [] : [traceCalls(options.tracing)]
+  const interceptors = [...metering, ...tracing, logging, limiting, bounding, ...authorizing, validating]
   const { health, reflections } = createOwnServices(services, { ready, stopping: stopping.signal, pollMs: limits.healthPollMs })
   const grpcListener = await startGrpcListener({
     ...grpc,

@@ -1,8 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { collectDefaultMetrics } from 'prom-client'
+import { ferryVersion as version } from '../version.ts'
 import type { Metrics } from './metrics.ts'
-
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
 
 /** What every process tells of itself: its release, and Node's own measures of CPU, memory, event loop and garbage collection. */
 export function registerProcess(metrics: Metrics, process: 'control-plane' | 'worker'): void {

@@ -2,9 +2,9 @@ import { create } from '@bufbuild/protobuf'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { UseCaseSchema } from '../../proto/gen/ferry/v1/use_case_pb.ts'
+import type { TraceContext } from '../../runtime/trace-context.ts'
 import { compilePlan, type Plan } from './plan.ts'
 import { type LaneHeaders, prepareLaneHeaders, RequestHeaders } from './request-headers.ts'
-import type { TraceContext } from './trace-context.ts'
 
 const planWith = (headers: Record<string, string>): Plan =>
   compilePlan(

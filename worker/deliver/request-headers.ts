@@ -1,7 +1,7 @@
 import { type LaneId, laneKey, splitUid } from '../../runtime/lane-keys.ts'
+import type { TraceContext } from '../../runtime/trace-context.ts'
 import { MASK } from './constant-headers.ts'
 import type { Plan } from './plan.ts'
-import type { TraceContext } from './trace-context.ts'
 
 // What Ferry says of itself with each request. Few headers: each costs 0.15 us.
 //

@@ -33,6 +33,7 @@ export function landBatch(lane: Lane, flight: Landed<Load>, nowMs: number): void
   const { load } = flight
   const items = inOrder(load.batch!.items, plan)
   const meaning = readBatchAnswer(flight, plan, nowMs, load.isTokenRefused(flight.status, flight.endedAt))
+  load.span?.endRequest(flight.status, load.batch!.first.row.reason)
   if (meaning === 'DELIVERED') {
     for (let i = 0; i < items.length; i++) lane.conclude(items[i]!, 'DELIVERED', undefined, nowMs)
     return

@@ -8,6 +8,7 @@ import type { Route } from '../deliver/route.ts'
 import type { EncodedLane } from '../record/encode-attempt.ts'
 import type { KafkaRecord } from '../source/kafka-record.ts'
 import type { Chunk } from '../source/partition.ts'
+import type { AttemptTracing } from '../trace/attempt-tracing.ts'
 import { Admission } from './admission.ts'
 import { askedOf, isOfRecord, type Landed, type Meaning, readAnswer, unsuccessful } from './answer.ts'
 import { encodeRoute } from './encode-route.ts'
@@ -33,6 +34,8 @@ export interface LaneParts extends SettlingParts {
   readonly windowRecords: number
   /** There may be something to send, which a schema was missing for. */
   readonly wake?: () => void
+  /** Undefined while nothing is traced. */
+  readonly tracing?: AttemptTracing | undefined
 }
 
 /** What a takeover found. */
@@ -65,6 +68,7 @@ export class Lane {
   readonly headers: LaneHeaders
   readonly limits: LaneLimits
   readonly schemaWaits: SchemaWaits
+  readonly tracing: AttemptTracing | undefined
   /** decode has found that a record waits for its schema. */
   hasWaited = false
   route: Route
@@ -101,6 +105,7 @@ export class Lane {
     this.known = start.known
     this.credit = start.credit
     this.headers = prepareLaneHeaders(id, epoch)
+    this.tracing = parts.tracing
     const { ordering } = route.plan
     this.#isPartition = ordering === 'PARTITION'
     this.window = new Window(start.cursor, parts.windowRecords, ordering !== 'UNORDERED')

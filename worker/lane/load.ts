@@ -1,10 +1,11 @@
 import { Trigger } from '../../proto/gen/ferry/v1/delivery_pb.ts'
+import { readTraceContext } from '../../runtime/trace-context.ts'
 import { RequestHeaders } from '../deliver/request-headers.ts'
 import type { Route } from '../deliver/route.ts'
-import { readTraceContext } from '../deliver/trace-context.ts'
 import type { Attempt } from '../record/attempt.ts'
 import type { EncodedLane } from '../record/encode-attempt.ts'
 import type { KafkaRecord } from '../source/kafka-record.ts'
+import type { AttemptSpan } from '../trace/attempt-tracing.ts'
 import type { Lane } from './lane.ts'
 import type { Parked } from './parked.ts'
 import type { RequestBatch } from './request-batch.ts'
@@ -33,6 +34,8 @@ export class Load {
   together = 0
   /** The revision that it is sent by. */
   route: Route | undefined
+  /** Undefined when it is not recorded. */
+  span: AttemptSpan | undefined
   #headersOf: Route | undefined
   #headers: RequestHeaders | undefined
   readonly row: Attempt = {
@@ -84,7 +87,9 @@ export class Load {
     this.route = route
     const { offset, headers: recordHeaders } = this.record!
     const headers = this.#headersBy(route)
-    headers.fill(lane.headers, offset, this.row.round, this.row.attempt, readTraceContext(recordHeaders))
+    const trace = readTraceContext(recordHeaders)
+    this.span = lane.tracing?.begin(this, lane, trace)
+    headers.fill(lane.headers, offset, this.row.round, this.row.attempt, this.span?.context ?? trace)
     if (this.entry?.newKey) headers.renewKey(this.row.retryBatch)
     if (route.token !== undefined) headers.token = route.token.header
     this.row.requestHeaders = headers.logged
@@ -98,6 +103,8 @@ export class Load {
     const headers = this.#headersBy(route)
     const digest = batch.digest()
     headers.fillBatch(lane.headers, batch.range, digest, batch.count, row.round, row.attempt)
+    this.span = lane.tracing?.beginBatch(batch, lane)
+    if (this.span?.context !== undefined) headers.append('traceparent', this.span.context.traceparent)
     if (route.token !== undefined) headers.token = route.token.header
     row.requestHeaders = headers.logged
     this.row.trigger = row.trigger
@@ -149,6 +156,7 @@ export class Load {
     this.entry = undefined
     this.record = undefined
     this.route = undefined
+    this.span = undefined
     this.body = NOTHING
     this.together = 0
     const { row } = this

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { readTraceContext } from '../../runtime/trace-context.ts'
 import { envelopeOf, FRAME_BYTES, joinParts, partBytes } from '../deliver/batch-body.ts'
 import type { BatchPlan } from '../deliver/compile-batching.ts'
 import { attemptText } from '../deliver/request-headers.ts'
@@ -12,8 +13,10 @@ const DIGEST_DIGITS = 16
 export class BatchItem extends Load {
   envelope = ''
 
-  override address(route: Route, { headers }: Lane): void {
+  override address(route: Route, lane: Lane): void {
     this.route = route
+    this.span = lane.tracing?.beginItem(this, lane, readTraceContext(this.record!.headers))
+    const { headers } = lane
     if (!route.plan.batch?.hasEnvelope) return
     const { offset } = this.record!
     const { round, attempt } = this.row

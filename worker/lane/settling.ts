@@ -111,6 +111,7 @@ export class Settling implements RowOwner<Parked> {
     else if (state !== undefined) entry = this.#park(slot, record, row.offset, state, dueMs, load)
     this.#add(load, load.encoded!, slot, entry)
     if (slot >= 0) this.#leave(slot)
+    load.span?.end(row)
     load.release()
   }
 

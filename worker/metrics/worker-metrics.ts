@@ -2,7 +2,9 @@ import type { Calls } from '../../runtime/metrics/calls.ts'
 import { Metrics } from '../../runtime/metrics/metrics.ts'
 import { registerProcess } from '../../runtime/metrics/process-metrics.ts'
 import { registerRedis } from '../../runtime/metrics/redis-calls.ts'
+import { registerTraces } from '../../runtime/metrics/trace-metrics.ts'
 import { UseCaseSeries } from '../../runtime/metrics/use-case-series.ts'
+import type { SpanQueue } from '../../runtime/tracing/span-queue.ts'
 import type { Flight } from '../deliver/flight.ts'
 import type { Plan } from '../deliver/plan.ts'
 import type { Load } from '../lane/load.ts'
@@ -15,6 +17,7 @@ import { UseCaseCounts } from './use-case-counts.ts'
 export interface WorkerParts extends Omit<LaneParts, 'labelsOf'>, LogParts, SourceParts {
   readonly redis: Calls
   readonly heartbeats: Calls
+  readonly spans: SpanQueue | undefined
   /** Whether the lease lets it read and send. */
   readonly hasLease: () => boolean
   /** Why it is not ready. */
@@ -53,6 +56,7 @@ export function createWorkerMetrics(parts: () => WorkerParts, useCasesMax: numbe
   registerLog(metrics, parts)
   registerSources(metrics, parts)
   registerRedis(metrics, () => parts().redis)
+  registerTraces(metrics, () => parts().spans)
   metrics.calls('ferry_heartbeat', 'Heartbeats to the control plane', {}, () => [[{}, parts().heartbeats]])
   metrics.gauge(
     { name: 'ferry_lease_held', help: '1 while this worker has its lease in Redis; without it nothing is read or sent' },

@@ -1,4 +1,4 @@
-// W3C Trace Context, passed on from a record's Kafka headers as it is: Ferry makes no spans of its own.
+// W3C Trace Context, as records carry it in their headers and calls in theirs.
 
 /** What is sent as traceparent and, when there is one, tracestate. */
 export interface TraceContext {
