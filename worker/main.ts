@@ -75,7 +75,9 @@ async function start(config: WorkerConfig): Promise<Running> {
     config.metricsUseCasesMax,
   )
   const hasLease = (): boolean => session.maySend(performance.now(), Date.now())
+  let isDraining = false
   const problems = (): string[] => [
+    ...(isDraining ? ['this worker drains'] : []),
     ...(hasLease() ? [] : ['this worker has no lease: Redis does not answer']),
     ...(session.heard ? [] : ['no control plane has answered yet']),
   ]
@@ -145,6 +147,7 @@ async function start(config: WorkerConfig): Promise<Running> {
   spool.drain?.start()
   log.info({ instance: process, http: config.httpAddress, controlPlane: config.controlPlane }, 'worker: started')
   const stop = async (): Promise<void> => {
+    isDraining = true
     log.info({}, 'worker: draining')
     const undrained = await drain(
       { held, session, logs: [attempts, ranges] },
