@@ -28,7 +28,7 @@ const allowedTo: Readonly<Record<number, readonly Role[]>> = {
 /** What a name says is only looked at. A method that begins otherwise needs more than a viewer. */
 const looking = /^(Get|List|Verify|Reconcile|Plan|Summarize|Tail|Watch|Count|Search|Find)/
 /** These count, and change nothing of what is delivered. */
-const counting = ['CreateVerification', 'CancelVerification', 'ReconcileRecords']
+const counting = ['CreateVerification', 'CancelVerification']
 
 interface Token {
   readonly role: Role
