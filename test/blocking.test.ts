@@ -43,7 +43,7 @@ test('a blocked delivery holds its key up until an operator skips it or sends it
   await expect
     .poll(() => states(20, 30), { timeout: 10_000 })
     .toEqual([
-      [DeliveryState.BLOCKED, Outcome.UNSPECIFIED, Reason.UNSPECIFIED],
+      [DeliveryState.BLOCKED, Outcome.UNSPECIFIED, Reason.MAX_RETRIES_REACHED],
       [DeliveryState.BEHIND, Outcome.UNSPECIFIED, Reason.UNSPECIFIED],
     ])
   await deliveries.skipDeliveries({ useCase: name, deliveries: { partition: 0, fromOffset: 20n }, reason: 'no customer' })
