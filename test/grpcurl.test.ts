@@ -116,8 +116,10 @@ test('every line of the pages for operators that is marked as tested works as it
     const { delivery } = await fleet.client.deliveries.getDelivery({ useCase, partition, offset: BigInt(offset) })
     return delivery?.state === DeliveryState.PARKED
   }
+  // By ferry, and by grpcurl where it is.
+  const pauses = missing === undefined ? 2 : 1
   const hasPause = async (): Promise<boolean> =>
-    (await fleet.client.fleet.listChanges({ useCase, actions: ['PAUSE'] })).changes.length > 1
+    (await fleet.client.fleet.listChanges({ useCase, actions: ['PAUSE'] })).changes.length >= pauses
   const outputs = new Map<string, string>()
   await documented.installFerry()
   documented.writeFilesOf('docs/cli.md')
