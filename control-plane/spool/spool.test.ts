@@ -59,7 +59,7 @@ describe('the topic of the spool', () => {
     await spool.ensure()
     await spool.ensure()
     await new Spool({ source, cluster, topic, ...sizes, partitions: 5 }).ensure()
-    expect(await source.partitions(cluster, topic)).toEqual([0, 1])
+    await expect.poll(() => source.partitions(cluster, topic), { timeout: 10_000 }).toEqual([0, 1])
     const { resources } = await admin.describeConfigs({
       includeSynonyms: false,
       resources: [{ type: 2, name: topic, configNames: ['retention.ms', 'max.message.bytes', 'cleanup.policy'] }],

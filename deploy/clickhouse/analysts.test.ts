@@ -92,7 +92,7 @@ const expand = (query: string): string =>
     .replaceAll(/\$\{(\w+)\}/g, (_, name: 'namespace' | 'use_case') => variables[name])
     .replaceAll('$__interval_s', '60')
     .replaceAll(/\$__timeInterval\((\w+)\)/g, 'toStartOfInterval(toDateTime($1), INTERVAL 60 second)')
-    .replaceAll(/\$__timeFilter\((\w+)\)/g, '$1 >= now() - 172800 AND $1 <= now()')
+    .replaceAll(/\$__timeFilter\((\w+)\)/g, '$1 >= now() - 172800 AND $1 <= now() + 60')
     .replaceAll('$__fromTime', '(now() - 172800)')
     .replaceAll('$__toTime', 'now()')
 
