@@ -201,9 +201,9 @@ describe.concurrent('a retry batch', () => {
       ),
     ).toBe(true)
     const times = second.map(({ arrivedMs }) => arrivedMs).sort((a, b) => a - b)
-    // In any second not many more than 50, on a machine that is now and then late.
+    // In any second not many more than 50, on a machine that is now and then late; at once all 300 would come in one.
     const most = Math.max(...times.map((from) => times.filter((ms) => ms >= from && ms < from + 1000).length))
-    expect(most).toBeLessThan(100)
+    expect(most).toBeLessThan(150)
   }, 120_000)
 
   test('meets another one and the automatic retries: nothing is sent by two at once', async () => {

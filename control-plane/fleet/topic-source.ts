@@ -66,7 +66,7 @@ export class TopicSource {
     return (await this.#describe(cluster, topic))?.topicId ?? ''
   }
 
-  /** Rejects when it is there already. replicationFactor -1: Kafka's default. */
+  /** One that is there already stays as it is. replicationFactor -1: Kafka's default. */
   createTopic(
     cluster: string,
     topic: string,
@@ -77,7 +77,11 @@ export class TopicSource {
     return this.#ask(cluster, async (open) => {
       const controller = (await open.findControllerBroker()) as unknown as TopicsBroker
       const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }))
-      await controller.createTopics({ topics: [{ topic, numPartitions, replicationFactor, configEntries }] })
+      try {
+        await controller.createTopics({ topics: [{ topic, numPartitions, replicationFactor, configEntries }] })
+      } catch (error) {
+        if (!saysThatItExists(error)) throw error
+      }
     })
   }
 
@@ -193,6 +197,12 @@ export class TopicSource {
     const answer = this.questions.get(name)!.time(() => within(described, this.#timeoutMs, 'the answer'))
     return asFleetError('SOURCE_UNAVAILABLE', `Kafka cluster ${name} does not answer`, answer)
   }
+}
+
+/** Another replica, or an earlier try whose answer got lost, was first. */
+function saysThatItExists(error: unknown): boolean {
+  const { errors = [error] } = error as { errors?: readonly unknown[] }
+  return errors.every((each) => (each as { type?: string }).type === 'TOPIC_ALREADY_EXISTS')
 }
 
 /** Kafka has answered, and asking again would not change it. */

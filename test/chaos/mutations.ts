@@ -23,9 +23,9 @@ export const mutations: readonly Mutation[] = [
   {
     safeguard: 'settled-only checkpoints: a record counts when it is answered, not when its row is durable',
     file: 'worker/lane/settling.ts',
-    find: '    if (slot >= 0) this.#leave(slot)\n    load.release()',
+    find: '    if (slot >= 0) this.#leave(slot)\n    load.span?.end(row)',
     replace:
-      '    if (slot >= 0 && entry === undefined) this.window.tracker.end(slot)\n    if (slot >= 0) this.#leave(slot)\n    load.release()',
+      '    if (slot >= 0 && entry === undefined) this.window.tracker.end(slot)\n    if (slot >= 0) this.#leave(slot)\n    load.span?.end(row)',
     scenario: 'all workers are killed when the log has taken nothing for two seconds',
   },
   {
