@@ -4,7 +4,7 @@ import type { ChangeRow } from '../store/change.ts'
 import { appendChangeLua } from '../store/change-script.ts'
 import type { ControlKeys } from '../store/control-keys.ts'
 import { readHashScript } from '../store/read-hash.ts'
-import { StoreError } from '../store/store-error.ts'
+import { outboxFull, unprepared } from '../store/store-error.ts'
 import { AccessError } from './access-error.ts'
 import { hasEnded, readToken, type StoredToken, tokenIdOf, writeToken } from './stored-token.ts'
 
@@ -82,11 +82,7 @@ export class TokenStore {
     if (kind === 'UNPREPARED') throw unprepared()
     if (kind === 'FULL')
       throw new AccessError('LIMIT_EXCEEDED', `there are ${tokensMax} tokens, as many as may be: revoke one that is not needed`)
-    if (kind === 'OUTBOX_FULL')
-      throw new StoreError(
-        'LIMIT_EXCEEDED',
-        `${outboxEntriesMax} changes wait to be written to the audit: see why ClickHouse does not take them, then call again`,
-      )
+    if (kind === 'OUTBOX_FULL') throw outboxFull(outboxEntriesMax)
     return kind === 'WRITTEN'
   }
 
@@ -112,9 +108,3 @@ function oldestEnded(all: ReadonlyMap<string, StoredToken>, nowMs: number, token
     .slice(0, Math.max(0, all.size + 1 - tokensMax))
     .map(tokenIdOf)
 }
-
-const unprepared = (): StoreError =>
-  new StoreError(
-    'STATE_UNAVAILABLE',
-    'Redis is empty, and no leader has yet compared it with the audit in ClickHouse: call again when ClickHouse answers',
-  )

@@ -1,9 +1,9 @@
 import { defineScript, type Redis } from '../../runtime/redis.ts'
 import { askRedis } from '../store/ask-redis.ts'
 import type { ChangeRow } from '../store/change.ts'
-import { appendChangeLua } from '../store/change-script.ts'
+import { appendChangeLua, refuseAuditLua } from '../store/change-script.ts'
 import type { ControlKeys } from '../store/control-keys.ts'
-import { StoreError } from '../store/store-error.ts'
+import { outboxFull, unprepared } from '../store/store-error.ts'
 
 export interface OperatorLogOptions {
   readonly redis: Redis
@@ -26,9 +26,9 @@ export interface Order {
 }
 
 /** KEYS changes outbox  ARGV audit entry, most outbox entries */
-const appendScript = defineScript(`${appendChangeLua}
-if redis.call('EXISTS', KEYS[1]) == 0 then return 'UNPREPARED' end
-if redis.call('XLEN', KEYS[2]) >= tonumber(ARGV[2]) then return 'OUTBOX_FULL' end
+const appendScript = defineScript(`${appendChangeLua}${refuseAuditLua}
+local refused = refuseAudit(KEYS[1], KEYS[2], ARGV[2])
+if refused then return refused end
 appendChange(KEYS[1], KEYS[2], ARGV[1])
 return 'WRITTEN'
 `)
@@ -54,12 +54,6 @@ export class OperatorLog {
     const args = [JSON.stringify(row), outboxEntriesMax]
     const kind = String(await askRedis(() => appendScript(redis, [keys.changes, keys.outbox], args)))
     if (kind === 'WRITTEN') return
-    if (kind === 'OUTBOX_FULL')
-      throw new StoreError(
-        'LIMIT_EXCEEDED',
-        `${outboxEntriesMax} changes wait to be written to the audit: see why ClickHouse does not take them, then call again`,
-      )
-    const what = 'Redis is empty, and no leader has yet compared it with the audit in ClickHouse'
-    throw new StoreError('STATE_UNAVAILABLE', `${what}: call again when ClickHouse answers`)
+    throw kind === 'OUTBOX_FULL' ? outboxFull(outboxEntriesMax) : unprepared()
   }
 }

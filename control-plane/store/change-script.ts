@@ -17,6 +17,14 @@ local function appendChange(changes, outbox, entry)
 end
 `
 
+/** Lua: why the audit takes no entry now; nil when it does. */
+export const refuseAuditLua = `
+local function refuseAudit(changes, outbox, entriesMax)
+  if redis.call('EXISTS', changes) == 0 then return 'UNPREPARED' end
+  if redis.call('XLEN', outbox) >= tonumber(entriesMax) then return 'OUTBOX_FULL' end
+end
+`
+
 /**
  * The one way a definition changes: compare, set, index and outbox entry in one script.
  *

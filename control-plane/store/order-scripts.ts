@@ -1,12 +1,7 @@
 import { defineScript } from '../../runtime/redis.ts'
-import { appendChangeLua } from './change-script.ts'
+import { appendChangeLua, refuseAuditLua } from './change-script.ts'
 
-const prepared = `${appendChangeLua}
-local function refuseAudit(changes, outbox, entriesMax)
-  if redis.call('EXISTS', changes) == 0 then return {'UNPREPARED'} end
-  if redis.call('XLEN', outbox) >= tonumber(entriesMax) then return {'OUTBOX_FULL'} end
-end
-`
+const prepared = `${appendChangeLua}${refuseAuditLua}`
 
 /**
  * Makes an order, once per request id. The oldest ones beyond the kept ones go, unless they are active.
@@ -21,7 +16,7 @@ if ARGV[4] ~= '' then
 end
 if redis.call('SCARD', KEYS[2]) >= tonumber(ARGV[6]) then return {'ACTIVE_FULL'} end
 local refused = refuseAudit(KEYS[6], KEYS[7], ARGV[8])
-if refused then return refused end
+if refused then return {refused} end
 local surplus = redis.call('ZCARD', KEYS[5]) + 1 - tonumber(ARGV[7])
 if surplus > 0 then
   for _, old in ipairs(redis.call('ZRANGE', KEYS[5], 0, surplus - 1)) do
@@ -58,7 +53,7 @@ if not current then return {'CONFLICT', ''} end
 if cjson.decode(current).revision ~= tonumber(ARGV[2]) then return {'CONFLICT', current} end
 if ARGV[5] ~= '' then
   local refused = refuseAudit(KEYS[3], KEYS[4], ARGV[6])
-  if refused then return refused end
+  if refused then return {refused} end
   appendChange(KEYS[3], KEYS[4], ARGV[5])
 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])

@@ -5,7 +5,7 @@ import type { ChangeRow } from './change.ts'
 import type { ControlKeys } from './control-keys.ts'
 import type { OrderKeys } from './order-keys.ts'
 import { createScript, replaceScript } from './order-scripts.ts'
-import { StoreError } from './store-error.ts'
+import { outboxFull, unprepared } from './store-error.ts'
 
 /** One kind of order: how it is written, and what the store must know of it. */
 export interface OrderKind<R> {
@@ -125,14 +125,10 @@ export class OrderStore<R extends { readonly revision: number }> {
           'LIMIT_EXCEEDED',
           `${activeMax} ${this.#kind.what} are active, as many as may be: wait for some, or cancel them`,
         )
-      case 'OUTBOX_FULL': {
-        const what = `${outboxEntriesMax} changes wait to be written to the audit`
-        throw new StoreError('LIMIT_EXCEEDED', `${what}: see why ClickHouse does not take them, then call again`)
-      }
-      case 'UNPREPARED': {
-        const what = 'Redis is empty, and no leader has yet compared it with the audit in ClickHouse'
-        throw new StoreError('STATE_UNAVAILABLE', `${what}: call again when ClickHouse answers`)
-      }
+      case 'OUTBOX_FULL':
+        throw outboxFull(outboxEntriesMax)
+      case 'UNPREPARED':
+        throw unprepared()
       default:
         throw new Error(`a script for ${this.#kind.what} answered ${kind}`)
     }

@@ -6,7 +6,7 @@ import { type Change, changeRow, descriptorSetOf, isPartlyRead, readUseCase, wri
 import { changeScript } from './change-script.ts'
 import type { ControlKeys } from './control-keys.ts'
 import { readHashScript } from './read-hash.ts'
-import { StoreError } from './store-error.ts'
+import { outboxFull, StoreError, unprepared } from './store-error.ts'
 
 export interface RecordsOptions {
   readonly redis: Redis
@@ -146,10 +146,7 @@ export class Records {
           `there are ${useCasesPerNamespaceMax} use cases in the namespace, as many as may be: delete one that is not needed`,
         )
       case 'OUTBOX_FULL':
-        throw new StoreError(
-          'LIMIT_EXCEEDED',
-          `${outboxEntriesMax} changes wait to be written to the audit: see why ClickHouse does not take them, then call again`,
-        )
+        throw outboxFull(outboxEntriesMax)
       case 'NO_DESCRIPTOR_SET':
         return { kind }
       default:
@@ -157,12 +154,6 @@ export class Records {
     }
   }
 }
-
-const unprepared = (): StoreError =>
-  new StoreError(
-    'STATE_UNAVAILABLE',
-    'Redis is empty, and no leader has yet compared it with the audit in ClickHouse: call again when ClickHouse answers',
-  )
 
 const olderThan = (name: string): StoreError =>
   new StoreError(

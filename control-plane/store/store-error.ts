@@ -17,3 +17,17 @@ export class StoreError extends Error {
     this.code = code
   }
 }
+
+/** Redis may be one that has lost all: nothing is written to it before its changes are known. */
+export const unprepared = (): StoreError =>
+  new StoreError(
+    'STATE_UNAVAILABLE',
+    'Redis is empty, and no leader has yet compared it with the audit in ClickHouse: call again when ClickHouse answers',
+  )
+
+/** As many changes wait for ClickHouse as may be. */
+export const outboxFull = (outboxEntriesMax: number): StoreError =>
+  new StoreError(
+    'LIMIT_EXCEEDED',
+    `${outboxEntriesMax} changes wait to be written to the audit: see why ClickHouse does not take them, then call again`,
+  )
