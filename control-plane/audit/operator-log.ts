@@ -1,6 +1,6 @@
 import { defineScript, type Redis } from '../../runtime/redis.ts'
 import { askRedis } from '../store/ask-redis.ts'
-import type { ChangeRow } from '../store/change.ts'
+import { orderRow } from '../store/change.ts'
 import { appendChangeLua, refuseAuditLua } from '../store/change-script.ts'
 import type { ControlKeys } from '../store/control-keys.ts'
 import { outboxFull, unprepared } from '../store/store-error.ts'
@@ -46,11 +46,8 @@ export class OperatorLog {
 
   async write({ action, actor, reason, useCase, uid, asked }: Order): Promise<void> {
     const { redis, keys, outboxEntriesMax, nowMs } = this.#options
-    const [, namespace = '', , id = ''] = useCase.startsWith('namespaces/') ? useCase.split('/') : []
-    const row: ChangeRow = {
-      ...{ change_time: nowMs(), actor, action, namespace, use_case: id, resource: useCase, uid, revision: '0', reason },
-      ...{ before: '', after: JSON.stringify(asked) },
-    }
+    const after = JSON.stringify(asked)
+    const row = orderRow({ timeMs: nowMs(), actor, action, useCase, uid, resource: useCase, reason, after })
     const args = [JSON.stringify(row), outboxEntriesMax]
     const kind = String(await askRedis(() => appendScript(redis, [keys.changes, keys.outbox], args)))
     if (kind === 'WRITTEN') return

@@ -3,7 +3,7 @@ import { fromJson, type JsonValue, toJson } from '@bufbuild/protobuf'
 import { timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt'
 import { type Replay, ReplaySchema, ReplayState } from '../../proto/gen/ferry/v1/replay_pb.ts'
 import { type LaneId, replayPrefix, replayUid } from '../../runtime/lane-keys.ts'
-import type { ChangeRow } from '../store/change.ts'
+import { type ChangeRow, orderRow } from '../store/change.ts'
 import type { OrderKind, OrderStore } from '../store/order-store.ts'
 
 // | state     | the fleet                                       | the leader                                    | next                     |
@@ -77,10 +77,7 @@ export function replayAudit(
   reason: string,
   timeMs: number,
 ): ChangeRow {
-  const [, namespace, , useCase] = replay.useCase.split('/')
+  const { name: resource, useCase } = replay
   const after = JSON.stringify(toJson(ReplaySchema, replay))
-  return {
-    ...{ change_time: timeMs, actor, action, namespace: namespace!, use_case: useCase!, uid, revision: '0' },
-    ...{ resource: replay.name, reason, before: '', after },
-  }
+  return orderRow({ timeMs, actor, action, useCase, uid, resource, reason, after })
 }

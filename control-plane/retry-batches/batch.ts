@@ -8,7 +8,7 @@ import {
   RetryBatchSchema,
   RetryBatchState,
 } from '../../proto/gen/ferry/v1/retry_batch_pb.ts'
-import type { ChangeRow } from '../store/change.ts'
+import { type ChangeRow, orderRow } from '../store/change.ts'
 import type { OrderKind, OrderStore } from '../store/order-store.ts'
 import type { PartitionRun } from './given-offsets.ts'
 
@@ -133,19 +133,7 @@ const auditActions: Readonly<Record<number, string>> = {
 
 /** What the audit keeps of what somebody does with a batch. */
 export function auditRow({ batch, uid }: BatchRecord, { action, actor, reason, timeMs }: BatchAct): ChangeRow {
-  const [, namespace, , useCase] = batch.useCase.split('/')
+  const { name: resource, useCase } = batch
   const after = JSON.stringify(toJson(RetryBatchSchema, batch))
-  return {
-    ...{
-      change_time: timeMs,
-      actor,
-      action: auditActions[action] ?? '',
-      namespace: namespace!,
-      use_case: useCase!,
-      uid,
-      revision: '0',
-      resource: batch.name,
-    },
-    ...{ reason, before: '', after },
-  }
+  return orderRow({ timeMs, actor, action: auditActions[action] ?? '', useCase, uid, resource, reason, after })
 }

@@ -81,5 +81,27 @@ export function changeRow(change: Change): ChangeRow {
   }
 }
 
+/** An entry of something that changes no definition. */
+export interface OrderEntry {
+  readonly timeMs: number
+  readonly actor: string
+  readonly action: string
+  /** `namespaces/{namespace}/useCases/{id}`; anything else is in no namespace. */
+  readonly useCase: string
+  readonly uid: string
+  readonly resource: string
+  readonly reason: string
+  /** As JSON has it, without secrets. */
+  readonly after: string
+}
+
+export function orderRow({ timeMs, actor, action, useCase, uid, resource, reason, after }: OrderEntry): ChangeRow {
+  const [, namespace = '', , id = ''] = useCase.startsWith('namespaces/') ? useCase.split('/') : []
+  return {
+    ...{ change_time: timeMs, actor, action, namespace, use_case: id, resource, uid, revision: '0' },
+    ...{ reason, before: '', after },
+  }
+}
+
 /** Content hash of the descriptor set or schema that a definition names; undefined when it names none. */
 export const descriptorSetOf = (useCase: UseCase | undefined): string | undefined => keptSchema(useCase?.spec)?.sha256
