@@ -9,8 +9,8 @@ import { type BatchRecord, batchIdOf } from './batch.ts'
 import { selectionOf } from './hand-over.ts'
 import { endedState, type ItemRow, itemColumns, itemOf } from './item.ts'
 import { narrow } from './narrow.ts'
-import { lastSelected } from './pending.ts'
-import { candidatesSql, selectionSql } from './selection.ts'
+import { lastSelected, nextCandidates } from './pending.ts'
+import { selectionSql } from './selection.ts'
 
 export interface ItemPage {
   readonly items: readonly RetryItem[]
@@ -50,14 +50,8 @@ export async function listItems(
 async function lanePage(log: LogReader, record: BatchRecord, subject: Subject, { partition, above }: Place, size: number) {
   const selection = selectionOf(record, subject)
   const upTo = await lastSelected(log, selection, partition)
-  const candidates = candidatesSql(selection, { partition, above, upTo })
-  const [bounds] = await log.select<{ last: number; found: number }>({
-    sql: `SELECT max(offset) AS last, count() AS found
-      FROM (SELECT DISTINCT offset FROM (${candidates.sql}) ORDER BY offset LIMIT {size: UInt32})`,
-    params: { ...candidates.params, size },
-    narrow,
-  })
-  if (!bounds || bounds.found === 0) return { rows: [], looked: 0, last: undefined }
+  const bounds = await nextCandidates(log, selection, { partition, above, upTo }, size)
+  if (bounds === undefined) return { rows: [], looked: 0, last: undefined }
   const { sql, params } = selectionSql(selection, { partition, above, upTo: bounds.last })
   const rows = await log.select<ItemRow>({ sql: `SELECT ${itemColumns} FROM (${sql}) ORDER BY offset`, params, narrow })
   return { rows, looked: bounds.found, last: bounds.last }

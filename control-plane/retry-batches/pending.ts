@@ -25,14 +25,8 @@ export async function pendingPage(
   size: number,
   skipStale: boolean,
 ): Promise<PendingPage> {
-  const candidates = candidatesSql(selection, { partition, above, upTo })
-  const [bounds] = await log.select<{ last: number; found: number }>({
-    sql: `SELECT max(offset) AS last, count() AS found
-      FROM (SELECT DISTINCT offset FROM (${candidates.sql}) ORDER BY offset LIMIT {size: UInt32})`,
-    params: { ...candidates.params, size },
-    narrow,
-  })
-  if (bounds === undefined || bounds.found === 0) return { items: [], next: undefined }
+  const bounds = await nextCandidates(log, selection, { partition, above, upTo }, size)
+  if (bounds === undefined) return { items: [], next: undefined }
   const { sql, params } = selectionSql(selection, { partition, above, upTo: bounds.last })
   const rows = await log.select<{ offset: number; selected_round: number; key_hash: number }>({
     sql: `SELECT offset, selected_round, key_hash FROM (${sql}) WHERE now = '' ORDER BY offset`,
@@ -44,6 +38,18 @@ export async function pendingPage(
     ...{ offset, round: selected_round, stale: (newest.get(key_hash) ?? -1) > offset },
   }))
   return { items, next: bounds.found < size ? undefined : bounds.last }
+}
+
+/** How many deliveries of a lane may be selected next, at most `size`, and the last of their offsets; undefined when there are none. */
+export async function nextCandidates(log: LogReader, selection: Selection, part: LanePart, size: number) {
+  const candidates = candidatesSql(selection, part)
+  const [bounds] = await log.select<{ last: number; found: number }>({
+    sql: `SELECT max(offset) AS last, count() AS found
+      FROM (SELECT DISTINCT offset FROM (${candidates.sql}) ORDER BY offset LIMIT {size: UInt32})`,
+    params: { ...candidates.params, size },
+    narrow,
+  })
+  return bounds?.found ? bounds : undefined
 }
 
 /** With budgets, the highest offset of a lane that is selected; -1 when nothing is. */
