@@ -58,8 +58,16 @@ export class QueryError extends Error {
   }
 }
 
+/** Refuses a request id under which something else was asked for: `other` says how it differs. */
+export function refuseReusedRequestId(firstName: string, other: string): never {
+  const description = `request_id was used for ${firstName}, which is ${other}: choose a new one`
+  throw invalidRequest([{ field: 'request_id', description, reason: 'REQUEST_ID_REUSED' }])
+}
+
 /** Refuses with every violation at once; does nothing when there is none. */
 export function refuse(violations: readonly Violation[]): void {
-  if (violations.length === 0) return
-  throw new QueryError('INVALID_REQUEST', violations.map((each) => each.description).join('. '), violations)
+  if (violations.length > 0) throw invalidRequest(violations)
 }
+
+const invalidRequest = (violations: readonly Violation[]): QueryError =>
+  new QueryError('INVALID_REQUEST', violations.map((each) => each.description).join('. '), violations)

@@ -4,7 +4,7 @@ import { type Replay, ReplaySchema, ReplayState } from '../../proto/gen/ferry/v1
 import { type UseCase, UseCaseState } from '../../proto/gen/ferry/v1/use_case_pb.ts'
 import type { Redis } from '../../runtime/redis.ts'
 import type { LogReader } from '../attempts/log-reader.ts'
-import { QueryError, refuse } from '../attempts/query-error.ts'
+import { QueryError, refuseReusedRequestId } from '../attempts/query-error.ts'
 import { subjectOf } from '../attempts/subject.ts'
 import type { VerifiedTopic } from '../attempts/topic-offsets.ts'
 import { countReplay } from './progress.ts'
@@ -113,7 +113,5 @@ const writeAsked = ({ ranges }: Replay): string =>
 function sameRequest({ replay, asked: before }: ReplayRecord, asked: Replay): Replay {
   const isSame = equals(ReplaySchema, create(ReplaySchema, given(replay)), create(ReplaySchema, given(asked)))
   if (isSame && before === writeAsked(asked)) return replay
-  const description = `request_id was used for ${replay.name}, which is another replay: choose a new one`
-  refuse([{ field: 'request_id', description, reason: 'REQUEST_ID_REUSED' }])
-  return replay
+  return refuseReusedRequestId(replay.name, 'another replay')
 }

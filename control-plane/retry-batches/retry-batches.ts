@@ -10,7 +10,7 @@ import { type UseCase, UseCaseState } from '../../proto/gen/ferry/v1/use_case_pb
 import type { Redis } from '../../runtime/redis.ts'
 import type { LogReader } from '../attempts/log-reader.ts'
 import { timeMs } from '../attempts/offset-filter.ts'
-import { QueryError, refuse } from '../attempts/query-error.ts'
+import { QueryError, refuse, refuseReusedRequestId } from '../attempts/query-error.ts'
 import { subjectOf } from '../attempts/subject.ts'
 import type { TopicOffsets } from '../attempts/topic-offsets.ts'
 import { type Act, cancelBatch, pauseBatch, resumeBatch, type Step } from './acts.ts'
@@ -207,9 +207,7 @@ function sameRequest({ batch }: BatchRecord, asked: RetryBatch): RetryBatch {
   const isSameTime = msOf(batch.asOfTime) === (asked.asOfTime ? timeMs(asked.asOfTime) : msOf(batch.createTime))
   const isSame = equals(RetryBatchSchema, create(RetryBatchSchema, given(batch)), create(RetryBatchSchema, given(asked)))
   if (isSame && isSameTime) return batch
-  const description = `request_id was used for ${batch.name}, which is another batch: choose a new one`
-  refuse([{ field: 'request_id', description, reason: 'REQUEST_ID_REUSED' }])
-  return batch
+  return refuseReusedRequestId(batch.name, 'another batch')
 }
 
 const msOf = (time: Timestamp | undefined): number => (time ? timestampMs(time) : 0)

@@ -7,7 +7,7 @@ import {
   VerificationSchema,
   VerificationState,
 } from '../../proto/gen/ferry/v1/verification_service_pb.ts'
-import { QueryError, refuse } from '../attempts/query-error.ts'
+import { QueryError, refuse, refuseReusedRequestId } from '../attempts/query-error.ts'
 import { checkAsked } from '../attempts/resolve-ranges.ts'
 import { subjectOf } from '../attempts/subject.ts'
 import { askOffsets, type TopicOffsets } from '../attempts/topic-offsets.ts'
@@ -111,7 +111,5 @@ function inShort({ verification: { certificate: _, result, ...verification } }: 
 
 function sameRequest(first: Verification, asked: Given): Verification {
   if (equals(VerificationSchema, create(VerificationSchema, given(first)), create(VerificationSchema, given(asked)))) return first
-  const description = `request_id was used for ${first.name}, which is of another range: choose a new one`
-  refuse([{ field: 'request_id', description, reason: 'REQUEST_ID_REUSED' }])
-  return first
+  return refuseReusedRequestId(first.name, 'of another range')
 }
