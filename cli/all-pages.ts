@@ -1,7 +1,9 @@
+/** The most that the server gives at once. */
+const pageSizeMax = 1000
+
 /** Items of as many pages as it takes to have `max`; fewer when there are no more. */
 export async function allPages<Item>(
   max: number,
-  pageSizeMax: number,
   page: (pageSize: number, pageToken: string) => Promise<{ readonly items: readonly Item[]; readonly next: string }>,
 ): Promise<{ readonly items: Item[]; readonly hasMore: boolean }> {
   const items: Item[] = []

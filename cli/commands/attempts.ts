@@ -7,7 +7,6 @@ import { ageWords, protoDurationWords, timeWords } from '../output/words.ts'
 import type { Session } from '../session.ts'
 import { type AttemptFlags, attemptFilter } from './attempt-filter.ts'
 
-const pageSizeMax = 1000
 const defaultLimit = 50
 
 /** Attempts, newest first. */
@@ -18,7 +17,7 @@ export async function attempts(
 ): Promise<void> {
   const useCase = session.nameOf(text)
   const filter = attemptFilter(session, flags)
-  const { items, hasMore } = await allPages(limit, pageSizeMax, async (pageSize, pageToken) => {
+  const { items, hasMore } = await allPages(limit, async (pageSize, pageToken) => {
     const request = { useCase, filter, pageSize, pageToken }
     const { attempts: page, nextPageToken } = await session.ferry.deliveries.listAttempts(request)
     return { items: page, next: nextPageToken }

@@ -14,7 +14,6 @@ import { ageWords } from '../output/words.ts'
 import type { Session } from '../session.ts'
 import { oneOf } from './attempt-filter.ts'
 
-const pageSizeMax = 1000
 const defaultLimit = 100
 
 /** What has become of each delivery of a batch. */
@@ -25,7 +24,7 @@ export async function batchItems(
 ): Promise<void> {
   const name = childName('retryBatches', text, session.settings.namespace)
   const states = state.map((word) => oneOf(RetryItemStateSchema, word, '--state') as RetryItemState)
-  const { items, hasMore } = await allPages(limit, pageSizeMax, async (pageSize, pageToken) => {
+  const { items, hasMore } = await allPages(limit, async (pageSize, pageToken) => {
     const page = await session.ferry.retryBatches.listRetryBatchItems({ name, states, pageSize, pageToken })
     return { items: page.items, next: page.nextPageToken }
   })

@@ -10,7 +10,6 @@ import { ageWords, countWords } from '../output/words.ts'
 import type { Session } from '../session.ts'
 import { doneOf, followBatch } from './follow-batch.ts'
 
-const pageSizeMax = 1000
 const defaultLimit = 50
 
 /** Retry batches of a use case, or of all, newest first. */
@@ -20,7 +19,7 @@ export async function listBatches(
   { limit = defaultLimit }: { limit?: number },
 ): Promise<void> {
   const useCase = text === undefined ? '' : session.nameOf(text)
-  const { items, hasMore } = await allPages(limit, pageSizeMax, async (pageSize, pageToken) => {
+  const { items, hasMore } = await allPages(limit, async (pageSize, pageToken) => {
     const { retryBatches, nextPageToken } = await session.ferry.retryBatches.listRetryBatches({ useCase, pageSize, pageToken })
     return { items: retryBatches, next: nextPageToken }
   })

@@ -18,7 +18,6 @@ export interface ChangesOptions {
   readonly differences?: boolean
 }
 
-const pageSizeMax = 1000
 const defaultLimit = 50
 const valueWidthMax = 200
 
@@ -33,7 +32,7 @@ export async function changes(session: Session, text: string | undefined, option
     ...(since !== undefined && { fromTime: parseTime(since, '--since', nowMs) }),
     ...(until !== undefined && { toTime: parseTime(until, '--until', nowMs) }),
   }
-  const { items, hasMore } = await allPages(limit, pageSizeMax, async (pageSize, pageToken) => {
+  const { items, hasMore } = await allPages(limit, async (pageSize, pageToken) => {
     const { changes: page, nextPageToken } = await session.ferry.fleet.listChanges({ ...request, pageSize, pageToken })
     return { items: page, next: nextPageToken }
   })

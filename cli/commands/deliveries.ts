@@ -14,7 +14,6 @@ import type { Session } from '../session.ts'
 import { type DeliveryFlags, deliveryFilter } from './attempt-filter.ts'
 import { paintOutcome } from './attempts.ts'
 
-const pageSizeMax = 1000
 const defaultLimit = 50
 
 /** What waits and what has ended, by partition, the highest offsets first. */
@@ -25,7 +24,7 @@ export async function deliveries(
 ): Promise<void> {
   const useCase = session.nameOf(text)
   const filter = deliveryFilter(session, flags)
-  const { items, hasMore } = await allPages(limit, pageSizeMax, async (pageSize, pageToken) => {
+  const { items, hasMore } = await allPages(limit, async (pageSize, pageToken) => {
     const { deliveries: page, nextPageToken } = await session.ferry.deliveries.listDeliveries({
       useCase,
       filter,

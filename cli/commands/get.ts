@@ -7,8 +7,6 @@ import { formatted, jsonOf } from '../output/show.ts'
 import { ageWords } from '../output/words.ts'
 import type { Session } from '../session.ts'
 
-const pageSizeMax = 1000
-
 /** Use cases by name; without names those of the namespace, or all. */
 export async function get(
   session: Session,
@@ -48,7 +46,7 @@ async function byName({ ferry, nameOf }: Session, names: readonly string[]): Pro
 export async function all({ ferry, settings }: Session, allNamespaces: boolean): Promise<UseCase[]> {
   const { namespace } = settings
   const parent = allNamespaces || namespace === undefined ? '' : `namespaces/${checkedNamespace(namespace)}`
-  const { items } = await allPages(Number.POSITIVE_INFINITY, pageSizeMax, async (pageSize, pageToken) => {
+  const { items } = await allPages(Number.POSITIVE_INFINITY, async (pageSize, pageToken) => {
     const { useCases, nextPageToken } = await ferry.useCases.listUseCases({ parent, pageSize, pageToken })
     return { items: useCases, next: nextPageToken }
   })

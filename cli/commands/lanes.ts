@@ -7,7 +7,6 @@ import type { Column } from '../output/table.ts'
 import { ageWords, countWords } from '../output/words.ts'
 import type { Session } from '../session.ts'
 
-const pageSizeMax = 1000
 const defaultMax = 10_000
 
 export interface LanesOptions {
@@ -33,7 +32,7 @@ export async function lanes(
 
 /** At most `max` lanes of a use case, or of all. */
 export function readLanes({ ferry }: Session, useCase: string, max: number): Promise<{ items: Lane[]; hasMore: boolean }> {
-  return allPages(max, pageSizeMax, async (pageSize, pageToken) => {
+  return allPages(max, async (pageSize, pageToken) => {
     const { lanes: items, nextPageToken } = await ferry.fleet.listLanes({ useCase, pageSize, pageToken })
     return { items, next: nextPageToken }
   })

@@ -21,7 +21,6 @@ export interface Change {
 }
 
 const callsAtOnce = 8
-const pageSizeMax = 1000
 
 /** Asks the server what would become of each use case, and for everything that is wrong with it. Changes nothing. */
 export async function planChanges(
@@ -67,7 +66,7 @@ async function currentOf(call: Promise<{ useCase?: UseCase | undefined }>): Prom
 export async function planPrune({ ferry }: Session, namespace: string, manifests: readonly Manifest[]): Promise<Change[]> {
   const kept = new Set(manifests.map(({ useCase }) => useCase.name))
   const parent = `namespaces/${namespace}`
-  const { items } = await allPages(Number.POSITIVE_INFINITY, pageSizeMax, async (pageSize, pageToken) => {
+  const { items } = await allPages(Number.POSITIVE_INFINITY, async (pageSize, pageToken) => {
     const { useCases, nextPageToken } = await ferry.useCases.listUseCases({ parent, pageSize, pageToken })
     return { items: useCases, next: nextPageToken }
   })

@@ -9,6 +9,7 @@ import {
 import { usageError } from '../cli-error.ts'
 import { enumWord } from '../output/enum-words.ts'
 import { oneLine, plainText } from '../output/plain-text.ts'
+import { titledLines } from '../output/titled-lines.ts'
 import { parseTime } from '../point-in-time.ts'
 import { parsePosition } from '../positions.ts'
 import type { Session } from '../session.ts'
@@ -54,13 +55,7 @@ export function recordText(session: Session, record: RecordPreview, place = `${r
     ...requestLines(request),
   ]
   const head = `${paint.strong(place)}  ${paintVerdict(enumWord(PreviewVerdictSchema, verdict))}${why === '' ? '' : `  ${why}`}\n`
-  return (
-    head +
-    lines
-      .filter(([, text]) => text !== '')
-      .map(([title, text]) => `  ${paint.faint(title!.padEnd(8))}${text}\n`)
-      .join('')
-  )
+  return head + titledLines(paint, lines)
 }
 
 const requestLines = (request: PreviewedRequest | undefined): [string, string][] =>

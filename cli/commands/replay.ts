@@ -26,7 +26,6 @@ export interface ReplayOptions {
   readonly yes?: boolean
 }
 
-const pageSizeMax = 1000
 const defaultLimit = 50
 
 /** Sends records again, whatever became of them: to the endpoint, or to another URL. */
@@ -100,7 +99,7 @@ function verdictOf({ paint }: Session, { name, state, delivered, failed, skipped
 /** Replays of a use case, newest first. */
 export async function listReplays(session: Session, text: string, { limit = defaultLimit }: { limit?: number }): Promise<void> {
   const useCase = session.nameOf(text)
-  const { items, hasMore } = await allPages(limit, pageSizeMax, async (pageSize, pageToken) => {
+  const { items, hasMore } = await allPages(limit, async (pageSize, pageToken) => {
     const { replays, nextPageToken } = await session.ferry.replays.listReplays({ useCase, pageSize, pageToken })
     return { items: replays, next: nextPageToken }
   })

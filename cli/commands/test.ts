@@ -5,6 +5,7 @@ import { usageError } from '../cli-error.ts'
 import { ExitCode } from '../exit-code.ts'
 import { enumWord } from '../output/enum-words.ts'
 import { oneLine, plainText } from '../output/plain-text.ts'
+import { titledLines } from '../output/titled-lines.ts'
 import { protoDurationWords } from '../output/words.ts'
 import { parsePosition } from '../positions.ts'
 import type { Session } from '../session.ts'
@@ -80,11 +81,5 @@ function answerText(
     ['', plainText(responseBody.trimEnd())],
     ['means', verdict === '' ? '' : paintOutcome(paint, outcome)(verdict)],
   ]
-  return (
-    sent +
-    lines
-      .filter(([, text]) => text !== '')
-      .map(([title, text]) => `  ${paint.faint(title!.padEnd(8))}${text}\n`)
-      .join('')
-  )
+  return sent + titledLines(paint, lines)
 }

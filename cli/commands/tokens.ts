@@ -20,7 +20,6 @@ export interface CreateTokenOptions {
   readonly secretFile?: string
 }
 
-const pageSizeMax = 1000
 /** Only its owner reads it. */
 const secretMode = 0o600
 
@@ -61,7 +60,7 @@ function writeSecret(path: string, secret: string, tokenId: string): void {
 
 /** Tokens by name, without their secrets. */
 export async function listTokens(session: Session, { all = false }: { all?: boolean }): Promise<void> {
-  const { items } = await allPages(Number.POSITIVE_INFINITY, pageSizeMax, async (pageSize, pageToken) => {
+  const { items } = await allPages(Number.POSITIVE_INFINITY, async (pageSize, pageToken) => {
     const { tokens, nextPageToken } = await session.ferry.tokens.listTokens({ pageSize, pageToken, showEnded: all })
     return { items: tokens, next: nextPageToken }
   })

@@ -14,7 +14,6 @@ import { ageWords, countWords } from '../output/words.ts'
 import type { Session } from '../session.ts'
 import { followVerification } from './follow-verification.ts'
 
-const pageSizeMax = 1000
 const defaultLimit = 50
 
 /** Verifications of a use case, newest first. */
@@ -24,7 +23,7 @@ export async function listVerifications(
   { limit = defaultLimit }: { limit?: number },
 ): Promise<void> {
   const useCase = session.nameOf(text)
-  const { items, hasMore } = await allPages(limit, pageSizeMax, async (pageSize, pageToken) => {
+  const { items, hasMore } = await allPages(limit, async (pageSize, pageToken) => {
     const { verifications, nextPageToken } = await session.ferry.verifications.listVerifications({ useCase, pageSize, pageToken })
     return { items: verifications, next: nextPageToken }
   })
